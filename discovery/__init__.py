@@ -1,0 +1,1 @@
+"""Discover better programs: coordination, operators, models, lineage, command line."""

@@ -1,0 +1,1 @@
+"""One child from parents and context: the operators."""

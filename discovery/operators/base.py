@@ -1,0 +1,153 @@
+"""The operator seam: an operator turns parents and context into one child.
+
+An operator is a pure function of its job, its random generator and the replies of the model it is given. It may call
+the model several times and may leave texts (a plan, a summary) on the child; it never evaluates anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from evaluators.contract import Evaluation, Program
+
+
+class OperatorError(Exception):
+    """An operator could not make a child from its job; the message says why (data for the run, not a crash).
+
+    Attributes:
+        calls: the model calls that were paid for before it failed.
+    """
+
+    def __init__(self, message: str, calls: Sequence[ModelCall] = ()) -> None:
+        super().__init__(message)
+        self.calls = tuple(calls)
+
+
+class ModelError(Exception):
+    """The model endpoint did not give a usable reply.
+
+    Attributes:
+        is_fatal: whether asking again cannot help (bad key, unknown model): the run should pause and say so.
+    """
+
+    def __init__(self, message: str, *, is_fatal: bool = False) -> None:
+        super().__init__(message)
+        self.is_fatal = is_fatal
+
+
+@dataclass(frozen=True, slots=True)
+class Individual:
+    """A program together with what is known of it."""
+
+    program: Program
+    evaluation: Evaluation
+    program_id: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an operator may tell a model about the search. Everything in it may be shown; nothing in it is secret.
+
+    Attributes:
+        goal: the problem's statement; notes: further advice of its author.
+        objective: name of the metric; direction: "maximize" or "minimize".
+        best_score: best score so far, if any.
+        inspirations: other good or instructive programs, worst first.
+        failures: recent failed children of the same parent.
+        seed: the problem's seed program (it carries the frozen part).
+        token_budget: upper bound of a prompt's tokens.
+    """
+
+    goal: str
+    objective: str
+    direction: str
+    seed: Program
+    notes: str = ""
+    best_score: float | None = None
+    inspirations: tuple[Individual, ...] = ()
+    failures: tuple[Individual, ...] = ()
+    token_budget: int = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeJob:
+    """One request for a child. `values` is for `tune`: the new constants, in the order of `constants.find`."""
+
+    job_id: str
+    operator: str
+    island: int
+    decision: int
+    parents: tuple[Individual, ...]
+    context: Context
+    rng_key: tuple[int, ...]
+    values: tuple[float, ...] = ()
+    session: int | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One paid model call. `cost_usd` is None where the price is unknown (never zero)."""
+
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A child before it is evaluated.
+
+    Attributes:
+        program: the child.
+        parents: ids of its genealogical parents, the first is the one it was made from.
+        calls: the model calls it took.
+        texts: texts that stay with the child (plan, summary, the model's explanation), by name.
+    """
+
+    program: Program
+    parents: tuple[str, ...]
+    calls: tuple[ModelCall, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply of a model: the text and what it cost."""
+
+    text: str
+    call: ModelCall
+
+
+class Model(Protocol):
+    """A chat model behind one method.
+
+    Contract: thread-safe; blocks; retries and time-outs are its own business; raises `ModelError` when it gives up.
+    """
+
+    def complete(self, messages: Sequence[Mapping[str, Any]], *, rng: np.random.Generator) -> Reply:
+        """Returns the reply to a chat (`[{"role": "system", "content": ...}, ...]`); `rng` picks model and heat."""
+        ...
+
+
+class Operator(Protocol):
+    """Turns parents and context into one child.
+
+    Contract: pure apart from the model it is handed; raises `OperatorError` when no child came out and lets
+    `ModelError` pass; `parents_needed` distinct parents stand in the job (fewer when the archive holds fewer).
+    """
+
+    name: str
+    needs_model: bool
+    parents_needed: int
+
+    def propose(self, job: ProposeJob, rng: np.random.Generator, model: Model | None) -> Proposal:
+        """Returns the child of one job."""
+        ...

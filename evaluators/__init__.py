@@ -1,0 +1,1 @@
+"""How a program is run and judged, and the contract that a problem keeps."""

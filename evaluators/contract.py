@@ -1,0 +1,240 @@
+"""The contract between a problem, the programs that try to solve it, and whoever runs them.
+
+The rule of trust: a program returns a certificate (plain data), never a score. `cases` and `score` run on the
+trusted side; `run` and the program run in the sandbox; only plain data crosses between them.
+
+Exceptions:
+    ContractError            a problem module or a value breaks the contract (ours to report, with the remedy)
+    Invalid                  raised by `score` or an oracle: this output is rejected, with the reason
+    Exhausted                raised by an oracle: the program has used up what it may ask; the case ends and is scored
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Literal, Protocol, TypeAlias
+
+PlainData: TypeAlias = Any
+"""None, bool, int, float, str, lists and str-keyed dicts of these, and numeric numpy arrays (see plain.py)."""
+
+DEFAULT_ENTRY = "program.py"
+
+
+class ContractError(Exception):
+    """A problem module, or a value given to the contract, is not what the contract asks for."""
+
+
+class Invalid(Exception):
+    """Raised by `score` (or by an oracle) to reject an output; the message is the reason shown to people and models."""
+
+
+class Exhausted(Exception):
+    """Raised by an oracle whose budget is spent: the case ends at once and is scored on the oracle's record."""
+
+
+class Status(StrEnum):
+    """What became of a program. Everything except OK carries no score."""
+
+    OK = "ok"
+    REJECTED = "rejected"  # ran, but stopped at a stage threshold or a held gate
+    INVALID = "invalid"  # the scorer refused the output
+    ERROR = "error"  # the program raised, or does not compile
+    TIMEOUT = "timeout"  # wall-clock or CPU limit
+    MEMORY = "memory"  # memory limit
+    OUTPUT = "output"  # oversized or malformed output, or too much on stdout
+    CRASHED = "crashed"  # died by a signal or left without an answer
+    FROZEN = "frozen"  # changed a part that the problem froze; never run
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What is optimised.
+
+    Attributes:
+        name: the metric that `score` returns under this key.
+        direction: "maximize" or "minimize".
+        target: a value that ends the run when reached (declared direction), or None.
+        bound: a proven bound; a better value is a bug in the scorer or a trick, and is rejected.
+        plausible: a better value than this is not believed without a second look; it is rejected with that reason.
+    """
+
+    name: str = "score"
+    direction: Literal["maximize", "minimize"] = "maximize"
+    target: float | None = None
+    bound: float | None = None
+    plausible: float | None = None
+
+    def fitness(self, score: float) -> float:
+        """Returns the score turned so that larger is better."""
+        return score if self.direction == "maximize" else -score
+
+    def is_reached(self, score: float) -> bool:
+        """Returns whether `score` meets the target (False where there is none)."""
+        return self.target is not None and self.fitness(score) >= self.fitness(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One behaviour axis of the archive: `bins` equal cells over [low, high]; values outside go to the edge cells.
+
+    `source` "metrics" reads `name` from the metrics of `score`; "code" computes it from the program (measures.py).
+    """
+
+    name: str
+    low: float
+    high: float
+    bins: int = 16
+    source: Literal["metrics", "code"] = "metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one evaluation (all cases of one stage) may use. Times are per case.
+
+    Attributes:
+        cpu_s: CPU seconds of the whole process tree.
+        wall_s: wall-clock seconds.
+        memory_mib: address space beyond the warm interpreter.
+        output_mib: size of one output on the channel.
+        log_kib: how much of stdout and stderr is read; more ends the program.
+        scratch_mib: size of the scratch folder.
+        processes: 1 forbids new processes (threads stay allowed); more allows that many at once.
+        native: whether the program may execute other programs and load libraries it wrote (compilers, kernels).
+    """
+
+    cpu_s: float = 10.0
+    wall_s: float = 20.0
+    memory_mib: int = 512
+    output_mib: int = 4
+    log_kib: int = 256
+    scratch_mib: int = 16
+    processes: int = 1
+    native: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test case: `inputs` are handed to the program, `answer` stays on the trusted side."""
+
+    inputs: PlainData
+    answer: Any = None
+    name: str = ""
+
+
+class Oracle(Protocol):
+    """A trusted object that serves a running program call by call (made by the problem's `serve(case)`).
+
+    It is called in the judge, once per request, in order; what it remembers is the record that `score` reads. It may
+    raise `Exhausted` (the case ends, and is scored) or `Invalid` (the program is rejected).
+    """
+
+    def __call__(self, request: PlainData) -> PlainData:
+        """Returns the reply to one request of the program."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program: one or several text files, by relative path; `entry` is the file that `run` sees as the program."""
+
+    files: Mapping[str, str]
+    entry: str = DEFAULT_ENTRY
+
+    @property
+    def id(self) -> str:
+        """Returns 16 hex digits derived from the content alone."""
+        digest = hashlib.blake2b(digest_size=8)
+        for path in sorted(self.files):
+            for part in (path, self.files[path]):
+                data = part.encode("utf-8", "surrogatepass")
+                digest.update(len(data).to_bytes(8, "big") + data)
+        digest.update(self.entry.encode())
+        return digest.hexdigest()
+
+    @property
+    def text(self) -> str:
+        """Returns the entry file's text."""
+        return self.files[self.entry]
+
+    def with_text(self, text: str, path: str | None = None) -> Program:
+        """Returns a copy in which one file (the entry by default) reads `text`."""
+        return Program({**self.files, path or self.entry: text}, self.entry)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the JSON form."""
+        return {"files": dict(self.files), "entry": self.entry}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Program:
+        """Returns the program of a JSON form."""
+        return Program(dict(data["files"]), data.get("entry", DEFAULT_ENTRY))
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was learned about one program. A failed program is data: status, reason, how far it came.
+
+    Attributes:
+        status: see `Status`.
+        score: the objective's value as declared; None unless status is OK.
+        metrics: aggregated metrics of `score`, finite floats.
+        measures: one value per `Measure` of the problem, in order; None unless OK.
+        reason: one line for people and prompts; "" when OK.
+        feedback: cleaned excerpt of the program's own output and traceback; the candidate's word, never trusted.
+        cases_done: cases that were scored; of cases_total, over all stages.
+        cpu_s: CPU seconds of the candidate; wall_s: wall-clock seconds of the whole evaluation.
+        layers: the sandbox layers that were in force.
+        certificate: the output itself, where the problem keeps it (CERTIFICATE = True), else None.
+        held_out: metrics on the held-out cases, where they were asked for.
+    """
+
+    status: Status
+    score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    measures: tuple[float, ...] | None = None
+    reason: str = ""
+    feedback: str = ""
+    cases_done: int = 0
+    cases_total: int = 0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    layers: tuple[str, ...] = ()
+    certificate: PlainData = None
+    held_out: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.status is Status.OK) != (self.score is not None):
+            raise ContractError(f"score must be given exactly when status is ok, got {self.status} and {self.score}")
+        if self.score is not None and not math.isfinite(self.score):
+            raise ContractError(f"score must be finite, got {self.score}")
+
+    @property
+    def is_ok(self) -> bool:
+        """Returns whether there is a score."""
+        return self.status is Status.OK
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the JSON form; fields at their default are left out."""
+        data = asdict(self)
+        data["status"] = str(self.status)
+        return {key: value for key, value in data.items() if value not in (None, "", {}, (), 0)} | {
+            "status": str(self.status),
+            **({"score": self.score} if self.score is not None else {}),
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Evaluation:
+        """Returns the evaluation of a JSON form; unknown keys are refused."""
+        known = {f.name for f in fields(Evaluation)}
+        if unknown := set(data) - known:
+            raise ContractError(f"unknown fields in an evaluation: {sorted(unknown)}")
+        values = dict(data)
+        values["status"] = Status(values["status"])
+        for key in ("measures", "layers"):
+            if values.get(key) is not None:
+                values[key] = tuple(values[key])
+        return Evaluation(**values)

@@ -1,0 +1,1 @@
+"""How a population lives: archives, selection, migration. Knows nothing of code, git or models."""

@@ -1,0 +1,1 @@
+"""Mathematical constructions, heuristics and learning rules."""
