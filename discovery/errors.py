@@ -1,0 +1,30 @@
+"""The exceptions a person may meet at the command line.
+
+    DiscoveryError              something the user can mend; the message names the remedy
+    ├── ConfigError             an option, a configuration file or a value out of range
+    ├── RunFolderError          a run folder is missing, unreadable, in use, or of another kind
+    ├── JournalError            the journal cannot be written or read
+    └── RunError                a run cannot start or go on
+"""
+
+from __future__ import annotations
+
+
+class DiscoveryError(Exception):
+    """Something the user can mend; the message names the remedy."""
+
+
+class ConfigError(DiscoveryError):
+    """An option, a configuration file or a value is out of range."""
+
+
+class RunFolderError(DiscoveryError):
+    """A run folder is missing, unreadable, in use by another process, or of another kind."""
+
+
+class JournalError(DiscoveryError):
+    """The journal cannot be written or read."""
+
+
+class RunError(DiscoveryError):
+    """A run cannot start or go on."""
