@@ -6,7 +6,7 @@ trusted side; `run` and the program run in the sandbox; only plain data crosses 
 Exceptions:
     ContractError            a problem module or a value breaks the contract (ours to report, with the remedy)
     Invalid                  raised by `score` or an oracle: this output is rejected, with the reason
-    Exhausted                raised by an oracle: the program has used up what it may ask; the case ends and is scored
+    Exhausted                raised by an oracle: nothing is left to ask; the case ends at once and is scored
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeAlias
 
 PlainData: TypeAlias = Any
-"""None, bool, int, float, str, lists and str-keyed dicts of these, and numeric numpy arrays (see plain.py)."""
+"""None, bool, int, float, str, lists and str-keyed dicts of these, numeric numpy arrays (see plain.py)."""
 
 DEFAULT_ENTRY = "program.py"
 
@@ -28,12 +28,34 @@ class ContractError(Exception):
     """A problem module, or a value given to the contract, is not what the contract asks for."""
 
 
+def _require_number(what: str, value: object, rule: str = "a finite number") -> float:
+    """Returns `value` as a float, or says what it must be (a bool is no number)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ContractError(f"{what} must be {rule}, got {value!r}")
+    return float(value)
+
+
+def _require_count(what: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ContractError(f"{what} must be a whole number >= 1, got {value!r}")
+
+
+def _require_name(what: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ContractError(f"{what} must be a non-empty text, got {value!r}; give the name of a metric")
+
+
+def _require_choice(what: str, value: object, *choices: object) -> None:
+    if value not in choices:
+        raise ContractError(f"{what} must be {' or '.join(map(repr, choices))}, got {value!r}")
+
+
 class Invalid(Exception):
-    """Raised by `score` (or by an oracle) to reject an output; the message is the reason shown to people and models."""
+    """Raised by `score` (or by an oracle) to reject an output; its message is shown to people and models."""
 
 
 class Exhausted(Exception):
-    """Raised by an oracle whose budget is spent: the case ends at once and is scored on the oracle's record."""
+    """Raised by an oracle whose budget is spent: the case ends and is scored on the oracle's record."""
 
 
 class Status(StrEnum):
@@ -59,7 +81,7 @@ class Objective:
         direction: "maximize" or "minimize".
         target: a value that ends the run when reached (declared direction), or None.
         bound: a proven bound; a better value is a bug in the scorer or a trick, and is rejected.
-        plausible: a better value than this is not believed without a second look; it is rejected with that reason.
+        plausible: a better value than this is not believed without a second look: rejected, with that reason.
     """
 
     name: str = "score"
@@ -67,6 +89,20 @@ class Objective:
     target: float | None = None
     bound: float | None = None
     plausible: float | None = None
+
+    def __post_init__(self) -> None:
+        _require_name("Objective name", self.name)
+        _require_choice("Objective direction", self.direction, "maximize", "minimize")
+        for what in ("target", "bound", "plausible"):
+            if getattr(self, what) is not None:
+                _require_number(f"Objective {what}", getattr(self, what), "a finite number or None")
+        for what in ("bound", "plausible"):
+            limit = getattr(self, what)
+            if limit is not None and self.target is not None and not self.is_reached(limit):
+                raise ContractError(
+                    f"Objective target {self.target} cannot be reached: scores beyond {what} {limit} are "
+                    "rejected; correct one of them"
+                )
 
     def fitness(self, score: float) -> float:
         """Returns the score turned so that larger is better."""
@@ -79,9 +115,10 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One behaviour axis of the archive: `bins` equal cells over [low, high]; values outside go to the edge cells.
+    """One behaviour axis of the archive: `bins` equal cells over [low, high]; values outside go to the edge.
 
-    `source` "metrics" reads `name` from the metrics of `score`; "code" computes it from the program (measures.py).
+    `source` "metrics" reads `name` from the metrics of `score`; "code" computes it from the program's text
+    (measures.py).
     """
 
     name: str
@@ -89,6 +126,17 @@ class Measure:
     high: float
     bins: int = 16
     source: Literal["metrics", "code"] = "metrics"
+
+    def __post_init__(self) -> None:
+        _require_name("Measure name", self.name)
+        low = _require_number(f"Measure {self.name!r} low", self.low)
+        high = _require_number(f"Measure {self.name!r} high", self.high)
+        if low >= high:
+            raise ContractError(
+                f"Measure {self.name!r} low must be below high, got {low:g} and {high:g}; swap them"
+            )
+        _require_count(f"Measure {self.name!r} bins", self.bins)
+        _require_choice(f"Measure {self.name!r} source", self.source, "metrics", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +151,7 @@ class Limits:
         log_kib: how much of stdout and stderr is read; more ends the program.
         scratch_mib: size of the scratch folder.
         processes: 1 forbids new processes (threads stay allowed); more allows that many at once.
-        native: whether the program may execute other programs and load libraries it wrote (compilers, kernels).
+        native: whether the program may execute other programs and load libraries it wrote (compilers).
     """
 
     cpu_s: float = 10.0
@@ -114,6 +162,14 @@ class Limits:
     scratch_mib: int = 16
     processes: int = 1
     native: bool = False
+
+    def __post_init__(self) -> None:
+        for what in ("cpu_s", "wall_s"):
+            if _require_number(f"Limits {what}", getattr(self, what), "a number of seconds > 0") <= 0:
+                raise ContractError(f"Limits {what} must be > 0 seconds, got {getattr(self, what)}")
+        for what in ("memory_mib", "output_mib", "log_kib", "scratch_mib", "processes"):
+            _require_count(f"Limits {what}", getattr(self, what))
+        _require_choice("Limits native", self.native, True, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +184,8 @@ class Case:
 class Oracle(Protocol):
     """A trusted object that serves a running program call by call (made by the problem's `serve(case)`).
 
-    It is called in the judge, once per request, in order; what it remembers is the record that `score` reads. It may
-    raise `Exhausted` (the case ends, and is scored) or `Invalid` (the program is rejected).
+    It is called in the judge, once per request, in order; what it remembers is the record that `score` reads.
+    It may raise `Exhausted` (the case ends, and is scored) or `Invalid` (the program is rejected).
     """
 
     def __call__(self, request: PlainData) -> PlainData:
@@ -139,7 +195,7 @@ class Oracle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program: one or several text files, by relative path; `entry` is the file that `run` sees as the program."""
+    """A program: one or several text files, by relative path; `entry` is the one that `run` is handed."""
 
     files: Mapping[str, str]
     entry: str = DEFAULT_ENTRY
@@ -184,7 +240,7 @@ class Evaluation:
         metrics: aggregated metrics of `score`, finite floats.
         measures: one value per `Measure` of the problem, in order; None unless OK.
         reason: one line for people and prompts; "" when OK.
-        feedback: cleaned excerpt of the program's own output and traceback; the candidate's word, never trusted.
+        feedback: cleaned excerpt of the program's own output and traceback; its own word, never trusted.
         cases_done: cases that were scored; of cases_total, over all stages.
         cpu_s: CPU seconds of the candidate; wall_s: wall-clock seconds of the whole evaluation.
         layers: the sandbox layers that were in force.
@@ -208,7 +264,9 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         if (self.status is Status.OK) != (self.score is not None):
-            raise ContractError(f"score must be given exactly when status is ok, got {self.status} and {self.score}")
+            raise ContractError(
+                f"score must be given exactly when status is ok, got {self.status} and {self.score}"
+            )
         if self.score is not None and not math.isfinite(self.score):
             raise ContractError(f"score must be finite, got {self.score}")
 
@@ -218,13 +276,18 @@ class Evaluation:
         return self.status is Status.OK
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the JSON form; fields at their default are left out."""
-        data = asdict(self)
-        data["status"] = str(self.status)
-        return {key: value for key, value in data.items() if value not in (None, "", {}, (), 0)} | {
-            "status": str(self.status),
-            **({"score": self.score} if self.score is not None else {}),
-        }
+        """Returns the JSON form (the certificate as it is); fields at their default are left out."""
+        data: dict[str, Any] = {"status": str(self.status)}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name == "status" or _is_default(value, item.default, item.default_factory):
+                continue
+            if item.name in ("metrics", "held_out"):
+                value = dict(value)
+            elif item.name in ("measures", "layers"):
+                value = list(value)
+            data[item.name] = value
+        return data
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Evaluation:
@@ -233,8 +296,20 @@ class Evaluation:
         if unknown := set(data) - known:
             raise ContractError(f"unknown fields in an evaluation: {sorted(unknown)}")
         values = dict(data)
-        values["status"] = Status(values["status"])
+        try:
+            values["status"] = Status(values["status"])
+        except (KeyError, ValueError) as error:
+            raise ContractError(
+                f"status must be one of {', '.join(Status)}, got {values.get('status')!r}"
+            ) from error
         for key in ("measures", "layers"):
             if values.get(key) is not None:
                 values[key] = tuple(values[key])
         return Evaluation(**values)
+
+
+def _is_default(value: object, default: object, factory: object) -> bool:
+    """Returns whether `value` is a field's default, type included (0 is not False, an array is neither)."""
+    if factory is not MISSING:
+        return isinstance(value, Mapping) and not value
+    return type(value) is type(default) and value == default
