@@ -1,10 +1,11 @@
 """The exceptions a person may meet at the command line.
 
-    DiscoveryError              something the user can mend; the message names the remedy
-    ├── ConfigError             an option, a configuration file or a value out of range
-    ├── RunFolderError          a run folder is missing, unreadable, in use, or of another kind
-    ├── JournalError            the journal cannot be written or read
-    └── RunError                a run cannot start or go on
+DiscoveryError              something the user can mend; the message names the remedy
+├── ConfigError             an option, a configuration file or a value out of range
+├── RunFolderError          a run folder is missing, unreadable, in use, or of another kind
+├── JournalError            the journal cannot be written or read
+├── LineageError            the git repository of a run cannot be written or read
+└── RunError                a run cannot start or go on
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ class RunFolderError(DiscoveryError):
 
 class JournalError(DiscoveryError):
     """The journal cannot be written or read."""
+
+
+class LineageError(DiscoveryError):
+    """The git repository of a run cannot be written or read, or holds no such program."""
 
 
 class RunError(DiscoveryError):
