@@ -1,0 +1,277 @@
+"""Islands of archives: who breeds where, who moves where, and how hot selection is.
+
+Every island is a MAP-Elites archive. Parents are drawn from the island's own cells by Boltzmann selection
+with the adaptive temperature of selection.py. What goes beyond the paper, and why, stands in
+docs/selection.md.
+
+The state is a function of the calls of `add` and `record_parents` in their order: replaying them rebuilds it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from islands import IslandsError
+from islands.archive import AddStatus, Archive, Axis, Elite
+from islands.scores import Normalisation
+from islands.selection import draw, entropy, temperature
+
+_FORMER_ELITES = 512  # displaced ids whose cell is still known, for results that were long in flight
+
+Cause = Literal["birth", "migration", "reseed"]
+Topology = Literal["ring", "all", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class IslandsConfig:
+    """How the population lives; benchmarks/search.py justifies the defaults (docs/selection.md).
+
+    Attributes:
+        islands: number of islands, >= 1.
+        opening_interval: programs in all before the next island opens, so that a short run is not diluted;
+            0 opens all at once.
+        tau0, alpha, beta: the law of the temperature, in units of normalised fitness (selection.temperature).
+        ladder: island k is `ladder` ** k times as hot as island 0; 1 makes them equal.
+        window: recent parents over which the entropy is taken.
+        normalisation: "rank" or "robust" (scores.normalise).
+        migration_interval: births of an island between two migrations from it; 0 for none.
+        migrants: how many of the island's best elites are offered to each neighbour.
+        topology: "ring" (to the next), "all" (to every other), "none".
+        stagnation: births of an island without a better best after which it is reseeded from the others; 0
+            for never.
+        cvt_cells: cells of the tessellation that serves more than 3 axes.
+    """
+
+    islands: int = 4
+    opening_interval: int = 250
+    tau0: float = 0.02
+    alpha: float = 4.0
+    beta: float = 4.0
+    ladder: float = 2.0
+    window: int = 64
+    normalisation: Normalisation = "rank"
+    migration_interval: int = 50
+    migrants: int = 2
+    topology: Topology = "ring"
+    stagnation: int = 300
+    cvt_cells: int = 512
+
+    def __post_init__(self) -> None:
+        for name, low in (
+            ("islands", 1),
+            ("opening_interval", 0),
+            ("window", 2),
+            ("migration_interval", 0),
+            ("migrants", 1),
+            ("stagnation", 0),
+            ("cvt_cells", 1),
+        ):
+            if getattr(self, name) < low:
+                raise IslandsError(f"{name} must be >= {low}, got {getattr(self, name)}")
+        for name in ("tau0", "ladder"):
+            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
+                raise IslandsError(f"{name} must be a finite number > 0, got {getattr(self, name)}")
+        for name in ("alpha", "beta"):
+            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
+                raise IslandsError(f"{name} must be a finite number >= 0, got {getattr(self, name)}")
+        if self.normalisation not in {"rank", "robust"}:
+            raise IslandsError(f"normalisation must be 'rank' or 'robust', got {self.normalisation!r}")
+        if self.topology not in {"ring", "all", "none"}:
+            raise IslandsError(f"topology must be 'ring', 'all' or 'none', got {self.topology!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One cell of one island got another elite: by birth there, by migration, or by reseeding."""
+
+    island: int
+    cell: int
+    program_id: str
+    displaced: str | None
+    cause: Cause
+
+
+class _Island:
+    """One archive with what selection remembers: whence parents came, since when nothing got better."""
+
+    def __init__(self, axes: Sequence[Axis], config: IslandsConfig) -> None:
+        self.archive = Archive(axes, cvt_cells=config.cvt_cells)
+        self.births = 0
+        self.births_since_best = 0
+        self._cells: dict[str, int] = {}  # of the present elites
+        self._former: OrderedDict[str, int] = OrderedDict()
+        self._recent: deque[int] = deque()
+        self._window = config.window
+        self._counts: dict[int, int] = {}
+
+    def offer(
+        self, program_id: str, fitness: float, measures: Sequence[float], cause: Cause
+    ) -> tuple[int, str | None] | None:
+        """Returns the cell that the program took and whom it displaced, or None when it was not better."""
+        before = self.archive.best
+        result = self.archive.add(program_id, fitness, measures)
+        if cause == "birth":
+            self.births += 1
+            self.births_since_best += 1
+        if result.status is AddStatus.REJECTED:
+            return None
+        if self.archive.best is not before:
+            self.births_since_best = 0
+        if result.displaced is not None and self._cells.get(result.displaced) == result.cell:
+            self._former[result.displaced] = self._cells.pop(result.displaced)
+            if len(self._former) > _FORMER_ELITES:
+                self._former.popitem(last=False)
+        self._cells[program_id] = result.cell
+        return result.cell, result.displaced
+
+    def record_parent(self, program_id: str) -> None:
+        cell = self._cells.get(program_id, self._former.get(program_id, -1))
+        if cell < 0:
+            return
+        self._recent.append(cell)
+        self._counts[cell] = self._counts.get(cell, 0) + 1
+        if len(self._recent) > self._window:
+            oldest = self._recent.popleft()
+            self._counts[oldest] -= 1
+            if not self._counts[oldest]:
+                del self._counts[oldest]
+
+    def diversity(self) -> float:
+        return entropy(self._counts.values(), len(self.archive))
+
+
+class Archipelago:
+    """The population. One caller at a time; nothing here blocks or does I/O."""
+
+    def __init__(self, config: IslandsConfig, axes: Sequence[Axis]) -> None:
+        """Starts with empty islands; add the seed program to each of them first."""
+        self.config = config
+        self.axes = tuple(axes)
+        self._islands = [_Island(self.axes, config) for _ in range(config.islands)]
+        self._programs = 0
+
+    def __len__(self) -> int:
+        """Returns the number of islands."""
+        return len(self._islands)
+
+    @property
+    def best(self) -> Elite | None:
+        """Returns the best elite of all islands (of the first island among equals), or None."""
+        bests = [island.archive.best for island in self._islands]
+        return max(
+            (best for best in bests if best is not None), key=lambda elite: elite.fitness, default=None
+        )
+
+    def archive(self, island: int) -> Archive:
+        """Returns an island's archive, to read."""
+        return self._island(island).archive
+
+    def elites(self, island: int) -> tuple[Elite, ...]:
+        """Returns an island's elites."""
+        return self._island(island).archive.elites()
+
+    def open_islands(self, programs: int) -> int:
+        """Returns how many islands are open once `programs` programs were made."""
+        interval = self.config.opening_interval
+        return (
+            len(self._islands) if interval == 0 else min(len(self._islands), 1 + max(0, programs) // interval)
+        )
+
+    def island_of(self, decision: int) -> int:
+        """Returns the island where decision number `decision` (from 0) breeds: the open ones take turns."""
+        return decision % self.open_islands(decision)
+
+    def diversity(self, island: int) -> float:
+        """Returns H of an island, in [0, 1]: the entropy of its recent parents over its occupied cells."""
+        return self._island(island).diversity()
+
+    def temperature(self, island: int) -> float:
+        """Returns the island's present temperature, in units of normalised fitness."""
+        config = self.config
+        tau0 = config.tau0 * config.ladder**island
+        return temperature(self.diversity(island), tau0=tau0, alpha=config.alpha, beta=config.beta)
+
+    def select(self, island: int, rng: np.random.Generator, count: int = 1) -> list[Elite]:
+        """Returns `count` distinct elites of an island, or all of them when it holds fewer.
+
+        Raises:
+            IslandsError: the island is empty or does not exist, or `count` < 1.
+        """
+        archive = self.archive(island)
+        if not len(archive):
+            raise IslandsError(
+                f"island {island} is empty; add the seed program to every island before selecting"
+            )
+        positions = draw(
+            archive.normalised(self.config.normalisation), self.temperature(island), rng=rng, count=count
+        )
+        return [archive.elite_at(position) for position in positions]
+
+    def add(
+        self, island: int, program_id: str, fitness: float, measures: Sequence[float]
+    ) -> tuple[Change, ...]:
+        """Offers a program to its island and lets migration and reseeding follow.
+
+        Returns:
+            What changed in any archive, in order; empty when the program was not better than its cell's
+            elite and nothing else was due.
+
+        Raises:
+            IslandsError: the island does not exist, or `fitness` or `measures` are not what an archive takes.
+        """
+        home = self._island(island)
+        changes = list(self._offer(island, program_id, fitness, measures, "birth"))
+        self._programs += 1
+        interval = self.config.migration_interval
+        if interval and home.births % interval == 0:
+            changes += self._migrate(island)
+        if self.config.stagnation and home.births_since_best >= self.config.stagnation:
+            home.births_since_best = 0
+            changes += self._reseed(island)
+        return tuple(changes)
+
+    def record_parents(self, island: int, program_ids: Sequence[str]) -> None:
+        """Notes that these programs were parents on an island; call it when the child's result is recorded.
+
+        Ids that never were elites there, or are long displaced, are passed over.
+        """
+        home = self._island(island)
+        for program_id in program_ids:
+            home.record_parent(program_id)
+
+    def _offer(
+        self, island: int, program_id: str, fitness: float, measures: Sequence[float], cause: Cause
+    ) -> Iterator[Change]:
+        taken = self._islands[island].offer(program_id, fitness, measures, cause)
+        if taken is not None:
+            yield Change(island, taken[0], program_id, taken[1], cause)
+
+    def _migrate(self, island: int) -> Iterator[Change]:
+        migrants = self._islands[island].archive.top(self.config.migrants)
+        for target in self._neighbours(island):
+            for elite in migrants:
+                yield from self._offer(target, elite.program_id, elite.fitness, elite.measures, "migration")
+
+    def _reseed(self, island: int) -> Iterator[Change]:
+        for source in range(self.open_islands(self._programs)):
+            if source != island:
+                for elite in self._islands[source].archive.elites():
+                    yield from self._offer(island, elite.program_id, elite.fitness, elite.measures, "reseed")
+
+    def _neighbours(self, island: int) -> list[int]:
+        is_open = self.open_islands(self._programs)
+        if self.config.topology == "none" or island >= is_open:
+            return []
+        others = [(island + step) % is_open for step in range(1, is_open)]
+        return others[:1] if self.config.topology == "ring" else others
+
+    def _island(self, island: int) -> _Island:
+        if not 0 <= island < len(self._islands):
+            raise IslandsError(f"island must be in [0, {len(self._islands)}), got {island}")
+        return self._islands[island]

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from islands import IslandsError
+from islands.archipelago import Archipelago, Change, IslandsConfig
+from islands.archive import Axis
+
+AXES = (Axis("x", 0.0, 1.0, 10), Axis("y", 0.0, 1.0, 10))
+ALL_OPEN = IslandsConfig(islands=3, opening_interval=0, migration_interval=5, migrants=1, stagnation=0)
+
+
+def seeded(config):
+    population = Archipelago(config, AXES)
+    for island in range(config.islands):
+        population.add(island, "seed", 0.0, (0.0, 0.0))
+    return population
+
+
+def live(config, steps, seed, *, read_store_every=None):
+    """Breeds without a model: a child is its parent moved a little. Returns the population and its calls."""
+    population, calls = seeded(config), []
+    for decision in range(steps):
+        rng = np.random.default_rng([seed, decision])
+        island = population.island_of(decision)
+        parent = population.select(island, rng)[0]
+        measures = tuple(np.clip(np.add(parent.measures, rng.normal(0, 0.1, 2)), 0, 1))
+        fitness = float(-abs(measures[0] - 0.7) + 0.1 * np.sin(30 * measures[1]))
+        calls.append((island, parent.program_id, f"p{decision}", fitness, measures))
+        population.add(island, f"p{decision}", fitness, measures)
+        population.record_parents(island, [parent.program_id])
+        if read_store_every and decision % read_store_every == 0:
+            assert len(population.archive(island).store) == len(population.archive(island))
+    return population, calls
+
+
+def state(population):
+    return [
+        (population.elites(island), population.temperature(island), population.diversity(island))
+        for island in range(len(population))
+    ]
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 10_000), st.integers(1, 4), st.sampled_from(["ring", "all", "none"]))
+def test_replay_of_the_same_calls_rebuilds_the_state(seed, islands, topology):
+    config = IslandsConfig(
+        islands=islands, topology=topology, opening_interval=20, migration_interval=7, stagnation=15
+    )
+    population, calls = live(config, 200, seed)
+    again = seeded(config)
+    for island, parent, program_id, fitness, measures in calls:
+        again.add(island, program_id, fitness, measures)
+        again.record_parents(island, [parent])
+    assert state(again) == state(population)
+    rngs = (np.random.default_rng(seed), np.random.default_rng(seed))
+    for island in range(islands):
+        assert again.select(island, rngs[0], 3) == population.select(island, rngs[1], 3)
+
+
+def test_reading_the_ribs_archive_on_the_way_changes_nothing():
+    config = IslandsConfig(islands=3, opening_interval=20, migration_interval=7, stagnation=15)
+    read, unread = (live(config, 300, 1, read_store_every=every)[0] for every in (3, None))
+    assert state(read) == state(unread)
+    for island in range(3):
+        stores = [
+            p.archive(island).store.data(["index", "solution", "objective"], "tuple") for p in (read, unread)
+        ]
+        assert sorted(zip(*stores[0], strict=True)) == sorted(zip(*stores[1], strict=True))
+
+
+def test_no_cell_ever_gets_worse_through_births_migrations_and_reseeds():
+    population = seeded(IslandsConfig(islands=3, opening_interval=0, migration_interval=3, stagnation=10))
+    rng, causes, best = np.random.default_rng(2), set(), [{}, {}, {}]
+    for number in range(1000):
+        island = int(rng.integers(3))
+        for change in population.add(island, f"p{number}", float(rng.random()), tuple(rng.random(2))):
+            causes.add(change.cause)
+            elite = population.archive(change.island).cell_elite(change.cell)
+            assert change.cause != "birth" or elite.fitness >= best[change.island].get(change.cell, -1)
+        for index in range(3):
+            for elite in population.elites(index):
+                assert elite.fitness >= best[index].get(elite.cell, -1)
+                best[index][elite.cell] = elite.fitness
+    assert causes == {"birth", "migration", "reseed"}
+
+
+def test_changes_tell_every_cell_that_got_another_elite():
+    population, mirror = seeded(IslandsConfig(islands=3, opening_interval=0, stagnation=10)), {}
+    for island in range(3):
+        mirror[island, 0] = "seed"
+    rng = np.random.default_rng(4)
+    for number in range(500):
+        for change in population.add(number % 3, f"p{number}", float(rng.random()), tuple(rng.random(2))):
+            assert mirror.get((change.island, change.cell)) == change.displaced
+            mirror[change.island, change.cell] = change.program_id
+    assert mirror == {
+        (island, elite.cell): elite.program_id for island in range(3) for elite in population.elites(island)
+    }
+
+
+def test_migration_goes_round_the_ring_every_so_many_births():
+    population = seeded(ALL_OPEN)
+    for number in range(3):  # with the seed, births 2 to 4
+        assert {c.cause for c in population.add(2, f"p{number}", float(number), (0.1 * number, 0.5))} == {
+            "birth"
+        }
+    changes = population.add(2, "best", 9.0, (0.95, 0.95))
+    assert changes == (Change(2, 99, "best", None, "birth"), Change(0, 99, "best", None, "migration"))
+    assert population.archive(1).cell_elite(99) is None
+    assert population.best.program_id == "best"
+
+
+def test_topology_none_keeps_islands_apart_and_all_reaches_everyone():
+    for topology, reached in (("none", {2}), ("all", {0, 1, 2})):
+        population = seeded(dataclasses.replace(ALL_OPEN, topology=topology))
+        for number in range(4):
+            population.add(2, f"p{number}", 1.0 + number, (0.95, 0.95))
+        assert {island for island in range(3) if population.archive(island).best.fitness > 0} == reached
+
+
+def test_a_stagnant_island_gets_the_others_elites_and_keeps_its_own():
+    config = dataclasses.replace(ALL_OPEN, migration_interval=0, stagnation=4)
+    population = seeded(config)
+    population.add(1, "far", 5.0, (0.95, 0.95))
+    population.add(0, "near", 1.0, (0.15, 0.05))
+    for number in range(3):
+        assert population.add(0, f"worse{number}", 0.5, (0.15, 0.05)) == ()
+    changes = population.add(0, "worse3", 0.5, (0.15, 0.05))
+    assert changes == (Change(0, 99, "far", None, "reseed"),)
+    assert {elite.program_id for elite in population.elites(0)} == {"seed", "near", "far"}
+    assert population.add(0, "worse4", 0.5, (0.15, 0.05)) == ()  # the count starts afresh
+
+
+def test_islands_open_one_after_the_other_and_take_turns():
+    population = Archipelago(IslandsConfig(islands=3, opening_interval=10), AXES)
+    assert {population.island_of(decision) for decision in range(10)} == {0}
+    assert {population.island_of(decision) for decision in range(10, 20)} == {0, 1}
+    turns = [population.island_of(decision) for decision in range(20, 320)]
+    assert [turns.count(island) for island in range(3)] == [100, 100, 100]
+
+
+def test_parents_from_one_cell_make_it_hot_and_from_many_cold():
+    population = seeded(dataclasses.replace(ALL_OPEN, migration_interval=0))
+    for number in range(10):
+        population.add(0, f"p{number}", float(number), (number / 10 + 0.05, 0.5))
+    for _ in range(50):
+        population.record_parents(0, ["p9"])
+    hot = population.temperature(0)
+    config = population.config
+    assert population.diversity(0) == 0.0
+    assert hot == pytest.approx(config.tau0 * (1 + config.alpha))
+    for number in range(config.window):
+        population.record_parents(0, [f"p{number % 10}"])
+    assert population.diversity(0) > 0.95
+    assert population.temperature(0) < hot
+
+
+def test_a_parent_displaced_meanwhile_still_counts_for_its_cell():
+    population = seeded(ALL_OPEN)
+    population.add(0, "old", 1.0, (0.5, 0.5))
+    population.add(0, "new", 2.0, (0.5, 0.5))
+    population.record_parents(0, ["old", "new", "unknown"])
+    assert population.diversity(0) == 0.0
+    population.record_parents(0, ["seed", "seed"])
+    assert population.diversity(0) == pytest.approx(1.0)
+
+
+def test_selection_draws_from_the_islands_own_cells():
+    population = seeded(dataclasses.replace(ALL_OPEN, topology="none"))
+    for number in range(20):
+        population.add(number % 3, f"i{number % 3}p{number}", float(number), (number / 20, 0.5))
+    for island in range(3):
+        chosen = population.select(island, np.random.default_rng(0), 5)
+        assert len({elite.program_id for elite in chosen}) == 5
+        assert all(
+            elite.program_id == "seed" or elite.program_id.startswith(f"i{island}") for elite in chosen
+        )
+    assert len(population.select(0, np.random.default_rng(0), 99)) == len(population.elites(0))
+
+
+def test_selection_is_a_function_of_the_rng():
+    population, _ = live(IslandsConfig(), 100, 5)
+    picks = [population.select(0, np.random.default_rng([1, 2]), 2) for _ in range(2)]
+    assert picks[0] == picks[1]
+
+
+def test_memory_is_bounded_by_the_elites():
+    population = seeded(IslandsConfig(islands=1))
+    for number in range(20_000):
+        population.add(0, f"p{number}", float(number), (0.5, 0.5))
+        population.record_parents(0, [f"p{number}"])
+    island = population._islands[0]
+    held = len(island._cells) + len(island._former) + len(island._recent) + len(island._counts)
+    assert held < 700
+    assert len(population.archive(0)._pending) <= 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("islands", 0),
+        ("tau0", 0.0),
+        ("tau0", float("nan")),
+        ("alpha", -1.0),
+        ("window", 1),
+        ("migrants", 0),
+        ("normalisation", "raw"),
+        ("topology", "star"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(field, value):
+    with pytest.raises(IslandsError, match=f"{field} must be"):
+        IslandsConfig(**{field: value})
+
+
+def test_bad_calls_are_refused():
+    population = Archipelago(ALL_OPEN, AXES)
+    with pytest.raises(IslandsError, match="add the seed program"):
+        population.select(0, np.random.default_rng(0))
+    with pytest.raises(IslandsError, match=r"island must be in \[0, 3\), got 3"):
+        population.add(3, "x", 0.0, (0.0, 0.0))
+    assert population.best is None
+
+
+def test_every_field_of_the_config_changes_something():
+    base = IslandsConfig(islands=3, opening_interval=20, migration_interval=10, stagnation=30, window=20)
+    reference = state(live(base, 300, 9)[0])
+    for field, value in {
+        "islands": 2,
+        "opening_interval": 50,
+        "tau0": base.tau0 * 3,
+        "alpha": base.alpha * 3,
+        "beta": base.beta + 3,
+        "ladder": base.ladder * 1.5,
+        "window": 10,
+        "normalisation": "robust",
+        "migration_interval": 17,
+        "migrants": base.migrants + 2,
+        "topology": "all",
+        "stagnation": 11,
+    }.items():
+        assert state(live(dataclasses.replace(base, **{field: value}), 300, 9)[0]) != reference, field
