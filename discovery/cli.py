@@ -1,0 +1,50 @@
+"""The command line: a group whose commands are loaded only when they are called, so that --help is quick."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+
+import click
+
+COMMANDS = {
+    "run": ("search", "Search for better programs from a problem's seed."),
+    "resume": ("search", "Go on with a run that ended or was killed."),
+    "best": ("history", "Print or save the best program of a run."),
+    "log": ("history", "List a run's programs."),
+    "show": ("history", "Show one program: where it came from, how it did, its text."),
+    "diff": ("history", "Show what changed between two programs."),
+    "report": ("history", "Write one self-contained HTML file about a run."),
+    "verify": ("problems", "Judge a run's best program again, exactly, and compare."),
+    "evaluate": ("problems", "Judge one program file."),
+    "check": ("problems", "Tell what is wrong with a problem module."),
+    "new": ("problems", "Write a small problem to start from."),
+    "doctor": ("problems", "Tell which protections and tools this machine has."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns a command, or None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"discovery.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the table of commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(version("code-discovery"), prog_name="discovery")
+def cli() -> None:
+    """Discover better programs: models and mathematics mutate, sandboxes judge, islands select, git remembers."""

@@ -1,0 +1,206 @@
+"""`discovery run` and `discovery resume`."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from discovery.config import RunConfig, build, default_workers, parse_operators, read_toml
+from discovery.errors import ConfigError, RunError
+from discovery.folder import RunFolder
+from discovery.models import check_models, parse_models
+from discovery.operators import OPERATORS
+from discovery.progress import Progress
+from discovery.run import Outcome, Session, StopRequest, check_operators, create_run, run_folder
+from evaluators.problem import Problem, load_problem, load_source
+
+DEFAULT_MINUTES = 5.0
+EXIT_STOPPED = 3
+BUDGET_KEYS = {"evals": "evaluations", "minutes": "minutes", "cost_usd": "cost_usd", "tokens": "tokens"}
+PLAIN_KEYS = ("seed", "workers", "target", "tier", "unsafe")
+
+_BUDGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--evals", type=int, help="End after this many evaluations, the seed included."),
+    click.option("--minutes", type=float, help="End after this much working time."),
+    click.option("--cost-usd", type=float, help="End when models have cost this much."),
+    click.option("--tokens", type=int, help="End when models have used this many tokens."),
+    click.option("--target", type=float, help="End when a score reaches this value."),
+)
+
+
+def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_BUDGET_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("problem", required=False)
+@_budget_options
+@click.option("--seed", type=int, help="Seed of all choices and hidden cases; drawn and recorded if left out.")
+@click.option("--islands", type=int, help="Number of islands.")
+@click.option("--workers", type=int, help="Evaluations at the same time.  [default: one per CPU]")
+@click.option("--model", multiple=True, help="A litellm model name, NAME or NAME=WEIGHT; may be repeated.")
+@click.option("--model-slots", type=int, help="Model calls at the same time.")
+@click.option("--api-base", help="Base URL of an OpenAI-compatible endpoint.")
+@click.option("--operators", help="Operators and weights, for example: diff=3,tune.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROBLEM-N]")
+@click.option("--tier", type=click.IntRange(1, 2), help="Highest sandbox tier to use.")
+@click.option("--unsafe/--safe", default=None, help="Run even where the sandbox lacks protections (never for untrusted code).")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with any of these options.")
+@click.option("--json", "as_json", is_flag=True, default=None, help="Print one JSON object as the last line.")
+def run(**options: Any) -> None:
+    """Search for programs that solve PROBLEM better.
+
+    PROBLEM is a shipped name, an entry point, a dotted module, a file or a folder. Without a model the run is made of
+    operators that need none. Without any limit it ends after 5 minutes.
+    """
+    config_file: Path | None = options.pop("config_file")
+    settings = read_toml(config_file) if config_file else {}
+    where = str(config_file) if config_file else "the command line"
+    settings |= {key: value for key, value in options.items() if value is not None and value != ()}
+    out, as_json = settings.pop("out", None), bool(settings.pop("as_json", settings.pop("json", False)))
+    config = make_config(settings, where)
+    problem = load_problem(config.problem)
+    check_operators(config)
+    check_models(config.models)
+    folder = run_folder(Path(out)) if out else _next_folder(problem.name)
+    create_run(folder, config, problem)
+    _finish(_work(folder, config, problem, as_json=as_json), as_json=as_json)
+
+
+@click.command()
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@_budget_options
+@click.option("--workers", type=int, help="Evaluations at the same time.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+def resume(path: Path, as_json: bool, **options: Any) -> None:
+    """Go on with RUN where it ended or was killed; limits given here replace those it was started with."""
+    folder = run_folder(path)
+    settings = folder.read_settings()
+    config = RunConfig.from_json(settings["config"])
+    budget = {field: options.pop(key) for key, field in BUDGET_KEYS.items()}
+    config = replace(config, budget=replace(config.budget, **{k: v for k, v in budget.items() if v is not None}))
+    config = replace(config, **{key: value for key, value in options.items() if value is not None})
+    source = dict(settings["problem"])
+    version = source.pop("version")
+    problem = load_source(source)
+    if problem.version != version:
+        raise RunError(
+            f"the problem {problem.name} has changed since this run began, so old and new scores cannot be compared; "
+            "restore it, or start a new run"
+        )
+    check_operators(config)
+    check_models(config.models)
+    _finish(_work(folder, config, problem, as_json=as_json), as_json=as_json)
+
+
+def make_config(settings: Mapping[str, Any], where: str) -> RunConfig:
+    """Returns the run's settings from the options of the command line and of a TOML file.
+
+    Raises:
+        ConfigError: an unknown option or a value out of range.
+    """
+    rest = dict(settings)
+    data: dict[str, Any] = {key: rest.pop(key) for key in PLAIN_KEYS if key in rest}
+    if not (problem := rest.pop("problem", None)):
+        raise ConfigError("no problem is named; try: discovery run circle_packing")
+    path = Path(str(problem)).expanduser()
+    data["problem"] = str(path.absolute()) if path.exists() else str(problem)
+    data.setdefault("seed", secrets.randbits(48))
+    data.setdefault("workers", default_workers())
+    budget = {field: rest.pop(key) for key, field in BUDGET_KEYS.items() if key in rest}
+    data["budget"] = budget or {"minutes": DEFAULT_MINUTES}
+    if isinstance(operators := rest.pop("operators", None), str):
+        data["operators"] = parse_operators(operators, OPERATORS)
+    elif isinstance(operators, Mapping):
+        data["operators"] = parse_operators(",".join(f"{k}={v}" for k, v in operators.items()), OPERATORS)
+    islands = rest.pop("islands", {})
+    data["islands"] = dict(islands) if isinstance(islands, Mapping) else {"islands": islands}
+    models = dict(rest.pop("models", {}))
+    if names := rest.pop("model", ()):
+        models["models"] = parse_models([names] if isinstance(names, str) else names)
+    for key, field in (("api_base", "api_base"), ("model_slots", "slots")):
+        if key in rest:
+            models[field] = rest.pop(key)
+    data["models"] = models
+    return build(RunConfig, data | rest, where=where)
+
+
+def _work(folder: RunFolder, config: RunConfig, problem: Problem, *, as_json: bool) -> Outcome:
+    stop = StopRequest()
+    stream = sys.stderr if as_json else sys.stdout
+    click.echo(f"run {folder.path}  (seed {config.seed}, {config.workers} workers)", file=stream)
+    with folder.lock(), _signals(stop), Progress(stream, _budget_text(config)) as progress:
+        return Session(folder, config, problem, observer=progress, stop=stop).run()
+
+
+def _finish(outcome: Outcome, *, as_json: bool) -> None:
+    summary = outcome.summary
+    stream = sys.stderr if as_json else sys.stdout
+    if not outcome.is_success:
+        click.echo(f"stopped: {outcome.message}", err=True)
+    else:
+        click.echo(outcome.message, file=stream)
+    click.echo(
+        f"best {summary['best_score']} ({summary['best_id']}) after {summary['evaluations']} evaluations; "
+        f"see: discovery best {summary['run']}",
+        file=stream,
+    )
+    if as_json:
+        click.echo(json.dumps(summary))
+    if not outcome.is_success:
+        sys.exit(_exit_code(outcome))
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.reason == "interrupted":
+        return 143 if "SIGTERM" in outcome.message else 130
+    return EXIT_STOPPED
+
+
+@contextmanager
+def _signals(stop: StopRequest) -> Iterator[None]:
+    """Turns the first SIGINT or SIGTERM into a request to end, and a second one into an end at once."""
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if stop.event.is_set():
+            os._exit(128 + number)
+        name = signal.Signals(number).name
+        stop.ask(f"{name} received; all finished evaluations are saved, go on with: discovery resume")
+
+    former = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _budget_text(config: RunConfig) -> str:
+    budget = config.budget
+    limits = {
+        "evaluations": budget.evaluations,
+        "min": budget.minutes,
+        "USD": budget.cost_usd,
+        "tokens": budget.tokens,
+    }
+    return "until " + " or ".join(f"{value:g} {unit}" for unit, value in limits.items() if value is not None)
+
+
+def _next_folder(name: str) -> RunFolder:
+    number = 1
+    while (path := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return run_folder(path)

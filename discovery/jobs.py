@@ -1,0 +1,22 @@
+"""The two things a worker does, as plain functions of plain data; executors decide where they run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from discovery.events import NotProposed, Proposed
+from discovery.fingerprint import fingerprint
+from discovery.operators.base import Model, ModelError, Operator, OperatorError, ProposeJob
+from evaluators.blocks import check_frozen
+
+
+def propose(job: ProposeJob, operator: Operator, model: Model | None) -> Proposed | NotProposed:
+    """Returns what one operator made of its job: a child, or why there is none."""
+    try:
+        proposal = operator.propose(job, np.random.default_rng(job.rng_key), model)
+    except OperatorError as error:
+        return NotProposed(job.job_id, str(error), error.calls)
+    except ModelError as error:
+        return NotProposed(job.job_id, str(error), is_endpoint=True, is_fatal=error.is_fatal)
+    refusal = check_frozen(job.context.seed, proposal.program)
+    return Proposed(job.job_id, proposal, fingerprint(proposal.program), refusal or "")

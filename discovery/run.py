@@ -1,0 +1,318 @@
+"""The shell round the coordinator: it carries out instructions, keeps the journal, and projects it into git.
+
+What was evaluated is on the disk before anything acts on it, so a kill at any moment loses only what was in flight.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from discovery.config import RunConfig
+from discovery.coordinator import Coordinator, Plan
+from discovery.errors import JournalError, RunError
+from discovery.events import Evaluate, Event, Finish, Instruction, Propose, Save, StopAsked, Ticked
+from discovery.executor import EmbeddedExecutor, Executor
+from discovery.folder import RunFolder
+from discovery.journal import DiskFull, Journal, read_entries
+from discovery.lineage import Lineage, LineageError
+from discovery.models import LiteLLMModel
+from discovery.operators import OPERATORS
+from discovery.operators.base import Model
+from discovery.records import Record, RunInfo
+from discovery.state import RunState, Statement
+from discovery.tuning import Tuner
+from evaluators.problem import Problem
+from evaluators.worker import JudgeProcess
+from islands.archipelago import Archipelago
+from islands.archive import Axis
+
+TICK_S = 0.25
+
+
+class Observer(Protocol):
+    """Watches a run. Contract: called in the run's thread, must not raise, must be quick."""
+
+    def recorded(self, records: Iterable[Record], state: RunState) -> None:
+        """Tells of newly recorded programs."""
+        ...
+
+    def ticked(self, state: RunState, in_flight: int) -> None:
+        """Tells that time went by."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a session of a run ended.
+
+    Attributes:
+        reason: "evaluations", "minutes", "cost", "tokens", "target", or what stopped it: "interrupted", "endpoint",
+            "exhausted", "seed", "disk", "lineage", "broken".
+        is_success: whether it did what was asked.
+        summary: the JSON object that `run --json` prints last.
+    """
+
+    reason: str
+    message: str
+    is_success: bool
+    summary: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class StopRequest:
+    """A request to end, set from a signal handler."""
+
+    event: threading.Event = field(default_factory=threading.Event)
+    message: str = ""
+
+    def ask(self, message: str) -> None:
+        """Asks the run to end."""
+        self.message = message
+        self.event.set()
+
+
+def secret_of(config: RunConfig) -> bytes:
+    """Returns the secret that hidden cases are drawn from: it derives from the run's seed, which no program can read."""
+    return hashlib.blake2b(f"cases {config.seed}".encode(), digest_size=16).digest()
+
+
+def statement_of(problem: Problem) -> Statement:
+    """Returns what the coordinator must know of a problem."""
+    return Statement(
+        problem.name, problem.goal, problem.notes, problem.objective, problem.seed, problem.held_out is not None
+    )
+
+
+def create_run(folder: RunFolder, config: RunConfig, problem: Problem) -> None:
+    """Makes the folder of a new run."""
+    info = RunInfo(
+        problem=problem.name,
+        goal=problem.goal,
+        objective=problem.objective,
+        measures=problem.measures,
+        islands=config.islands.islands,
+        seed=config.seed,
+        started_at=time.time(),
+        models=tuple(name for name, _ in config.models.models),
+    )
+    folder.create(
+        {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json() | {"version": problem.version}}
+    )
+
+
+class Session:
+    """One session of a run: from its start, or a resume, to its end.
+
+    Args:
+        folder: the run folder, created and locked.
+        config: its settings.
+        problem: the problem, of the version that the run was started with.
+        observer: watches.
+        stop: lets a signal handler ask for the end.
+        make_executor: where jobs run; the embedded executor by default.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        problem: Problem,
+        *,
+        observer: Observer,
+        stop: StopRequest,
+        make_executor: Callable[[RunConfig, Problem], Executor] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._config = config
+        self._problem = problem
+        self._observer = observer
+        self._stop = stop
+        self._make_executor = make_executor or embedded_executor
+        axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
+        self.state = RunState(
+            statement_of(problem),
+            lambda: Archipelago(config.islands, axes),
+            Tuner(config.tuning, seed=config.seed),
+        )
+        self.coordinator = Coordinator(_plan_of(config), self.state, OPERATORS)
+        self._elapsed_before = 0.0
+        self._session_start = time.monotonic()
+
+    def run(self) -> Outcome:
+        """Runs until the coordinator says that it is over, and returns how it ended.
+
+        Raises:
+            JournalError: the journal cannot be read or written, and newest results may be missing.
+            RunError: the system cannot go on.
+        """
+        executor = self._make_executor(self._config, self._problem)
+        try:
+            self._elapsed_before = self._replay()
+            self._session_start = time.monotonic()
+            journal = Journal(self._folder.journal)
+            lineage = Lineage(self._folder.lineage)
+            try:
+                self._catch_up(lineage)
+                journal.append([{"type": "opened", "at_s": time.time()}])
+                finish = self._loop(executor, journal, lineage)
+                executor.close()
+                lineage.close()
+                self._close(journal, finish)
+            finally:
+                lineage.abandon()
+                journal.close()
+        finally:
+            executor.close()
+        return Outcome(finish.reason, finish.message, finish.is_success, self.summary(finish))
+
+    def summary(self, finish: Finish) -> dict[str, Any]:
+        """Returns the JSON object that tells how it ended."""
+        state, ledger = self.state, self.state.ledger
+        best = state.best
+        return {
+            "problem": self._problem.name,
+            "reason": finish.reason,
+            "best_score": best.evaluation.score if best else None,
+            "best_id": best.program_id if best else None,
+            "held_out": best.evaluation.held_out if best else None,
+            "evaluations": ledger.evaluations,
+            "statuses": dict(state.counts),
+            "duplicates": self.coordinator.duplicates,
+            "seconds": round(ledger.elapsed_s, 3),
+            "model_calls": ledger.calls,
+            "tokens": ledger.tokens,
+            "cost_usd": None if ledger.unpriced_calls else round(ledger.cost_usd, 6),
+            "unpriced_calls": ledger.unpriced_calls,
+            "seed": self._config.seed,
+            "run": str(self._folder.path),
+            "lineage": str(self._folder.lineage),
+        }
+
+    def _replay(self) -> float:
+        """Folds the journal into the coordinator and returns the seconds worked in earlier sessions."""
+        elapsed_s = opened_s = last_s = 0.0
+        if not self._folder.journal.exists():
+            return 0.0
+        for entry in read_entries(self._folder.journal):
+            if entry["type"] == "opened":
+                elapsed_s += last_s - opened_s
+                opened_s = last_s = entry["at_s"]
+            elif entry["type"] == "evaluated":
+                last_s = max(last_s, entry["record"]["at_s"])
+            elif entry["type"] == "closed":
+                last_s = max(last_s, entry["at_s"])
+            self.coordinator.replay(entry)
+        return elapsed_s + last_s - opened_s
+
+    def _catch_up(self, lineage: Lineage) -> None:
+        """Writes to git what the journal holds and git does not."""
+        if self.state.next_index == 0 or not (missing := self.state.next_index - len(known := lineage.recorded())):
+            return
+        for entry in read_entries(self._folder.journal):
+            if missing and entry["type"] == "evaluated" and entry["record"]["program_id"] not in known:
+                lineage.append(Record.from_json(entry["record"]))
+
+    def _loop(self, executor: Executor, journal: Journal, lineage: Lineage) -> Finish:
+        instructions: list[Instruction] = self.coordinator.start()
+        last_tick_s = -1.0
+        while True:
+            instructions += self._save(instructions, journal, lineage)
+            for instruction in instructions:
+                if isinstance(instruction, Propose):
+                    executor.propose(instruction.job, needs_model=instruction.needs_model)
+                elif isinstance(instruction, Evaluate):
+                    executor.evaluate(instruction.job)
+                elif isinstance(instruction, Finish):
+                    return instruction
+            events: list[Event] = executor.next_events(TICK_S)
+            elapsed_s = self._elapsed_before + time.monotonic() - self._session_start
+            if elapsed_s - last_tick_s >= TICK_S:
+                last_tick_s = elapsed_s
+                events.append(Ticked(elapsed_s))
+                self._observer.ticked(self.state, self.coordinator.in_flight)
+            if self._stop.event.is_set():
+                events.append(StopAsked("interrupted", self._stop.message))
+            instructions = [instruction for event in events for instruction in self.coordinator.handle(event)]
+
+    def _save(self, instructions: list[Instruction], journal: Journal, lineage: Lineage) -> list[Instruction]:
+        """Journals what must be, then projects it; returns what follows when the disk or git fails."""
+        entries = [instruction.entry for instruction in instructions if isinstance(instruction, Save)]
+        if not entries:
+            return []
+        more: list[Instruction] = []
+        try:
+            journal.append(_to_json(entry) for entry in entries)
+        except DiskFull as error:
+            if not error.is_saved:
+                raise
+            more += self.coordinator.handle(StopAsked("disk", str(error)))
+        records = [entry["record"] for entry in entries if entry["type"] == "evaluated"]
+        try:
+            for record in records:
+                lineage.append(record)
+        except LineageError as error:
+            more += self.coordinator.handle(StopAsked("lineage", str(error)))
+        if records:
+            self._observer.recorded(records, self.state)
+        return more
+
+    def _close(self, journal: Journal, finish: Finish) -> None:
+        try:
+            journal.append([{"type": "closed", "at_s": time.time(), "reason": finish.reason}])
+        except JournalError:
+            if finish.is_success:
+                raise
+
+
+def embedded_executor(config: RunConfig, problem: Problem) -> Executor:
+    """Returns an executor on this machine."""
+    model: Model | None = LiteLLMModel(config.models) if config.models.models else None
+    secret = secret_of(config)
+    return EmbeddedExecutor(
+        make_judge=lambda: JudgeProcess(problem.source, secret, unsafe=config.unsafe, tier=config.tier),
+        slots=config.workers,
+        operators=OPERATORS,
+        model=model,
+        model_slots=config.models.slots,
+    )
+
+
+def run_folder(path: Path) -> RunFolder:
+    """Returns the run folder at a path."""
+    return RunFolder(path.expanduser().absolute())
+
+
+def check_operators(config: RunConfig) -> None:
+    """Checks that the operators can work with what there is.
+
+    Raises:
+        RunError: only operators that need a model were asked for, and there is none.
+    """
+    active = [name for name, weight in config.weights.items() if weight > 0]
+    needing = [name for name in active if OPERATORS[name].needs_model]
+    if needing and not config.models.models:
+        raise RunError(
+            f"operators {', '.join(needing)} need a model: name one with --model, or choose among "
+            + ", ".join(name for name, operator in OPERATORS.items() if not operator.needs_model)
+        )
+
+
+def _plan_of(config: RunConfig) -> Plan:
+    return Plan(
+        seed=config.seed,
+        slots=config.workers,
+        model_slots=config.models.slots if config.models.models else 0,
+        weights=config.weights,
+        budget=config.budget,
+        target=config.target,
+    )
+
+
+def _to_json(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**entry, "record": entry["record"].to_json()} if entry["type"] == "evaluated" else entry

@@ -1,0 +1,172 @@
+"""What a run knows: the fold of its records. Everything here is rebuilt by replaying the journal.
+
+Only programs that can still become parents are held as text (elites, tuning roots, recent failures); the rest is in the
+journal and in git, so memory grows by a fingerprint and a number per program.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from discovery.budget import Ledger
+from discovery.operators.base import Individual
+from discovery.records import Record
+from discovery.tuning import Tuner
+from evaluators.contract import Objective, Program, Status
+from islands.archipelago import Archipelago, Change
+
+SEED_OPERATOR = "seed"
+RECENT_FAILURES = 32
+_REPAIRABLE = frozenset(
+    {Status.ERROR, Status.INVALID, Status.CRASHED, Status.OUTPUT, Status.TIMEOUT, Status.MEMORY}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a run must know of its problem: words and numbers, no code that runs."""
+
+    name: str
+    goal: str
+    notes: str
+    objective: Objective
+    seed: Program
+    has_held_out: bool = False
+
+
+class RunState:
+    """The fold of a run's records: population, best, ledger, what is known already.
+
+    Attributes:
+        ledger: what was spent.
+        best: the best program so far, None before the first that has a score.
+        best_index: its record's index.
+        counts: evaluations by status.
+        yields: operator -> [evaluated, ok, new or improved cells].
+        next_index: the index of the next record.
+        next_decision: a number above every decision seen.
+    """
+
+    def __init__(self, statement: Statement, archipelago: Callable[[], Archipelago], tuner: Tuner) -> None:
+        self.statement = statement
+        self.tuner = tuner
+        self.ledger = Ledger()
+        self.best: Individual | None = None
+        self.best_index = -1
+        self.counts: dict[str, int] = {}
+        self.yields: dict[str, list[int]] = {}
+        self.next_index = 0
+        self.next_decision = 0
+        self._failures: deque[tuple[tuple[str, ...], Individual]] = deque(maxlen=RECENT_FAILURES)
+        self._repaired: set[str] = set()
+        self._make_archipelago = archipelago
+        self._archipelago: Archipelago | None = None
+        self._individuals: dict[str, Individual] = {}
+        self._prune_at = 1024
+        self._known: dict[bytes, float | None] = {}
+
+    @property
+    def archipelago(self) -> Archipelago:
+        """Returns the population (made on first use: its library is slow to load)."""
+        if self._archipelago is None:
+            self._archipelago = self._make_archipelago()
+        return self._archipelago
+
+    def individual(self, program_id: str) -> Individual:
+        """Returns a program that can be a parent.
+
+        Raises:
+            KeyError: it is neither an elite nor recent.
+        """
+        return self._individuals[program_id]
+
+    def is_known(self, fingerprint: str) -> bool:
+        """Returns whether a program of this fingerprint was evaluated, or is on its way."""
+        return bytes.fromhex(fingerprint) in self._known
+
+    def known_fitness(self, fingerprint: str) -> float | None:
+        """Returns the fitness of a known program; None if it failed or is still on its way."""
+        return self._known[bytes.fromhex(fingerprint)]
+
+    def expect(self, fingerprint: str) -> None:
+        """Notes that a program of this fingerprint is on its way to evaluation."""
+        self._known[bytes.fromhex(fingerprint)] = None
+
+    def next_repairable(self) -> Individual | None:
+        """Returns the newest failed program that nobody tried to repair yet, and marks it as tried."""
+        for _, individual in reversed(self._failures):
+            if individual.program_id not in self._repaired and individual.evaluation.status in _REPAIRABLE:
+                self._repaired.add(individual.program_id)
+                return individual
+        return None
+
+    def failures_of(self, parent_id: str, count: int) -> tuple[Individual, ...]:
+        """Returns up to `count` recent failed children of a program, oldest first."""
+        children = [individual for parents, individual in self._failures if parent_id in parents]
+        return tuple(children[-count:])
+
+    def fitness(self, record: Record) -> float | None:
+        """Returns the record's fitness (larger is better), None if it has no score."""
+        score = record.evaluation.score
+        return None if score is None else self.statement.objective.fitness(score)
+
+    def fold(self, record: Record) -> Record:
+        """Returns the record with its cell and the changes it made, after folding it in."""
+        evaluation = record.evaluation
+        fitness = self.fitness(record)
+        self.next_index = record.index + 1
+        self.next_decision = max(self.next_decision, record.decision + 1)
+        self.ledger.evaluations += 1
+        self.counts[str(evaluation.status)] = self.counts.get(str(evaluation.status), 0) + 1
+        if record.fingerprint:
+            self._known[bytes.fromhex(record.fingerprint)] = fitness
+        if record.session is not None and record.step is not None:
+            self.tuner.tell(record.session, record.step, fitness)
+        if record.parents:
+            self.archipelago.record_parents(record.island, record.parents)
+        individual = Individual(record.program, evaluation, record.program_id, record.texts)
+        changes: tuple[Change, ...] = ()
+        if fitness is None or evaluation.measures is None:
+            self._failures.append((record.parents, individual))
+        else:
+            self._individuals[record.program_id] = individual
+            if self.best is None or fitness > self.statement.objective.fitness(self.best.evaluation.score or 0.0):
+                self.best, self.best_index = individual, record.index
+            changes = self._settle(record, fitness, evaluation.measures)
+            self._prune()
+        tally = self.yields.setdefault(record.operator, [0, 0, 0])
+        for place, hit in enumerate((True, fitness is not None, bool(changes))):
+            tally[place] += hit
+        own = [c.cell for c in changes if c.program_id == record.program_id and c.island == record.island]
+        return replace(record, cell=own[0] if own else None, changes=changes)
+
+    def note_held_out(self, program_id: str, metrics: Mapping[str, float]) -> None:
+        """Notes the metrics of a program on the held-out cases."""
+        for individual in (self._individuals.get(program_id), self.best):
+            if individual is not None and individual.program_id == program_id:
+                noted = replace(individual, evaluation=replace(individual.evaluation, held_out=dict(metrics)))
+                if program_id in self._individuals:
+                    self._individuals[program_id] = noted
+                if self.best is not None and self.best.program_id == program_id:
+                    self.best = noted
+
+    def _settle(self, record: Record, fitness: float, measures: tuple[float, ...]) -> tuple[Change, ...]:
+        islands = range(len(self.archipelago)) if record.operator == SEED_OPERATOR else (record.island,)
+        return tuple(
+            change
+            for island in islands
+            for change in self.archipelago.add(island, record.program_id, fitness, measures)
+        )
+
+    def _prune(self) -> None:
+        """Forgets the text of programs that no archive holds; the threshold doubles, so the cost stays linear."""
+        if len(self._individuals) < self._prune_at:
+            return
+        islands = range(len(self.archipelago))
+        alive = {elite.program_id for island in islands for elite in self.archipelago.elites(island)}
+        if self.best is not None:
+            alive.add(self.best.program_id)
+        self._individuals = {key: value for key, value in self._individuals.items() if key in alive}
+        self._prune_at = max(1024, 2 * len(self._individuals))
