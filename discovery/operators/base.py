@@ -92,13 +92,19 @@ class ProposeJob:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One paid model call. `cost_usd` is None where the price is unknown (never zero)."""
+    """One paid model call.
+
+    Attributes:
+        cost_usd: None where the price is unknown (never zero).
+        is_estimated: whether the endpoint reported no believable token counts, so that they were estimated.
+    """
 
     model: str
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None
     seconds: float
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

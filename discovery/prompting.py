@@ -1,0 +1,368 @@
+"""Prompts: what is known of the search, in the fewest words that a model needs, within a budget of tokens.
+
+A prompt is a system message (problem and rules: the same for every call of a run, so that endpoints can
+cache it) and a user message: what was tried, the current program, what to return. The words stand in
+prompts/*.txt; the one chance in them is the sentence that says where to look, drawn by the rng ("stochastic
+formatting", AlphaEvolve, arXiv 2506.13131, section 2.2).
+
+Programs, their output and earlier ideas are foreign text: they are shown in fences longer than any run of
+backticks in them, or as quotations of one line, without control characters.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from string import Template
+from typing import Literal
+
+import numpy as np
+
+from discovery.edits import editable_lines
+from discovery.operators.base import Context, Individual, OperatorError
+from discovery.texts import one_line, printable
+from discovery.tokens import estimate_tokens
+from evaluators.blocks import editable_text, has_blocks, spans
+from evaluators.contract import Program
+
+Message = dict[str, str]
+Kind = Literal["diff", "rewrite", "crossover", "repair"]
+
+LEAN_TOKENS = 960
+"""Up to here, or to `HISTORY_SHARE` more than it needs without them, a prompt takes in earlier attempts."""
+HISTORY_SHARE = 0.3
+FROZEN_CONTEXT_LINES = 15
+MAX_FEEDBACK_CHARS = 800
+MAX_IDEA_CHARS = 160
+MAX_REASON_CHARS = 200
+MAX_METRICS = 8
+MAX_SIGNATURES = 6
+_MESSAGE_TOKENS = 4
+_HISTORY_HEAD_TOKENS = 24
+_SUBJECTS = {
+    "diff": "the current program",
+    "rewrite": "the current program",
+    "crossover": "program A",
+    "repair": "the failed program",
+}
+
+
+def compose(
+    kind: Kind, parents: Sequence[Individual], context: Context, rng: np.random.Generator
+) -> tuple[Message, ...]:
+    """Returns the messages that ask for a child of `parents` (two for a crossover, else the first counts).
+
+    What does not fit `context.token_budget` is left out: earlier attempts first, the worst of them first,
+    then frozen text far from what may change.
+
+    Raises:
+        OperatorError: the program alone does not fit.
+    """
+    system = _message("system", _system(context))
+    focus = _drawn(kind, rng)
+    spare = 0
+    for is_cut in (False, True):
+        slots = _slots(kind, parents, context, is_cut=is_cut) | {"focus": focus}
+        bare = _message("user", _fill(kind, slots | {"history": ""}))
+        spare = context.token_budget - count_message_tokens((system, bare))
+        if spare >= 0:
+            tokens = context.token_budget - spare
+            room = min(spare, max(LEAN_TOKENS - tokens, int(HISTORY_SHARE * tokens)))
+            history = _history(kind, parents, context, room)
+            return system, _message("user", _fill(kind, slots | {"history": history}))
+    raise OperatorError(
+        f"the prompt needs about {context.token_budget - spare:,} tokens, over the token budget of "
+        f"{context.token_budget:,}; raise the budget, or mark less of the program as evolvable"
+    )
+
+
+def correction(messages: Sequence[Message], reply: str, problem: str) -> tuple[Message, ...]:
+    """Returns the messages that show a model its reply and what is wrong with it, and ask for another."""
+    answer = _message("assistant", printable(reply))
+    return (*messages, answer, _message("user", _fill("correct", {"problem": fence(problem)})))
+
+
+def count_message_tokens(messages: Iterable[Message]) -> int:
+    """Returns about how many tokens some messages have (see `estimate_tokens`)."""
+    return sum(estimate_tokens(message["content"]) + _MESSAGE_TOKENS for message in messages)
+
+
+def fence(text: str, info: str = "") -> str:
+    """Returns foreign text in a fence that it cannot close, without control characters (tabs stay)."""
+    clean = "\t".join(printable(part) for part in text.replace("\r\n", "\n").split("\t")).strip("\n")
+    longest = max((len(run) for run in re.findall(r"`+", clean)), default=0)
+    mark = "`" * max(3, longest + 1)
+    return f"{mark}{info}\n{clean}\n{mark}"
+
+
+def quoted(text: str, limit: int = MAX_IDEA_CHARS) -> str:
+    """Returns foreign text as one quoted line that holds no quotation mark or backtick of its own."""
+    return '"' + one_line(text, limit).replace('"', "'").replace("`", "'") + '"'
+
+
+def score_text(value: float) -> str:
+    """Returns a score in as few digits as tell programs apart."""
+    return f"{value:.8g}"
+
+
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
+
+
+@functools.cache
+def _template(name: str) -> Template:
+    return Template(resources.files("discovery").joinpath("prompts", f"{name}.txt").read_text("utf-8"))
+
+
+def _fill(name: str, slots: Mapping[str, str]) -> str:
+    text = _template(name).substitute(slots)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n" if name == "system" else text.strip()
+
+
+def _drawn(kind: Kind, rng: np.random.Generator) -> str:
+    if kind in ("crossover", "repair"):
+        return ""
+    sentences = _template(f"focus_{kind}").template.splitlines()
+    return sentences[int(rng.integers(len(sentences)))]
+
+
+def _system(context: Context) -> str:
+    goal = "\n\n".join(filter(None, (printable(context.goal).strip(), printable(context.notes).strip())))
+    is_marked = has_blocks(context.seed)
+    text = _fill(
+        "system",
+        {
+            "goal": goal,
+            "direction": context.direction.capitalize(),
+            "objective": one_line(context.objective, 80),
+            "frozen": "Only lines between EVOLVE-BLOCK-START and EVOLVE-BLOCK-END may change."
+            if is_marked
+            else "Everything in the program may change.",
+            "interface": _interface(context.seed),
+        },
+    )
+    return text.replace("- \n", "")
+
+
+def _interface(seed: Program) -> str:
+    """Returns the rule on functions that are called from outside the evolvable text; "" if it has none."""
+    names = _functions(seed)
+    if has_blocks(seed):
+        frozen = _frozen_text(seed)
+        called = {name: text for name, text in names.items() if re.search(rf"\b{re.escape(name)}\b", frozen)}
+        if called:
+            return f"The frozen code calls {_listed(called.values())}: keep parameters and kind of result."
+    if len(names) == 1:
+        return f"Keep {_listed(names.values())} callable as it is: same parameters, same kind of result."
+    if names:
+        defined = _listed(names.values())
+        return f"Keep what the problem calls callable as it is. The first program defines {defined}."
+    return ""
+
+
+def _functions(seed: Program) -> dict[str, str]:
+    """Returns the public functions and classes of the seed's evolvable text, by name, as they are called."""
+    found: dict[str, str] = {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(seed.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return found
+    ranges = editable_lines(seed).get(seed.entry, ())
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+            continue
+        if any(low < node.lineno <= high for low, high in ranges):
+            arguments = f"({ast.unparse(node.args)})" if isinstance(node, ast.FunctionDef) else ""
+            found[node.name] = one_line(node.name + arguments, 80)
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [f"`{name}`" for name in names][:MAX_SIGNATURES]
+    return ", ".join(shown)
+
+
+def _frozen_text(program: Program) -> str:
+    parts: list[str] = []
+    for text in program.files.values():
+        at = 0
+        for span in spans(text):
+            parts.append(text[at : span.start])
+            at = span.end
+        parts.append(text[at:])
+    return "\n".join(parts)
+
+
+def _slots(kind: Kind, parents: Sequence[Individual], context: Context, *, is_cut: bool) -> dict[str, str]:
+    first = parents[0]
+    slots = {"program": show_program(first.program, is_cut=is_cut), "reply": _reply_rule(kind, first.program)}
+    if kind == "repair":
+        slots["failure"] = _failure(first)
+    else:
+        slots["standing"] = _standing(first, context)
+    if kind == "crossover":
+        other = parents[1]
+        change = _change(first.program, other.program)
+        whole = show_program(other.program, is_cut=True)
+        slots["other"] = min(change, whole, key=estimate_tokens)
+        slots["other_standing"] = _standing(other, context, names_best=False)
+        if slots["other"] is change:
+            slots["other_standing"] += " It differs from A in this:"
+    return slots
+
+
+def _reply_rule(kind: Kind, program: Program) -> str:
+    if kind in ("diff", "repair"):
+        return _fill("reply_diff", {})
+    blocks = sum(len(spans(text)) for text in program.files.values())
+    if len(program.files) > 1:
+        what = "every file that changes (marker lines included, its name on the line above)"
+    elif blocks == 1:
+        what = "all lines that belong between the two EVOLVE-BLOCK markers, without the markers,"
+    elif blocks:
+        what = "the whole program, marker lines included,"
+    else:
+        what = "the whole program"
+    text = _fill("reply_rewrite", {"what": what})
+    return (
+        text.replace("in one ```python block", "each in its own ```python block")
+        if len(program.files) > 1
+        else text
+    )
+
+
+def show_program(program: Program, *, is_cut: bool = False) -> str:
+    """Returns the files of a program in fences; `is_cut` leaves out frozen text far from what may change."""
+    ranges = editable_lines(program)
+    parts: list[str] = []
+    for path in sorted(program.files, key=lambda path: (path != program.entry, path)):
+        text = program.files[path]
+        name = f"`{one_line(path, 200)}`\n" if len(program.files) > 1 else ""
+        if is_cut and path not in ranges:
+            parts.append(f"{name.strip()} is frozen and not shown.")
+            continue
+        parts.append(name + fence(_cut(text, ranges.get(path, ())) if is_cut else text, "python"))
+    return "\n".join(parts)
+
+
+def _cut(text: str, ranges: Sequence[tuple[int, int]]) -> str:
+    lines = text.split("\n")
+    kept: list[str] = []
+    at = 0
+    for low, high in ranges:
+        start = max(at, low - 1 - FROZEN_CONTEXT_LINES)
+        kept += [f"# ... {start - at} frozen lines ..."] * (start > at) + lines[start:high]
+        at = high
+    end = min(len(lines), at + 1 + FROZEN_CONTEXT_LINES)
+    return "\n".join(
+        kept + lines[at:end] + [f"# ... {len(lines) - end} frozen lines ..."] * (end < len(lines))
+    )
+
+
+def _outcome(individual: Individual) -> str:
+    evaluation = individual.evaluation
+    if evaluation.score is not None:
+        return f"Score {score_text(evaluation.score)}"
+    reason = f": {quoted(evaluation.reason, MAX_REASON_CHARS)}" if evaluation.reason else ""
+    return f"Failed ({evaluation.status}{reason})"
+
+
+def _idea(individual: Individual) -> str:
+    idea = individual.texts.get("idea", "").strip()
+    return quoted(idea) if idea else ""
+
+
+def _standing(individual: Individual, context: Context, *, names_best: bool = True) -> str:
+    """Returns the line above a program: its score, the best one, its other metrics, the idea it came from."""
+    text = _outcome(individual)
+    score, best = individual.evaluation.score, context.best_score
+    if names_best and best is not None and score is not None:
+        text += " (the best so far)" if score == best else f" (best so far: {score_text(best)})"
+    metrics = [
+        f"{one_line(name, 40)} {value:.5g}"
+        for name, value in individual.evaluation.metrics.items()
+        if name != context.objective
+    ]
+    if metrics:
+        text += "; " + ", ".join(metrics[:MAX_METRICS])
+    idea = _idea(individual)
+    return f"{text}. Its last idea: {idea}." if idea else f"{text}."
+
+
+def _failure(individual: Individual) -> str:
+    evaluation = individual.evaluation
+    lines = [_outcome(individual) + "."]
+    if idea := _idea(individual):
+        lines.append(f"Its idea: {idea}.")
+    if evaluation.cases_done:
+        lines.append(f"It passed {evaluation.cases_done} of {evaluation.cases_total} cases before that.")
+    text = " ".join(lines)
+    feedback = evaluation.feedback.strip()
+    if not feedback:
+        return text
+    tail = feedback if len(feedback) <= MAX_FEEDBACK_CHARS else "..." + feedback[-MAX_FEEDBACK_CHARS:]
+    return f"{text}\nIts output:\n{fence(tail)}\nThe program:"
+
+
+def _history(kind: Kind, parents: Sequence[Individual], context: Context, room: int) -> str:
+    """Returns what was tried, within `room` tokens: failures in short, then as many good programs as fit."""
+    known = {parent.program_id for parent in (parents if kind == "crossover" else parents[:1])}
+    room -= _HISTORY_HEAD_TOKENS
+    failures: list[str] = []
+    for line in _failures([failure for failure in context.failures if failure.program_id not in known]):
+        if (tokens := estimate_tokens(line)) <= room:
+            room -= tokens
+            failures.append(line)
+    attempts: list[str] = []
+    for attempt in reversed(context.inspirations):
+        if attempt.program_id not in known:
+            known.add(attempt.program_id)
+            text = _attempt(parents[0].program, attempt, subject=_SUBJECTS[kind])
+            if (tokens := estimate_tokens(text)) <= room:
+                room -= tokens
+                attempts.append(text)
+    parts: list[str] = []
+    if attempts:
+        parts.append("Other programs, worst first:\n" + "\n".join(reversed(attempts)))
+    if failures:
+        parts.append("Changes that failed:\n" + "\n".join(failures))
+    return "# Earlier attempts\n" + "\n\n".join(parts) if parts else ""
+
+
+def _failures(failures: Sequence[Individual]) -> list[str]:
+    """Returns one line per different failure, the latest last."""
+    lines: dict[str, int] = {}
+    for failure in failures:
+        line = f"- {_idea(failure)}: {_outcome(failure)}" if _idea(failure) else f"- {_outcome(failure)}"
+        lines[line] = lines.get(line, 0) + 1
+    return [line + (f", {times} times" if times > 1 else "") for line, times in lines.items()]
+
+
+def _attempt(current: Program, attempt: Individual, *, subject: str) -> str:
+    """Returns a program of the search in the shorter of two forms: whole, or as a change of the current one."""
+    idea = _idea(attempt)
+    head = _outcome(attempt) + (f", {idea}" if idea else "")
+    change = _change(current, attempt.program)
+    whole = fence(editable_text(attempt.program), "python")
+    if estimate_tokens(change) < estimate_tokens(whole):
+        return f"{head}, as a change of {subject}:\n{change}"
+    return f"{head}:\n{whole}"
+
+
+def _change(old: Program, new: Program) -> str:
+    """Returns the lines that differ between two programs, as a diff without context."""
+    lines: list[str] = []
+    for path in sorted(set(old.files) | set(new.files)):
+        before, after = old.files.get(path, "").split("\n"), new.files.get(path, "").split("\n")
+        lines += [f"--- {one_line(path, 200)}"] if len(old.files) > 1 and before != after else []
+        for line in list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]:
+            place = re.match(r"@@ -(\d+)", line)
+            lines.append(f"@@ line {place[1]}" if place else line)
+    return fence("\n".join(lines), "diff")

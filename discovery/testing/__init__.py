@@ -1,0 +1,33 @@
+"""Stand-ins for a model endpoint, for tests and benchmarks: an HTTP server on loopback, a model in the process.
+
+endpoint.py   ChatEndpoint: speaks the OpenAI chat format; what it answers is a script
+mutator.py    scripts that mutate: they read the program from the prompt, answer with a diff or a rewrite
+faults.py     scripts that misbehave: refused keys, rate limits, endless replies, code that breaks out
+"""
+
+from discovery.testing.endpoint import (
+    Answer,
+    ChatEndpoint,
+    ChatRequest,
+    Latency,
+    Script,
+    recorded,
+    unused_api_base,
+)
+from discovery.testing.faults import FAULTS
+from discovery.testing.mutator import Mutation, ScriptedModel, ScriptedMutator, perturb_number
+
+__all__ = [
+    "FAULTS",
+    "Answer",
+    "ChatEndpoint",
+    "ChatRequest",
+    "Latency",
+    "Mutation",
+    "Script",
+    "ScriptedModel",
+    "ScriptedMutator",
+    "perturb_number",
+    "recorded",
+    "unused_api_base",
+]

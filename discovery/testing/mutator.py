@@ -1,0 +1,101 @@
+"""Mutators that play the model: they read the program from the prompt and answer with a diff or a rewrite."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from discovery.edits import diff_edits, format_edits
+from discovery.operators.base import ModelCall, Reply
+from discovery.testing.endpoint import Answer, ChatRequest, Latency
+from discovery.tokens import estimate_tokens
+from evaluators.blocks import block_texts, replace_block_texts
+
+Mutation: TypeAlias = Callable[[str, np.random.Generator], str]
+"""Returns a changed copy of the evolvable text of one program."""
+
+_HEADING = re.compile(r"^# (?:Current program|Program A|Failed program)$", re.MULTILINE)
+_FENCED = re.compile(r"^(`{3,})python\n(.*?)\n\1$", re.MULTILINE | re.DOTALL)
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:[eE][+-]?\d+)?(?![\w.])")
+
+
+def perturb_number(text: str, rng: np.random.Generator) -> str:
+    """Returns the text with one of its numbers changed: by a factor, or by one if it is a whole number."""
+    found = list(_NUMBER.finditer(text))
+    if not found:
+        return text + f"\n# {rng.integers(10**9)}"
+    match = found[int(rng.integers(len(found)))]
+    if match[0].isdigit():
+        new = str(max(0, int(match[0][:18]) + int(rng.choice((-1, 1)))))
+    else:
+        new = f"{float(match[0]) * float(rng.lognormal(0.0, 0.2)):.6g}"
+    return text[: match.start()] + new + text[match.end() :]
+
+
+def current_program(prompt: str) -> str | None:
+    """Returns the program that a prompt asks to change, as it was shown, or None if there is none."""
+    heading = _HEADING.search(prompt)
+    shown = _FENCED.search(prompt, heading.end()) if heading else None
+    return shown[2] if shown else None
+
+
+def mutated_reply(prompt: str, mutation: Mutation, rng: np.random.Generator) -> str:
+    """Returns what a model might answer: an idea, and the change in the form that the prompt asks for."""
+    shown = current_program(prompt)
+    if shown is None:
+        return "There is no program in the message."
+    blocks = list(block_texts(shown))
+    which = int(rng.integers(len(blocks)))
+    new = mutation(blocks[which], rng)
+    blocks[which] = new
+    idea = "Idea: change a number, to see which way it helps.\n\n"
+    if "<<<<<<< SEARCH" in prompt:
+        return idea + format_edits(diff_edits(shown, replace_block_texts(shown, blocks)))
+    whole = new if len(blocks) == 1 else replace_block_texts(shown, blocks)
+    return f"{idea}```python\n{whole.strip(chr(10))}\n```\n"
+
+
+class ScriptedMutator:
+    """A script for `ChatEndpoint`: answer n depends on the seed, n and the prompt alone."""
+
+    def __init__(self, mutation: Mutation = perturb_number, *, seed: int = 0) -> None:
+        self._mutation = mutation
+        self._seed = seed
+
+    def __call__(self, request: ChatRequest) -> Answer:
+        """Returns the answer to one request."""
+        rng = np.random.default_rng([self._seed, request.number])
+        return Answer(mutated_reply(request.prompt, self._mutation, rng))
+
+
+class ScriptedModel:
+    """A `Model` in this process that mutates; its choices come from the caller's rng. Thread-safe."""
+
+    def __init__(
+        self,
+        mutation: Mutation = perturb_number,
+        *,
+        latency: Latency | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._mutation = mutation
+        self._latency = latency
+        self._sleep = sleep
+        self._calls = 0
+        self._lock = threading.Lock()
+
+    def complete(self, messages: Sequence[Mapping[str, Any]], *, rng: np.random.Generator) -> Reply:
+        """Returns the reply to a chat."""
+        with self._lock:
+            number, self._calls = self._calls, self._calls + 1
+        seconds = self._latency.seconds(number) if self._latency else 0.0
+        if seconds:
+            self._sleep(seconds)
+        text = mutated_reply(str(messages[-1]["content"]), self._mutation, rng)
+        prompt_tokens = sum(estimate_tokens(str(message["content"])) for message in messages)
+        return Reply(text, ModelCall("scripted", prompt_tokens, estimate_tokens(text), None, seconds, True))
