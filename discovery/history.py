@@ -63,7 +63,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A program whole: its entry, its files (path in git -> text) and its certificate, where that was kept."""
+    """A program whole: its entry, its files (path in git -> text) and, where kept, its certificate."""
 
     entry: Entry
     files: Mapping[str, str]
