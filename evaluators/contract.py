@@ -181,6 +181,27 @@ class Case:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class BestKnown:
+    """The best published value of a problem: data beside the problem, never an aim that is told to programs.
+
+    Attributes:
+        value: the value of the objective.
+        source: who published it and where.
+        date: when, as "YYYY" or "YYYY-MM".
+        certified: whether the published object was recomputed exactly; False where the value is only claimed.
+    """
+
+    value: float
+    source: str
+    date: str
+    certified: bool
+
+    def __post_init__(self) -> None:
+        _require_number("BestKnown value", self.value)
+        _require_name("BestKnown source", self.source)
+
+
 class Oracle(Protocol):
     """A trusted object that serves a running program call by call (made by the problem's `serve(case)`).
 
