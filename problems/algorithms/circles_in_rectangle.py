@@ -1,0 +1,119 @@
+"""Place 21 disjoint circles in a rectangle of perimeter 4 with the largest sum of radii.
+
+The program defines `pack()`, which returns 21 circles as a list of [x, y, r] (plain floats in [-4, 4], r >=
+0). The rectangle is the smallest one with sides along the axes that holds all circles; you choose its shape,
+but its width plus its height must be at most 2. Two circles may touch but not overlap. The check is exact,
+without any tolerance: an overlap of 1e-13 is rejected, so leave a slack of about 1e-12. The score is the sum
+of the radii.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.exact import ONE, amount, read_table
+from problems.algorithms.discs import check_disjoint, radius_spread
+
+CIRCLES = 21
+
+SEED = '''"""Places 21 circles: three bent rows, each circle as large as its nearest neighbour allows, then
+scaled to fit."""
+
+import math
+
+# EVOLVE-BLOCK-START
+CENTRES = [
+    (0.10, 0.12), (0.24, 0.10), (0.38, 0.13), (0.52, 0.09), (0.66, 0.12), (0.80, 0.10), (0.94, 0.12),
+    (0.12, 0.30), (0.26, 0.28), (0.40, 0.31), (0.54, 0.29), (0.68, 0.30), (0.82, 0.28), (0.96, 0.31),
+    (0.10, 0.48), (0.24, 0.50), (0.38, 0.49), (0.52, 0.47), (0.66, 0.50), (0.80, 0.48), (0.94, 0.50),
+]
+
+
+def radii(centres):
+    """Every circle takes half the distance to its nearest neighbour."""
+    return [min(math.dist(a, b) for j, b in enumerate(centres) if j != i) / 2 for i, a in enumerate(centres)]
+
+
+def layout():
+    return CENTRES, radii(CENTRES)
+# EVOLVE-BLOCK-END
+
+
+def pack():
+    """Returns [x, y, r] of every circle, scaled so that width plus height is 2, less a slack for rounding."""
+    centres, sizes = layout()
+    left = min(x - r for (x, y), r in zip(centres, sizes))
+    low = min(y - r for (x, y), r in zip(centres, sizes))
+    width = max(x + r for (x, y), r in zip(centres, sizes)) - left
+    height = max(y + r for (x, y), r in zip(centres, sizes)) - low
+    scale = (2 - 1e-12) / (width + height)
+    scaled = [((x - left) * scale, (y - low) * scale, r * scale) for (x, y), r in zip(centres, sizes)]
+    return [[x, y, max(0.0, r - 1e-13)] for x, y, r in scaled]
+'''
+
+# The rectangle's area is at most 1 and the circles' areas sum to at most that; Cauchy-Schwarz gives the rest.
+OBJECTIVE = Objective("sum_radii", "maximize", bound=math.sqrt(CIRCLES / math.pi))
+MEASURES = (
+    Measure("radius_spread", 0.0, 0.8, bins=16),
+    Measure("aspect", 0.0, 1.0, bins=16),
+    Measure("ast_nodes", 0, 1600, bins=8, source="code"),
+)
+LIMITS = Limits(cpu_s=5, wall_s=10, memory_mib=256, output_mib=1)
+CERTIFICATE = True
+BEST_KNOWN = BestKnown(
+    2.3658323759107387,
+    "SLSQP multi-start, 415 starts in 60 s (measured by this project)",
+    "2026",
+    certified=True,
+)
+BASELINE_60S = 2.3658323759107387
+
+
+def cases(rng: np.random.Generator, stage: int) -> list[Case]:
+    """Returns the one case; there is nothing to draw and nothing to hide."""
+    del rng, stage
+    return [Case(inputs=None, name=f"{CIRCLES} circles")]
+
+
+def run(program: Any, inputs: None) -> Any:
+    """Returns what the program packs."""
+    del inputs
+    return program.pack()
+
+
+def score(case: Case, output: Any) -> dict[str, float]:
+    """Returns `sum_radii`, exact and rounded once, and what the packing looks like.
+
+    `radius_spread` is the radii's deviation over their mean, `aspect` the short side over the long one.
+
+    Raises:
+        Invalid: the output is not 21 circles, or two overlap, or the rectangle is too large, by however
+        little.
+    """
+    del case
+    circles = read_table(output, "pack()", row="circle", rows=CIRCLES, columns="xyr", low=-4, high=4)
+    for i, (_, _, r) in enumerate(circles):
+        if r < 0:
+            raise Invalid(f"r of circle {i} must be >= 0, got {amount(r)}")
+    width, height = (
+        max(circle[axis] + circle[2] for circle in circles)
+        - min(circle[axis] - circle[2] for circle in circles)
+        for axis in (0, 1)
+    )
+    excess = width + height - 2 * ONE
+    if excess > 0:
+        raise Invalid(
+            f"width + height of the rectangle must be at most 2, got {amount(excess)} more; "
+            f"multiply everything by {1 - 0.505 * excess / ONE:.17g}"
+        )
+    check_disjoint(circles)
+    long = max(width, height)
+    return {
+        "sum_radii": sum(circle[2] for circle in circles) / ONE,
+        "radius_spread": radius_spread(circles),
+        "aspect": min(width, height) / long if long else 1.0,
+    }
