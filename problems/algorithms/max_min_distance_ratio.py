@@ -1,0 +1,96 @@
+"""Place 16 points in the plane with the least ratio of the largest distance to the smallest one.
+
+The program defines `points()`, which returns 16 points as a list of [x, y] (plain floats in [-100, 100]).
+The score is (largest distance / smallest distance) squared, to be made as small as possible. It does not
+change when the points are moved, turned or scaled. It is computed exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.exact import ONE, read_table
+
+POINTS = 16
+
+SEED = '''"""Places 16 points: one in the middle, a ring of 5 and a ring of 10 around it."""
+
+import math
+
+# EVOLVE-BLOCK-START
+RINGS = [(1, 0.0, 0.0), (5, 1.0, 0.3), (10, 1.9, 0.0)]  # points, radius, turn
+
+
+def points():
+    result = []
+    for count, radius, turn in RINGS:
+        for k in range(count):
+            angle = turn + 2 * math.pi * k / count
+            result.append([radius * math.cos(angle), radius * math.sin(angle)])
+    return result
+# EVOLVE-BLOCK-END
+'''
+
+# Oler (1961): a compact convex set of area A and perimeter P holds at most 2A/sqrt(3) + P/2 + 1 points at
+# mutual distance >= 1. The hull has diameter D, so A <= pi D^2 / 4 and P <= pi D; 16 points need pi D^2 /
+# (2 sqrt 3) + pi D / 2 >= 15.
+_A, _B, _C = math.pi / (2 * math.sqrt(3)), math.pi / 2, 1.0 - POINTS
+BOUND = ((-_B + math.sqrt(_B * _B - 4 * _A * _C)) / (2 * _A)) ** 2
+OBJECTIVE = Objective("ratio_squared", "minimize", bound=BOUND - 1e-9)
+MEASURES = (
+    Measure("hull_share", 0.0, 1.0, bins=16),
+    Measure("elongation", 0.0, 1.0, bins=12),
+    Measure("ast_nodes", 0, 1600, bins=8, source="code"),
+)
+LIMITS = Limits(cpu_s=5, wall_s=10, memory_mib=256, output_mib=1)
+CERTIFICATE = True
+BEST_KNOWN = BestKnown(
+    12.889229907694, "SLSQP multi-start, 0.2 s of CPU (measured by this project)", "2026", certified=True
+)
+BASELINE_60S = 12.889229907694
+
+
+def cases(rng: np.random.Generator, stage: int) -> list[Case]:
+    """Returns the one case; there is nothing to draw and nothing to hide."""
+    del rng, stage
+    return [Case(inputs=None, name=f"{POINTS} points")]
+
+
+def run(program: Any, inputs: None) -> Any:
+    """Returns the program's points."""
+    del inputs
+    return program.points()
+
+
+def score(case: Case, output: Any) -> dict[str, float]:
+    """Returns `ratio_squared`, the exact ratio rounded once, and what the points look like.
+
+    `hull_share` is the share of points at more than 0.8 of the largest distance from the centroid,
+    `elongation` the smaller over the larger standard deviation along the principal axes.
+
+    Raises:
+        Invalid: the output is not 16 points of ordinary numbers, or two points are equal.
+    """
+    del case
+    points = read_table(output, "points()", row="point", rows=POINTS, columns="xy", low=-100, high=100)
+    squares = {
+        (x - u) ** 2 + (y - v) ** 2: (j, i)
+        for i, (x, y) in enumerate(points)
+        for j, (u, v) in enumerate(points[:i])
+    }
+    if 0 in squares:
+        first, second = squares[0]
+        raise Invalid(f"all points must differ, but points {first} and {second} are equal")
+    return {"ratio_squared": max(squares) / min(squares), **_shape(points)}
+
+
+def _shape(points: list[tuple[int, ...]]) -> dict[str, float]:
+    table = np.array(points, dtype=object) / ONE
+    offsets = table.astype(float) - table.astype(float).mean(axis=0)
+    far = np.hypot(*offsets.T)
+    spread = np.sqrt(np.maximum(np.linalg.eigvalsh(offsets.T @ offsets), 0.0))
+    return {"hull_share": float((far > 0.8 * far.max()).mean()), "elongation": float(spread[0] / spread[1])}
