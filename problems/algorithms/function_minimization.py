@@ -63,7 +63,7 @@ def search(evaluate, dim, low, high, budget, seed):
 
 OBJECTIVE = Objective("solved", "maximize", bound=1.0)
 MEASURES = (
-    Measure("exploration", 0.0, 0.4, bins=16),
+    Measure("exploration", 0.0, 0.48, bins=16),
     Measure("log2_batch", 0.0, 8.0, bins=16),
 )
 LIMITS = Limits(cpu_s=5, wall_s=15, memory_mib=256, output_mib=2)
