@@ -32,7 +32,7 @@ class RunConfig:
     Attributes:
         problem: shipped name, entry point, dotted module, file or folder.
         seed: of all random choices, and of the hidden cases.
-        workers: evaluations at the same time.
+        workers: evaluations at the same time; model_slots: model calls at the same time.
         operators: name -> weight; empty means the default for runs with, or without, a model.
         budget: what may be spent.
         target: score that ends the run; None takes the problem's.
@@ -44,6 +44,7 @@ class RunConfig:
     problem: str
     seed: int
     workers: int = 2
+    model_slots: int = 4
     operators: Mapping[str, float] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
     target: float | None = None
@@ -56,6 +57,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.workers <= 1024:
             raise ConfigError(f"workers must be in 1..1024, got {self.workers}")
+        if not 1 <= self.model_slots <= 1024:
+            raise ConfigError(f"model_slots must be in 1..1024, got {self.model_slots}")
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed must be in 0..2**63-1, got {self.seed}")
         if self.tier not in (1, 2):

@@ -12,7 +12,7 @@ the free lane keeps to its operators' share of the weights, so that it does not 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ from discovery.events import (
     StopAsked,
     Ticked,
 )
+from discovery.fingerprint import fingerprint
 from discovery.operators.base import Context, Individual, ModelCall, Operator, Proposal, ProposeJob
 from discovery.records import Record
 from discovery.state import SEED_OPERATOR, RunState
@@ -160,8 +161,11 @@ class Coordinator:
         """Returns the first instructions: the seed's evaluation, or, after a replay, work for every slot."""
         self._next_decision = max(self._next_decision, self.state.next_decision)
         if self.state.next_index == 0 and not self._queued:
-            seed = Proposal(self.state.statement.seed, ())
-            self._queued.append(_Job(self._take_decision(), SEED_OPERATOR, 0, (), proposal=seed))
+            seed = self.state.statement.seed
+            job = _Job(self._take_decision(), SEED_OPERATOR, 0, (), proposal=Proposal(seed, ()))
+            job.fingerprint = fingerprint(seed)
+            self.state.expect(job.fingerprint)
+            self._queued.append(job)
         return self._decide()
 
     def handle(self, event: Event) -> list[Instruction]:
@@ -376,10 +380,10 @@ class Coordinator:
         values: tuple[float, ...] = ()
         session = step = None
         if name == "tune":
-            if (ask := self.state.tuner.ask(decision, island, self._tuning_root(island, rng))) is None:
+            if (ask := self.state.tuner.ask(island, self.state.archipelago.elites, self.state.individual)) is None:
                 return None
             parents: tuple[Individual, ...] = (ask.root,)
-            session, step, values = ask.session, ask.step, ask.values
+            island, session, step, values = ask.island, ask.session, ask.step, ask.values
         elif name == "repair":
             if (failed := self.state.next_repairable()) is None:
                 return None
@@ -404,9 +408,6 @@ class Coordinator:
             session=session,
         )
         return Propose(request, operator.needs_model)
-
-    def _tuning_root(self, island: int, rng: np.random.Generator) -> Callable[[], Individual]:
-        return lambda: self.state.individual(self.state.archipelago.select(island, rng, 1)[0].program_id)
 
     def _bare_context(self) -> Context:
         statement = self.state.statement

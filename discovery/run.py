@@ -5,6 +5,7 @@ What was evaluated is on the disk before anything acts on it, so a kill at any m
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -15,12 +16,12 @@ from typing import Any, Protocol
 
 from discovery.config import RunConfig
 from discovery.coordinator import Coordinator, Plan
-from discovery.errors import JournalError, RunError
+from discovery.errors import JournalError, LineageError, RunError
 from discovery.events import Evaluate, Event, Finish, Instruction, Propose, Save, StopAsked, Ticked
 from discovery.executor import EmbeddedExecutor, Executor
 from discovery.folder import RunFolder
 from discovery.journal import DiskFull, Journal, read_entries
-from discovery.lineage import Lineage, LineageError
+from discovery.lineage import Lineage
 from discovery.models import LiteLLMModel
 from discovery.operators import OPERATORS
 from discovery.operators.base import Model
@@ -102,7 +103,7 @@ def create_run(folder: RunFolder, config: RunConfig, problem: Problem) -> None:
         models=tuple(name for name, _ in config.models.models),
     )
     folder.create(
-        {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json() | {"version": problem.version}}
+        {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()}
     )
 
 
@@ -156,17 +157,17 @@ class Session:
             self._elapsed_before = self._replay()
             self._session_start = time.monotonic()
             journal = Journal(self._folder.journal)
-            lineage = Lineage(self._folder.lineage)
+            lineage = Lineage(self._folder.lineage, self._problem.objective)
             try:
                 self._catch_up(lineage)
                 journal.append([{"type": "opened", "at_s": time.time()}])
                 finish = self._loop(executor, journal, lineage)
-                executor.close()
-                lineage.close()
-                self._close(journal, finish)
+                finish = _close_lineage(lineage, finish)
+                _close_journal(journal, finish)
             finally:
-                lineage.abandon()
                 journal.close()
+                with contextlib.suppress(LineageError):
+                    lineage.close()
         finally:
             executor.close()
         return Outcome(finish.reason, finish.message, finish.is_success, self.summary(finish))
@@ -212,10 +213,10 @@ class Session:
 
     def _catch_up(self, lineage: Lineage) -> None:
         """Writes to git what the journal holds and git does not."""
-        if self.state.next_index == 0 or not (missing := self.state.next_index - len(known := lineage.recorded())):
+        if self.state.next_index == 0 or (held := lineage.recorded()) == self.state.next_index:
             return
         for entry in read_entries(self._folder.journal):
-            if missing and entry["type"] == "evaluated" and entry["record"]["program_id"] not in known:
+            if entry["type"] == "evaluated" and entry["record"]["index"] >= min(held, self.state.next_index - 1):
                 lineage.append(Record.from_json(entry["record"]))
 
     def _loop(self, executor: Executor, journal: Journal, lineage: Lineage) -> Finish:
@@ -262,14 +263,6 @@ class Session:
             self._observer.recorded(records, self.state)
         return more
 
-    def _close(self, journal: Journal, finish: Finish) -> None:
-        try:
-            journal.append([{"type": "closed", "at_s": time.time(), "reason": finish.reason}])
-        except JournalError:
-            if finish.is_success:
-                raise
-
-
 def embedded_executor(config: RunConfig, problem: Problem) -> Executor:
     """Returns an executor on this machine."""
     model: Model | None = LiteLLMModel(config.models) if config.models.models else None
@@ -279,7 +272,7 @@ def embedded_executor(config: RunConfig, problem: Problem) -> Executor:
         slots=config.workers,
         operators=OPERATORS,
         model=model,
-        model_slots=config.models.slots,
+        model_slots=config.model_slots,
     )
 
 
@@ -307,11 +300,28 @@ def _plan_of(config: RunConfig) -> Plan:
     return Plan(
         seed=config.seed,
         slots=config.workers,
-        model_slots=config.models.slots if config.models.models else 0,
+        model_slots=config.model_slots if config.models.models else 0,
         weights=config.weights,
         budget=config.budget,
         target=config.target,
     )
+
+
+def _close_lineage(lineage: Lineage, finish: Finish) -> Finish:
+    """Returns how the run ended, which is no success when git could not be brought up to date."""
+    try:
+        lineage.close()
+    except LineageError as error:
+        return Finish("lineage", str(error), is_success=False) if finish.is_success else finish
+    return finish
+
+
+def _close_journal(journal: Journal, finish: Finish) -> None:
+    try:
+        journal.append([{"type": "closed", "at_s": time.time(), "reason": finish.reason, "message": finish.message}])
+    except JournalError:
+        if finish.is_success:
+            raise
 
 
 def _to_json(entry: Mapping[str, Any]) -> Mapping[str, Any]:

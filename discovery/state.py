@@ -64,6 +64,7 @@ class RunState:
         self._make_archipelago = archipelago
         self._archipelago: Archipelago | None = None
         self._individuals: dict[str, Individual] = {}
+        self._former: dict[str, Individual] = {}
         self._prune_at = 1024
         self._known: dict[bytes, float | None] = {}
 
@@ -78,9 +79,10 @@ class RunState:
         """Returns a program that can be a parent.
 
         Raises:
-            KeyError: it is neither an elite nor recent.
+            KeyError: it is neither an elite nor was one of late.
         """
-        return self._individuals[program_id]
+        found = self._individuals.get(program_id)
+        return self._former[program_id] if found is None else found
 
     def is_known(self, fingerprint: str) -> bool:
         """Returns whether a program of this fingerprint was evaluated, or is on its way."""
@@ -123,7 +125,7 @@ class RunState:
         if record.fingerprint:
             self._known[bytes.fromhex(record.fingerprint)] = fitness
         if record.session is not None and record.step is not None:
-            self.tuner.tell(record.session, record.step, fitness)
+            self._tell(record, record.session, record.step, fitness)
         if record.parents:
             self.archipelago.record_parents(record.island, record.parents)
         individual = Individual(record.program, evaluation, record.program_id, record.texts)
@@ -141,6 +143,15 @@ class RunState:
             tally[place] += hit
         own = [c.cell for c in changes if c.program_id == record.program_id and c.island == record.island]
         return replace(record, cell=own[0] if own else None, changes=changes)
+
+    def _tell(self, record: Record, session: int, step: int, fitness: float | None) -> None:
+        if not self.tuner.knows(session):  # a replay: the session was opened by a decision, which leaves no record
+            root = self._individuals.get(record.parents[0]) or self._former.get(record.parents[0])
+            if root is None or root.evaluation.score is None:
+                return
+            level = self.statement.objective.fitness(root.evaluation.score)
+            self.tuner.open(session, record.island, root, level)
+        self.tuner.tell(session, step, fitness)
 
     def note_held_out(self, program_id: str, metrics: Mapping[str, float]) -> None:
         """Notes the metrics of a program on the held-out cases."""
@@ -161,12 +172,13 @@ class RunState:
         )
 
     def _prune(self) -> None:
-        """Forgets the text of programs that no archive holds; the threshold doubles, so the cost stays linear."""
+        """Forgets the text of programs that no archive holds, one round late: a decision in flight may name them."""
         if len(self._individuals) < self._prune_at:
             return
         islands = range(len(self.archipelago))
         alive = {elite.program_id for island in islands for elite in self.archipelago.elites(island)}
         if self.best is not None:
             alive.add(self.best.program_id)
+        self._former = {key: value for key, value in self._individuals.items() if key not in alive}
         self._individuals = {key: value for key, value in self._individuals.items() if key in alive}
         self._prune_at = max(1024, 2 * len(self._individuals))

@@ -17,18 +17,18 @@ from typing import Any
 import click
 
 from discovery.config import RunConfig, build, default_workers, parse_operators, read_toml
-from discovery.errors import ConfigError, RunError
+from discovery.errors import ConfigError
 from discovery.folder import RunFolder
-from discovery.models import check_models, parse_models
+from discovery.models import check_model, parse_models
 from discovery.operators import OPERATORS
 from discovery.progress import Progress
 from discovery.run import Outcome, Session, StopRequest, check_operators, create_run, run_folder
-from evaluators.problem import Problem, load_problem, load_source
+from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 
 DEFAULT_MINUTES = 5.0
 EXIT_STOPPED = 3
 BUDGET_KEYS = {"evals": "evaluations", "minutes": "minutes", "cost_usd": "cost_usd", "tokens": "tokens"}
-PLAIN_KEYS = ("seed", "workers", "target", "tier", "unsafe")
+PLAIN_KEYS = ("seed", "workers", "model_slots", "target", "tier", "unsafe")
 
 _BUDGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--evals", type=int, help="End after this many evaluations, the seed included."),
@@ -74,7 +74,7 @@ def run(**options: Any) -> None:
     config = make_config(settings, where)
     problem = load_problem(config.problem)
     check_operators(config)
-    check_models(config.models)
+    check_model(config.models)
     folder = run_folder(Path(out)) if out else _next_folder(problem.name)
     create_run(folder, config, problem)
     _finish(_work(folder, config, problem, as_json=as_json), as_json=as_json)
@@ -93,16 +93,9 @@ def resume(path: Path, as_json: bool, **options: Any) -> None:
     budget = {field: options.pop(key) for key, field in BUDGET_KEYS.items()}
     config = replace(config, budget=replace(config.budget, **{k: v for k, v in budget.items() if v is not None}))
     config = replace(config, **{key: value for key, value in options.items() if value is not None})
-    source = dict(settings["problem"])
-    version = source.pop("version")
-    problem = load_source(source)
-    if problem.version != version:
-        raise RunError(
-            f"the problem {problem.name} has changed since this run began, so old and new scores cannot be compared; "
-            "restore it, or start a new run"
-        )
+    problem = load_source(ProblemSource.from_json(settings["problem"]))
     check_operators(config)
-    check_models(config.models)
+    check_model(config.models)
     _finish(_work(folder, config, problem, as_json=as_json), as_json=as_json)
 
 
@@ -131,9 +124,8 @@ def make_config(settings: Mapping[str, Any], where: str) -> RunConfig:
     models = dict(rest.pop("models", {}))
     if names := rest.pop("model", ()):
         models["models"] = parse_models([names] if isinstance(names, str) else names)
-    for key, field in (("api_base", "api_base"), ("model_slots", "slots")):
-        if key in rest:
-            models[field] = rest.pop(key)
+    if "api_base" in rest:
+        models["api_base"] = rest.pop("api_base")
     data["models"] = models
     return build(RunConfig, data | rest, where=where)
 

@@ -1,0 +1,198 @@
+"""`discovery evaluate`, `check`, `new`, `verify` and `doctor`: about problems and this machine."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from discovery.config import RunConfig
+from discovery.errors import ConfigError, RunFolderError
+from discovery.journal import read_entries
+from discovery.records import Record
+from discovery.run import run_folder, secret_of
+from evaluators.contract import Evaluation, Program
+from evaluators.problem import Problem, ProblemSource, load_problem, load_source
+from evaluators.worker import JudgeProcess
+
+EXIT_FAILED = 1
+
+_unsafe = click.option("--unsafe", is_flag=True, help="Run even where the sandbox lacks protections.")
+_tier = click.option("--tier", type=click.IntRange(1, 2), default=2, help="Highest sandbox tier to use.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.command()
+@click.argument("problem")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--seed", type=int, help="Seed of the hidden cases; drawn if left out.")
+@click.option("--held-out", is_flag=True, help="Score the held-out cases too.")
+@_tier
+@_unsafe
+@_json
+def evaluate(
+    problem: str, file: Path, seed: int | None, held_out: bool, tier: int, unsafe: bool, as_json: bool
+) -> None:
+    """Judge the program in FILE (or, for programs of several files, a folder) on PROBLEM."""
+    loaded = load_problem(problem)
+    config = RunConfig(problem, secrets.randbits(48) if seed is None else seed, tier=tier, unsafe=unsafe)
+    with closing(_judge(loaded, config)) as judge:
+        evaluation = judge.evaluate(read_program(file, loaded.seed), held_out=held_out)
+    if as_json:
+        click.echo(json.dumps(_summary(evaluation)))
+    else:
+        _print_evaluation(evaluation)
+    if not evaluation.is_ok:
+        sys.exit(EXIT_FAILED)
+
+
+@click.command()
+@click.argument("problem")
+@_tier
+@_unsafe
+@_json
+def check(problem: str, tier: int, unsafe: bool, as_json: bool) -> None:
+    """Tell what is wrong with PROBLEM, before a run pays for it."""
+    from evaluators.check import check_problem
+
+    loaded = load_problem(problem)
+    config = RunConfig(problem, secrets.randbits(48), tier=tier, unsafe=unsafe)
+    with closing(_judge(loaded, config)) as judge:
+        findings = check_problem(loaded, judge.evaluate)
+    if as_json:
+        rows = [{"level": str(f.level), "title": f.title, "detail": f.detail, "remedy": f.remedy} for f in findings]
+        click.echo(json.dumps({"problem": loaded.name, "findings": rows}))
+    else:
+        for finding in findings:
+            click.echo(f"{str(finding.level).upper():8}{finding.title}: {finding.detail}")
+            if finding.remedy:
+                click.echo(f"        {finding.remedy}")
+        click.echo(f"{loaded.name}: {len(findings)} finding{'s' if len(findings) != 1 else ''}")
+    if any(str(finding.level) == "error" for finding in findings):
+        sys.exit(EXIT_FAILED)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path(), help="Where to write it.")
+def new(name: str, folder: Path) -> None:
+    """Write a small problem NAME.py to start from."""
+    from discovery.scaffold import write_problem
+
+    path = write_problem(name, folder)
+    click.echo(f"{path} written; try: discovery check {path} && discovery run {path} --minutes 1")
+
+
+@click.command()
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@_tier
+@_unsafe
+@_json
+def verify(path: Path, tier: int, unsafe: bool, as_json: bool) -> None:
+    """Judge the best program of RUN again in a fresh sandbox, on the same cases, and compare with what was recorded."""
+    folder = run_folder(path)
+    settings = folder.read_settings()
+    config = RunConfig.from_json(settings["config"] | {"tier": tier, "unsafe": unsafe})
+    problem = load_source(ProblemSource.from_json(settings["problem"]))
+    record = best_record(folder.journal, problem)
+    with closing(_judge(problem, config)) as judge:
+        again = judge.evaluate(record.program)
+    recorded = record.evaluation
+    is_same = again.is_ok and again.score == recorded.score and again.certificate == recorded.certificate
+    verdict = {
+        "verdict": "confirmed" if is_same else "differs",
+        "problem": problem.name,
+        "problem_version": problem.version,
+        "program_id": record.program_id,
+        "recorded_score": recorded.score,
+        "score": again.score,
+        "status": str(again.status),
+        "reason": again.reason,
+        "certificate": again.certificate,
+        "layers": list(again.layers),
+    }
+    if as_json:
+        click.echo(json.dumps(verdict))
+    else:
+        click.echo(
+            f"{verdict['verdict']}: program {record.program_id} scores {again.score!r}, recorded {recorded.score!r}"
+            + (f" ({again.status}: {again.reason})" if not again.is_ok else "")
+        )
+    if not is_same:
+        sys.exit(EXIT_FAILED)
+
+
+@click.command()
+@_json
+def doctor(as_json: bool) -> None:
+    """Tell which protections of the sandbox are in force here, and which tools are there."""
+    from discovery.doctor import examine
+
+    report = examine()
+    if as_json:
+        click.echo(json.dumps(report.to_json()))
+    else:
+        click.echo(report.text())
+    if not report.can_run:
+        sys.exit(EXIT_FAILED)
+
+
+def read_program(path: Path, seed: Program) -> Program:
+    """Returns the program in a file, or in a folder with the files that the seed has.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        if path.is_dir():
+            return Program({name: (path / name).read_text(encoding="utf-8") for name in seed.files}, seed.entry)
+        return seed.with_text(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}") from error
+
+
+def best_record(journal: Path, problem: Problem) -> Record:
+    """Returns the best record of a journal (the first among equals).
+
+    Raises:
+        RunFolderError: no program has a score yet.
+    """
+    best: dict[str, Any] | None = None
+    fitness = float("-inf")
+    for entry in read_entries(journal):
+        if entry["type"] == "evaluated" and (score := entry["record"]["evaluation"].get("score")) is not None:
+            if problem.objective.fitness(score) > fitness:
+                best, fitness = entry["record"], problem.objective.fitness(score)
+    if best is None:
+        raise RunFolderError(f"{journal.parent} holds no program with a score yet")
+    return Record.from_json(best)
+
+
+def _judge(problem: Problem, config: RunConfig) -> JudgeProcess:
+    return JudgeProcess(problem.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
+
+
+def _summary(evaluation: Evaluation) -> dict[str, Any]:
+    data = evaluation.to_json()
+    data["seconds"] = data.pop("wall_s", 0.0)
+    return {"status": None, "score": None, "metrics": {}, "reason": ""} | data
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    click.echo(f"{evaluation.status}" + (f": {evaluation.reason}" if evaluation.reason else ""))
+    if evaluation.is_ok:
+        click.echo(f"score {evaluation.score!r}")
+    for name, value in evaluation.metrics.items():
+        click.echo(f"  {name} {value:.10g}")
+    for name, value in (evaluation.held_out or {}).items():
+        click.echo(f"  held out {name} {value:.10g}")
+    click.echo(f"{evaluation.cpu_s:.3f} s CPU, {evaluation.wall_s:.3f} s in all; {', '.join(evaluation.layers)}")
+    if evaluation.feedback:
+        click.echo(evaluation.feedback)
