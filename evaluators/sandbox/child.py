@@ -1,0 +1,136 @@
+"""What a child does once it is locked: load the program, serve the cases, answer, and go.
+
+It runs on the wrong side: everything here can be patched by the program, so nothing here is believed by the judge.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import linecache
+import os
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from evaluators import plain
+from evaluators.sandbox import frames, programs
+from evaluators.sandbox.lock import IN_FD, OUT_FD
+
+_MAX_FRAMES = 12
+_MEMORY_FRAME = frames.frame(
+    frames.ERROR, b'{"type":"MemoryError","message":"","trace":"","is_loading":false}'
+)
+
+
+def serve(run: Callable[..., Any], extras: frozenset[str], reserve: list[bytearray]) -> None:
+    """Serves cases until the judge closes the channel.
+
+    Args:
+        run: the problem's function.
+        extras: which of "oracle", "report", "deadline_s" it wants.
+        reserve: memory to let go of when the program has used up all.
+    """
+    reader = frames.Reader(IN_FD)
+    first = reader.read()
+    if first is None:
+        return
+    paths: frozenset[str] = frozenset()
+    is_loading = True
+    _seed_globals()
+    try:
+        start = json.loads(first[1])
+        paths = frozenset(start["files"])
+        max_bytes = start["output_bytes"]
+        program = programs.load(start["files"], start["entry"])
+        is_loading = False
+        while (message := reader.read()) is not None:
+            inputs = plain.decode(message[1], writable=True)
+            options = _options(extras, reader, max_bytes, start["deadline_s"])
+            _answer(frames.OUTPUT, run(program, inputs, **options), max_bytes)
+    except MemoryError:
+        reserve.clear()
+        frames.write_all(OUT_FD, _MEMORY_FRAME)
+    except _Refused as refused:
+        frames.write_all(OUT_FD, frames.frame(frames.REFUSED, str(refused).encode(errors="replace")[:2000]))
+    except BaseException as error:  # noqa: BLE001 - whatever a program raises is data
+        frames.write_all(OUT_FD, frames.frame(frames.ERROR, _describe(error, paths, is_loading=is_loading)))
+
+
+def _seed_globals() -> None:
+    """Makes programs that draw from global generators without a seed give the same output every time."""
+    np.random.seed(0)  # noqa: NPY002 - the program's generator, not ours
+    standard = sys.modules.get("random")
+    if standard is not None:
+        standard.seed(0)
+
+
+class _Refused(Exception):
+    """The program's value cannot be sent."""
+
+
+def wanted_extras(run: Callable[..., Any]) -> frozenset[str]:
+    """Returns which of the optional parameters `run` declares."""
+    return frozenset({"oracle", "report", "deadline_s"} & set(inspect.signature(run).parameters))
+
+
+def _options(
+    extras: frozenset[str], reader: frames.Reader, max_bytes: int, deadline_s: float
+) -> Mapping[str, Any]:
+    def oracle(request: Any) -> Any:
+        _answer(frames.REQUEST, request, max_bytes)
+        message = reader.read()
+        if message is None:
+            os._exit(0)
+        return plain.decode(message[1], writable=True)
+
+    def report(output: Any) -> None:
+        _answer(frames.REPORT, output, max_bytes)
+
+    options: dict[str, Any] = {"oracle": oracle, "report": report, "deadline_s": deadline_s}
+    return {name: options[name] for name in extras}
+
+
+def _answer(kind: bytes, value: Any, max_bytes: int) -> None:
+    try:
+        payload = plain.encode(value)
+    except plain.PlainDataError as error:
+        raise _Refused(str(error)) from None
+    if len(payload) > max_bytes:
+        raise _Refused(f"the output takes {len(payload)} bytes, the limit is {max_bytes}")
+    frames.write_all(OUT_FD, frames.frame(kind, payload))
+
+
+def _describe(error: BaseException, paths: frozenset[str], *, is_loading: bool) -> bytes:
+    """Returns the type, message and traceback (lines of the program's own files only) of an exception."""
+    sys.settrace(None)
+    lines = []
+    for path, line, name in _own_frames(error.__traceback__, paths)[-_MAX_FRAMES:]:
+        lines += [f'File "{path}", line {line}, in {name}', "    " + linecache.getline(path, line).strip()]
+    if isinstance(error, SyntaxError):
+        lines.append(f'File "{error.filename}", line {error.lineno}')
+    try:
+        message = str(error)
+    except BaseException:  # noqa: BLE001 - a program's own __str__
+        message = "(its message cannot be read)"
+    trace = "\n".join(lines)
+    data = {
+        "type": type(error).__name__,
+        "message": message[:4000],
+        "trace": trace[:8000],
+        "is_loading": is_loading,
+    }
+    return json.dumps(data).encode()
+
+
+def _own_frames(traceback: TracebackType | None, paths: frozenset[str]) -> list[tuple[str, int, str]]:
+    found = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code.co_filename in paths:
+            found.append((code.co_filename, traceback.tb_lineno, code.co_name))
+        traceback = traceback.tb_next
+    return found

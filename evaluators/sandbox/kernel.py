@@ -1,0 +1,149 @@
+"""System calls that Python does not offer, by number and through the C library. Linux on x86_64 and aarch64.
+
+Sources: man7.org pages of each call; include/uapi/linux of the kernel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+
+IS_LINUX = sys.platform == "linux"
+MACHINE = platform.machine()
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_SET_SECCOMP = 22
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+CAP_DAC_READ_SEARCH = 2
+CAP_SYS_ADMIN = 21
+CAP_COUNT = 64
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+
+SYS_CLOSE_RANGE = 436
+SYS_MOUNT_SETATTR = 442
+SYS_LANDLOCK_CREATE_RULESET = 444
+SYS_LANDLOCK_ADD_RULE = 445
+SYS_LANDLOCK_RESTRICT_SELF = 446
+SYS_CAPSET = {"x86_64": 126, "aarch64": 91}.get(MACHINE, -1)
+
+_CAPABILITY_VERSION_3 = 0x20080522
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR_RDONLY = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class KernelError(OSError):
+    """A system call failed; `strerror` names the call."""
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise KernelError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """Returns the result of a raw system call.
+
+    Raises:
+        KernelError: it failed.
+    """
+    return _checked(_libc.syscall(ctypes.c_long(number), *arguments), f"syscall {number}")
+
+
+def prctl(option: int, argument: int | ctypes.Array[ctypes.c_char] | object = 0, third: object = 0) -> int:
+    """Returns the result of prctl(2)."""
+    if isinstance(argument, int):
+        argument = ctypes.c_ulong(argument)
+    if isinstance(third, int):
+        third = ctypes.c_ulong(third)
+    zero = ctypes.c_ulong(0)
+    return _checked(_libc.prctl(option, argument, third, zero, zero), f"prctl {option}")
+
+
+def unshare(flags: int) -> None:
+    """Moves this process (for CLONE_NEWPID: its next children) into new namespaces."""
+    _checked(_libc.unshare(flags), f"unshare {flags:#x}")
+
+
+def setns(fd: int, kind: int) -> None:
+    """Joins the namespace that `fd` names."""
+    _checked(_libc.setns(fd, kind), "setns")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
+    """Mounts a file system."""
+    filesystem = kind.encode() if kind else None
+    result = _libc.mount(source.encode(), target.encode(), filesystem, ctypes.c_ulong(flags), data.encode())
+    _checked(result, f"mount {target}")
+
+
+def make_read_only(path: str) -> None:
+    """Makes every mount at and below `path` read-only in this mount namespace (Linux 5.12)."""
+    attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
+    syscall(SYS_MOUNT_SETATTR, -100, path.encode(), _AT_RECURSIVE, attributes, ctypes.c_size_t(32))
+
+
+def close_range(first: int, last: int = 0x7FFFFFFF) -> None:
+    """Closes every descriptor from `first` to `last`."""
+    if _libc.syscall(ctypes.c_long(SYS_CLOSE_RANGE), first, last, 0) < 0:
+        os.closerange(first, 65536)  # before Linux 5.9
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+def set_capabilities(kept: int, *, is_inheritable: bool = False) -> None:
+    """Sets the permitted and effective capabilities of this thread to the bit set `kept` (0: none)."""
+    low, high = kept & 0xFFFFFFFF, kept >> 32
+    inherited = (low, high) if is_inheritable else (0, 0)
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)(low, low, inherited[0], high, high, inherited[1])
+    syscall(SYS_CAPSET, ctypes.byref(header), data)
+
+
+def drop_bounding_set(kept: int) -> None:
+    """Drops every capability outside the bit set `kept` from what any program executed later could gain."""
+    for capability in range(CAP_COUNT):
+        if kept >> capability & 1:
+            continue
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except KernelError:
+            return  # EINVAL: past the last one; EPERM: no right to drop, and nothing to gain either
+
+
+def effective_capabilities() -> int:
+    """Returns the bit set of this process's effective capabilities."""
+    with open("/proc/self/status", encoding="ascii") as lines:
+        for line in lines:
+            if line.startswith("CapEff:"):
+                return int(line.split()[1], 16)
+    return 0

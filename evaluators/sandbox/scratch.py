@@ -1,0 +1,100 @@
+"""The scratch folder: how much is in it, and emptying it, whatever a program has put there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+_MAX_COUNTED = 10_000
+_BLOCK_BYTES = 512
+_ENTRY_BYTES = 512
+
+
+def used_bytes(folder: str, pid: int | None = None) -> int:
+    """Returns the disk space that a scratch folder takes, and the files that `pid` holds open but has deleted.
+
+    Entries count for at least 512 bytes; counting stops after 10,000 of them (and returns a huge number).
+    """
+    total = count = 0
+    stack = [folder]
+    while stack:
+        try:
+            entries = os.scandir(stack.pop())
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return 1 << 62
+            continue
+        with entries:
+            for entry in entries:
+                count += 1
+                if count > _MAX_COUNTED:
+                    return 1 << 62
+                with contextlib.suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    total += status.st_blocks * _BLOCK_BYTES + _ENTRY_BYTES
+                    if stat.S_ISDIR(status.st_mode):
+                        stack.append(entry.path)
+    return total + (_deleted_bytes(pid) if pid is not None else 0)
+
+
+def _deleted_bytes(pid: int) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                status = os.stat(f"/proc/{pid}/fd/{name}")
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                    total += status.st_blocks * _BLOCK_BYTES
+    return total
+
+
+def empty(folder: str) -> None:
+    """Deletes everything in `folder`. Nothing may write there any more; depth and links do no harm.
+
+    A folder's subfolders are moved up to the top before it goes, so that no path becomes long.
+
+    Raises:
+        OSError: something cannot be deleted.
+    """
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fchmod(top, 0o700)
+        moved = 0
+        while names := os.listdir(top):
+            for name in names:
+                try:
+                    os.unlink(name, dir_fd=top)
+                    continue
+                except (IsADirectoryError, PermissionError):
+                    pass
+                moved = _dissolve(name, top, moved)
+    finally:
+        os.close(top)
+
+
+def _dissolve(name: str, top: int, moved: int) -> int:
+    """Deletes the folder `name` of `top`; its subfolders become folders of `top`."""
+    os.chmod(name, 0o700, dir_fd=top)
+    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+    try:
+        for child in os.listdir(inner):
+            try:
+                os.unlink(child, dir_fd=inner)
+                continue
+            except (IsADirectoryError, PermissionError):
+                pass
+            os.chmod(child, 0o700, dir_fd=inner)  # a folder must be writable to change its parent
+            while True:
+                moved += 1
+                try:
+                    os.rename(child, f".moved-{moved}", src_dir_fd=inner, dst_dir_fd=top)
+                    break
+                except OSError as error:
+                    if error.errno not in (errno.EEXIST, errno.ENOTDIR, errno.ENOTEMPTY):
+                        raise
+    finally:
+        os.close(inner)
+    os.rmdir(name, dir_fd=top)
+    return moved

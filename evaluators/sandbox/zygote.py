@@ -1,0 +1,225 @@
+"""The zygote: a warm process that forks one child per program and stage, and ends what its children leave behind.
+
+It is executed afresh (never forked from the judge) and is handed the half of the problem that programs may see, so
+that there is nothing in its memory that a child must not read. Programs, inputs and outputs pass it by: the judge
+hands over the ends of three pipes, and talks to the child through them.
+
+Requests: {"do": "spawn", "limits": [...]} with three descriptors, no answer; {"do": "watch"} and {"do": "reap"}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import astuple
+from typing import Any
+
+from evaluators.sandbox import child, control, kernel, lock, prepare, scratch, selftest
+
+LOCK_FAILED = 72
+"""Exit code of a child that could not lock itself; it has read nothing then."""
+
+_RESERVE_BYTES = 1 << 20
+
+
+class Zygote:
+    """Forks and reaps; one child at a time."""
+
+    def __init__(self, ready: prepare.Ready) -> None:
+        self._ready = ready
+        self._extras = child.wanted_extras(ready.run)
+        self._filters: dict[tuple[bool, bool], tuple[bytes, tuple[int, ...]]] = {}
+        self._pid = 0
+        self._limits: lock.ChildLimits | None = None
+        self._fault = ""
+        self._reserve = [bytearray(_RESERVE_BYTES)]
+
+    def spawn(self, limits: lock.ChildLimits, channel: tuple[int, int, int]) -> None:
+        """Forks a child; a failure shows when it is reaped."""
+        code = self._filter_for(limits) if self._ready.plan.has_filter else None
+        self._limits, self._pid, self._fault = limits, 0, ""
+        try:
+            self._pid = self._fork()
+        except OSError as error:
+            self._fault = f"cannot fork: {error.strerror}"
+        if self._pid == 0 and not self._fault:
+            self._be_child(limits, channel, code)
+        for descriptor in channel:
+            os.close(descriptor)
+
+    def watch(self) -> dict[str, Any]:
+        """Returns what the child uses: CPU seconds of its tree, bytes of the scratch folder."""
+        if not self._pid or self._limits is None:
+            return {"cpu_s": 0.0, "scratch_bytes": 0}
+        used = 0
+        if not self._ready.plan.has_pid_namespace:
+            used = scratch.used_bytes(self._ready.plan.scratch, self._pid)
+        return {"cpu_s": self._cpu_s(), "scratch_bytes": used}
+
+    def reap(self, grace_s: float) -> dict[str, Any]:
+        """Ends the child and everything it started, empties the scratch folder; returns how the child ended."""
+        if not self._pid or self._limits is None:
+            return {"fault": self._fault or "there is no child"}
+        was_killed = not self._ended_within(grace_s)
+        if was_killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        _, status, usage = os.wait4(self._pid, 0)
+        pid, self._pid = self._pid, 0
+        left = self._sweep(pid)
+        folder = self._ready.plan.scratch
+        if os.listdir(folder):
+            scratch.empty(folder)
+            if self._ready.plan.uid is not None:
+                os.chmod(folder, 0o700)
+        return {
+            "fault": f"{left} processes could not be killed" if left else "",
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+            "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
+            "was_killed": was_killed,
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "peak_kib": usage.ru_maxrss if kernel.IS_LINUX else usage.ru_maxrss // 1024,
+        }
+
+    def close(self) -> None:
+        """Ends what is left and removes the scratch folder."""
+        if self._pid:
+            self.reap(0.0)
+        if not self._ready.plan.has_pid_namespace:
+            with contextlib.suppress(OSError):
+                os.rmdir(self._ready.plan.scratch)
+
+    def _fork(self) -> int:
+        own = self._ready.own_pid_namespace
+        if own is None:
+            return os.fork()
+        kernel.unshare(kernel.CLONE_NEWPID)
+        pid = -1
+        try:
+            pid = os.fork()
+        finally:
+            if pid:
+                kernel.setns(own, kernel.CLONE_NEWPID)  # else the next unshare fails
+        return pid
+
+    def _be_child(
+        self,
+        limits: lock.ChildLimits,
+        channel: tuple[int, int, int],
+        code: tuple[bytes, tuple[int, ...]] | None,
+    ) -> None:
+        """Never returns."""
+        try:
+            lock.lock(self._ready.plan, limits, channel, code)
+        except BaseException:  # noqa: BLE001 - no program may run in a process that is not locked
+            os._exit(LOCK_FAILED)
+        try:
+            child.serve(self._ready.run, self._extras, self._reserve)
+        finally:
+            os._exit(0)
+
+    def _filter_for(self, limits: lock.ChildLimits) -> tuple[bytes, tuple[int, ...]]:
+        key = (limits.processes > 1, limits.native)
+        if key not in self._filters:
+            self._filters[key] = lock.build_filter(self._ready.plan, limits)
+        return self._filters[key]
+
+    def _cpu_s(self) -> float:
+        if self._limits is not None and self._limits.processes > 1:
+            from evaluators.sandbox import tree
+
+            return tree.cpu_seconds(self._pid)
+        if not kernel.IS_LINUX:
+            return 0.0
+        try:
+            return time.clock_gettime(
+                (~self._pid << 3) | 2
+            )  # the CPU clock of a process: clock_getcpuclockid(3)
+        except OSError:
+            return 0.0
+
+    def _ended_within(self, grace_s: float) -> bool:
+        """Returns whether the child ends by itself in time; leaves it to be collected."""
+        deadline = time.monotonic() + grace_s
+        while True:
+            if os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            select.select([], [], [], min(left, 0.0005))
+
+    def _sweep(self, pid: int) -> int:
+        """Ends what a child may have left behind; returns how many processes are still there."""
+        plan = self._ready.plan
+        if plan.has_pid_namespace or (
+            plan.has_filter and self._limits is not None and self._limits.processes == 1
+        ):
+            return 0
+        from evaluators.sandbox import tree
+
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        if plan.uid is not None:
+            self._kill_user(plan.uid)
+        return tree.kill_descendants()
+
+    @staticmethod
+    def _kill_user(uid: int) -> None:
+        """Kills every process of the slot's user, at one stroke, from a process of that user."""
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setresuid(uid, uid, uid)
+                os.kill(-1, signal.SIGKILL)
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def main() -> None:
+    """Serves the judge on the descriptor that the last argument names, until it goes away."""
+    channel = socket.socket(fileno=int(sys.argv[2]))
+    first = control.receive(channel)
+    if first is None:
+        return
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        ready = prepare.prepare(first[0])
+    except prepare.PrepareError as error:
+        control.send(channel, {"missing": str(error)})
+        return
+    except Exception as error:  # noqa: BLE001 - the outermost loop of a worker: the judge must learn why
+        control.send(channel, {"fault": f"{type(error).__name__}: {error}"})
+        return
+    zygote = Zygote(ready)
+    try:
+        fault = "" if first[0]["unsafe"] else selftest.check(ready)
+        if fault:
+            control.send(channel, {"missing": f"a lock does not hold: {fault}"})
+            return
+        control.send(channel, {"layers": ready.layers, "plan": astuple(ready.plan)})
+        _serve(zygote, channel)
+    finally:
+        zygote.close()
+
+
+def _serve(zygote: Zygote, channel: socket.socket) -> None:
+    while (received := control.receive(channel)) is not None:
+        request, descriptors = received
+        if request["do"] == "spawn":
+            read_fd, answer_fd, log_fd = descriptors
+            zygote.spawn(lock.ChildLimits(*request["limits"]), (read_fd, answer_fd, log_fd))
+        elif request["do"] == "watch":
+            control.send(channel, zygote.watch())
+        else:
+            control.send(channel, zygote.reap(request["grace_s"]))
+
+
+if __name__ == "__main__":
+    main()
