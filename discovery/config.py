@@ -36,7 +36,7 @@ class RunConfig:
         operators: name -> weight; empty means the default for runs with, or without, a model.
         budget: what may be spent.
         target: score that ends the run; None takes the problem's.
-        tier: highest sandbox tier to use (1 or 2).
+        tier: the sandbox tier to use, 1 or 2; None takes the best there is.
         unsafe: run with whatever protection there is (never for code you do not trust).
         islands, models, tuning: settings of the parts.
     """
@@ -48,7 +48,7 @@ class RunConfig:
     operators: Mapping[str, float] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
     target: float | None = None
-    tier: int = 2
+    tier: int | None = None
     unsafe: bool = False
     islands: IslandsConfig = field(default_factory=IslandsConfig)
     models: ModelConfig = field(default_factory=ModelConfig)
@@ -61,7 +61,7 @@ class RunConfig:
             raise ConfigError(f"model_slots must be in 1..1024, got {self.model_slots}")
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed must be in 0..2**63-1, got {self.seed}")
-        if self.tier not in (1, 2):
+        if self.tier not in (None, 1, 2):
             raise ConfigError(f"tier must be 1 or 2, got {self.tier}")
 
     @property

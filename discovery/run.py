@@ -23,7 +23,7 @@ from discovery.folder import RunFolder
 from discovery.journal import DiskFull, Journal, read_entries
 from discovery.lineage import Lineage
 from discovery.models import LiteLLMModel
-from discovery.operators import OPERATORS
+from discovery.operators.registry import OPERATORS
 from discovery.operators.base import Model
 from discovery.records import Record, RunInfo
 from discovery.state import RunState, Statement

@@ -23,7 +23,7 @@ from evaluators.worker import JudgeProcess
 EXIT_FAILED = 1
 
 _unsafe = click.option("--unsafe", is_flag=True, help="Run even where the sandbox lacks protections.")
-_tier = click.option("--tier", type=click.IntRange(1, 2), default=2, help="Highest sandbox tier to use.")
+_tier = click.option("--tier", type=click.IntRange(1, 2), help="Sandbox tier to use.  [default: the best there is]")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -36,7 +36,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @_unsafe
 @_json
 def evaluate(
-    problem: str, file: Path, seed: int | None, held_out: bool, tier: int, unsafe: bool, as_json: bool
+    problem: str, file: Path, seed: int | None, held_out: bool, tier: int | None, unsafe: bool, as_json: bool
 ) -> None:
     """Judge the program in FILE (or, for programs of several files, a folder) on PROBLEM."""
     loaded = load_problem(problem)
@@ -56,7 +56,7 @@ def evaluate(
 @_tier
 @_unsafe
 @_json
-def check(problem: str, tier: int, unsafe: bool, as_json: bool) -> None:
+def check(problem: str, tier: int | None, unsafe: bool, as_json: bool) -> None:
     """Tell what is wrong with PROBLEM, before a run pays for it."""
     from evaluators.check import check_problem
 
@@ -93,7 +93,7 @@ def new(name: str, folder: Path) -> None:
 @_tier
 @_unsafe
 @_json
-def verify(path: Path, tier: int, unsafe: bool, as_json: bool) -> None:
+def verify(path: Path, tier: int | None, unsafe: bool, as_json: bool) -> None:
     """Judge the best program of RUN again in a fresh sandbox, on the same cases, and compare with what was recorded."""
     folder = run_folder(path)
     settings = folder.read_settings()

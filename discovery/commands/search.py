@@ -20,7 +20,7 @@ from discovery.config import RunConfig, build, default_workers, parse_operators,
 from discovery.errors import ConfigError
 from discovery.folder import RunFolder
 from discovery.models import check_model, parse_models
-from discovery.operators import OPERATORS
+from discovery.operators.registry import OPERATORS
 from discovery.progress import Progress
 from discovery.run import Outcome, Session, StopRequest, check_operators, create_run, run_folder
 from evaluators.problem import Problem, ProblemSource, load_problem, load_source
@@ -56,7 +56,7 @@ def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--api-base", help="Base URL of an OpenAI-compatible endpoint.")
 @click.option("--operators", help="Operators and weights, for example: diff=3,tune.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROBLEM-N]")
-@click.option("--tier", type=click.IntRange(1, 2), help="Highest sandbox tier to use.")
+@click.option("--tier", type=click.IntRange(1, 2), help="Sandbox tier to use.  [default: the best there is]")
 @click.option("--unsafe/--safe", default=None, help="Run even where the sandbox lacks protections (never for untrusted code).")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with any of these options.")
 @click.option("--json", "as_json", is_flag=True, default=None, help="Print one JSON object as the last line.")

@@ -1,16 +1,1 @@
-"""One child from parents and context: the operators, by name."""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-
-from discovery.operators.base import Operator
-from discovery.operators.crossover import Crossover
-from discovery.operators.diff import Diff
-from discovery.operators.repair import Repair
-from discovery.operators.rewrite import Rewrite
-from discovery.operators.tune import Tune
-
-OPERATORS: Mapping[str, Operator] = {
-    operator.name: operator for operator in (Diff(), Rewrite(), Crossover(), Repair(), Tune())
-}
+"""One child from parents and context: the operators."""

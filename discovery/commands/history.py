@@ -1,0 +1,134 @@
+"""`discovery best`, `log`, `show`, `diff` and `report`: what a run did, read from its lineage."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from discovery import history
+from discovery.errors import ConfigError
+from discovery.history import Entry, Shown
+from discovery.run import run_folder
+from discovery.texts import printable
+
+_run = click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@_run
+@click.option("--out", type=click.Path(path_type=Path), help="Write the program here (a folder if it has several files).")
+@_json
+def best(path: Path, out: Path | None, as_json: bool) -> None:
+    """Print the best program of RUN, or save it."""
+    _deliver(history.best(_lineage(path)), out, as_json=as_json)
+
+
+@click.command()
+@_run
+@click.option("-n", "--limit", type=click.IntRange(1), default=20, help="How many.  [default: 20]")
+@click.option("--of", "which", default="all", help="all, best (and its ancestors), or island/K.  [default: all]")
+@_json
+def log(path: Path, limit: int, which: str, as_json: bool) -> None:
+    """List the newest programs of RUN, newest first."""
+    entries = history.log(_lineage(path), limit, which)
+    if as_json:
+        click.echo(json.dumps([asdict(entry) for entry in entries]))
+        return
+    for entry in entries:
+        score = f"{entry.score:.8g}" if entry.score is not None else entry.status
+        parents = " ".join(parent[:8] for parent in entry.parents) or "-"
+        place = f"island {entry.island}" + (f" cell {entry.cell}" if entry.cell is not None else "")
+        line = f"{entry.index:6} {entry.program_id[:8]} {score:>14} {entry.operator:10} {place:18} from {parents}"
+        click.echo(printable(line + (f"  {entry.reason}" if entry.reason else "")))
+
+
+@click.command()
+@_run
+@click.argument("program")
+@_json
+def show(path: Path, program: str, as_json: bool) -> None:
+    """Show PROGRAM (an id, its beginning, `best`, or a commit) of RUN."""
+    _deliver(history.show(_lineage(path), program), None, as_json=as_json, with_entry=True)
+
+
+@click.command()
+@_run
+@click.argument("before")
+@click.argument("after")
+def diff(path: Path, before: str, after: str) -> None:
+    """Show what changed from program BEFORE to program AFTER of RUN."""
+    text = history.diff(_lineage(path), before, after)
+    click.echo(printable(text) if text else "the two programs are equal")
+
+
+@click.command()
+@_run
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: RUN/report.html]")
+def report(path: Path, out: Path | None) -> None:
+    """Write one self-contained HTML file about RUN."""
+    from discovery.report import build_report
+
+    folder = run_folder(path)
+    folder.read_settings()
+    target = out or folder.path / "report.html"
+    build_report(folder.path, target)
+    click.echo(f"{target} written")
+
+
+def _lineage(path: Path) -> Path:
+    folder = run_folder(path)
+    folder.read_settings()
+    return folder.lineage
+
+
+def _deliver(shown: Shown, out: Path | None, *, as_json: bool, with_entry: bool = False) -> None:
+    if out is not None:
+        _write(shown, out)
+        click.echo(f"{out} written: {_headline(shown.entry)}", err=as_json)
+    if as_json:
+        data: dict[str, Any] = {**asdict(shown.entry), "files": dict(shown.files), "certificate": shown.certificate}
+        click.echo(json.dumps(data))
+    elif out is None:
+        click.echo(_headline(shown.entry), err=not with_entry)
+        if with_entry:
+            click.echo(_details(shown.entry))
+        click.echo(printable(shown.text))
+
+
+def _headline(entry: Entry) -> str:
+    score = f"score {entry.score!r}" if entry.score is not None else f"{entry.status}: {entry.reason}"
+    return printable(f"program {entry.program_id} (number {entry.index}) by {entry.operator}: {score}")
+
+
+def _details(entry: Entry) -> str:
+    cost = "unknown" if entry.cost_usd is None else f"{entry.cost_usd:.4f} USD"
+    rows = [
+        ("commit", entry.commit),
+        ("parents", " ".join(entry.parents) or "none"),
+        ("island", f"{entry.island}" + (f", cell {entry.cell}" if entry.cell is not None else ", no cell")),
+        ("metrics", ", ".join(f"{name} {value:.8g}" for name, value in entry.metrics.items())),
+        ("held out", ", ".join(f"{name} {value:.8g}" for name, value in entry.held_out.items())),
+        ("model", f"{entry.model}, {entry.tokens} tokens, {cost}" if entry.model else ""),
+        ("took", f"{entry.seconds:.3f} s"),
+        ("layers", ", ".join(entry.layers)),
+    ]
+    lines = [f"{name:9}{value}" for name, value in rows if value]
+    return printable("\n".join([*lines, entry.body]).rstrip() + "\n")
+
+
+def _write(shown: Shown, out: Path) -> None:
+    try:
+        if len(shown.files) == 1:
+            out.write_text(next(iter(shown.files.values())), encoding="utf-8")
+            return
+        for name, text in shown.files.items():
+            target = out / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {error.filename}: {error.strerror}; name another place with --out") from error
