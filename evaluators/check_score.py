@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 from evaluators import plain, probes
+from evaluators.alarm import AlarmError, time_limit
 from evaluators.check_cases import Draws, same_data
 from evaluators.contract import Case, Exhausted, Invalid, Oracle, PlainData
 from evaluators.findings import Finding, Level, brief
@@ -25,10 +22,6 @@ from evaluators.source import SourceFiles
 SCORE_LIMIT_S = 1.0
 LARGE_SHARE = 0.5
 _EXAMPLES = 4
-
-
-class _TooLongError(BaseException):
-    """The time for one call is over (no Exception, so that an author's `except Exception` lets it pass)."""
 
 
 def check_score(problem: Problem, draws: Draws) -> Iterator[Finding]:
@@ -76,26 +69,26 @@ def _honest(problem: Problem, case: Case) -> _Honest | Finding:
     reports: list[PlainData] = []
     extras = {"oracle": oracle, "report": reports.append, "deadline_s": problem.limits.wall_s}
     try:
-        with _time_limit(problem.limits.wall_s):
+        with time_limit(problem.limits.wall_s):
             files = SourceFiles("seed", problem.seed.entry, problem.seed.files)
             program = import_source(files)
             inputs = plain.decode(plain.encode(case.inputs))
             output = problem.run(program, inputs, **{name: extras[name] for name in problem.run_extras})
     except Exhausted:
         output = None
-    except (_TooLongError, Exception, SystemExit) as error:  # noqa: BLE001  (a finding, whatever it is)
+    except (AlarmError, Exception, SystemExit) as error:  # noqa: BLE001  (a finding, whatever it is)
         what = f"run() on the first case, outside the sandbox: {brief(error, problem.files.path)}"
         return Finding(Level.WARNING, "seed cannot be tried here", what, "score() was not checked")
     if output is None and reports:
         output = reports[-1]
     try:
         output = plain.decode(plain.encode(output))
-        with _time_limit(10 * SCORE_LIMIT_S):
+        with time_limit(10 * SCORE_LIMIT_S):
             return _Honest(output, oracle, problem.score_output(case, output, oracle))
     except plain.PlainDataError as error:
         what = f"what run() returns cannot leave the sandbox: {error}"
         return Finding(Level.ERROR, "output is not plain data", what, "return lists, dicts, numbers, arrays")
-    except (_TooLongError, Exception) as error:  # noqa: BLE001  (a finding, whatever it is)
+    except (AlarmError, Exception) as error:  # noqa: BLE001  (a finding, whatever it is)
         what = f"on the seed's output for the first case: {brief(error, problem.files.path)}"
         return Finding(Level.ERROR, "score() fails on the seed", what)
 
@@ -166,7 +159,7 @@ def _try(problem: Problem, outcomes: _Outcomes, function: str, what: str, call: 
     """Returns what a call returns, or None where it refused or failed (then the outcomes know)."""
     start = time.monotonic()
     try:
-        with _time_limit(SCORE_LIMIT_S):
+        with time_limit(SCORE_LIMIT_S):
             return call()
     except (Invalid, Exhausted) as error:
         if not str(error):
@@ -174,8 +167,8 @@ def _try(problem: Problem, outcomes: _Outcomes, function: str, what: str, call: 
             outcomes.add(Level.WARNING, f"{function} rejects without a reason", remedy, what)
     except ProblemError as error:
         remedy = error.remedy or "raise Invalid for what is no valid output"
-        outcomes.add(Level.ERROR, f"{function} breaks the contract", remedy, f"on {what}: {error.what}")
-    except _TooLongError:
+        outcomes.add(Level.WARNING, f"{function} breaks the contract", remedy, f"on {what}: {error.what}")
+    except AlarmError:
         remedy = "check the size before computing with it"
         outcomes.add(
             Level.ERROR, f"{function} takes too long", remedy, f"{what}: {time.monotonic() - start:.1f} s"
@@ -183,7 +176,7 @@ def _try(problem: Problem, outcomes: _Outcomes, function: str, what: str, call: 
     except Exception as error:  # noqa: BLE001  (a finding, whatever it is)
         remedy = "check shape, type, range and finiteness first, and raise Invalid"
         detail = f"on {what}: {brief(error, problem.files.path)}"
-        outcomes.add(Level.ERROR, f"{function} raises {type(error).__name__}", remedy, detail)
+        outcomes.add(Level.WARNING, f"{function} raises {type(error).__name__}", remedy, detail)
     return None
 
 
@@ -227,24 +220,3 @@ def _is_data(value: Any) -> bool:
     except (plain.PlainDataError, TypeError):
         return False
     return True
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Interrupts its block after `seconds` (in the main thread; elsewhere it only lets it run)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise _TooLongError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    start = time.monotonic()
-    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        left = max(remaining - (time.monotonic() - start), 1e-3) if remaining else 0.0
-        signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, left, interval)

@@ -34,7 +34,7 @@ import numpy as np
 
 # EVOLVE-BLOCK-START
 FIRST = 40          # random points to begin with
-BATCH = 10          # points per step
+BATCH = 20          # points per step
 STEP = 0.3          # first step length, as a share of the box
 SHRINK = 0.95       # factor on the step length after a step without success
 GROW = 1.0          # factor after a success
