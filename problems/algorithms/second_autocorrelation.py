@@ -1,0 +1,88 @@
+"""Find a non-negative step function whose autoconvolution is as flat-topped as possible.
+
+The program defines `heights()`, which returns the heights of at most 200 equal steps of a function f (plain
+floats in [0, 1e6]). With g = f * f (convolution), the score is |g|_2^2 / (|g|_1 |g|_inf), to be made as large
+as possible; it is below 1 for every f, and does not change when f is scaled or stretched. g is piecewise
+linear, so the score is computed exactly.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.exact import convolve, read_vector
+
+STEPS = 200
+
+SEED = '''"""A step function: two slopes and a hump, set by hand."""
+
+# EVOLVE-BLOCK-START
+HEIGHTS = [
+    1.0, 0.9, 0.8, 0.8, 0.7, 0.7, 0.7, 0.7, 0.8, 0.8,
+    0.8, 0.8, 0.7, 0.7, 0.7, 0.7, 0.8, 0.8, 0.9, 1.0,
+]
+
+
+def heights():
+    return HEIGHTS
+# EVOLVE-BLOCK-END
+'''
+
+OBJECTIVE = Objective("flatness", "maximize", bound=1.0)  # |g|_2^2 <= |g|_1 |g|_inf
+MEASURES = (
+    Measure("zero_share", 0.0, 1.0, bins=12),
+    Measure("centre", 0.0, 1.0, bins=12),
+    Measure("steps", 1, 201, bins=8),
+)
+LIMITS = Limits(cpu_s=10, wall_s=20, memory_mib=256, output_mib=1)
+CERTIFICATE = True
+BEST_KNOWN = BestKnown(
+    0.9027021077220743, "LoongFlow, artefact of its repository, 50 steps", "2025-12", certified=True
+)
+
+
+def cases(rng: np.random.Generator, stage: int) -> list[Case]:
+    """Returns the one case; there is nothing to draw and nothing to hide."""
+    del rng, stage
+    return [Case(inputs=None, name=f"at most {STEPS} steps")]
+
+
+def run(program: Any, inputs: None) -> Any:
+    """Returns the program's heights."""
+    del inputs
+    return program.heights()
+
+
+def score(case: Case, output: Any) -> dict[str, float]:
+    """Returns `flatness`, exact and rounded once, and what the function looks like.
+
+    `zero_share` is the share of steps below a thousandth of the highest, `centre` where the centre of mass
+    lies (0.5 is the middle; a mirrored function counts as the same), `steps` their number.
+
+    Raises:
+        Invalid: the output is not a list of at most 200 ordinary numbers >= 0, or all of them are 0.
+    """
+    del case
+    heights = read_vector(output, "heights()", least=1, most=STEPS, low=0, high=1e6)
+    if not any(heights):
+        raise Invalid("heights() must not be all 0")
+    total = sum(heights)
+    middle = sum(height * (2 * i + 1) for i, height in enumerate(heights)) / (2 * len(heights) * total)
+    return {
+        "flatness": _flatness(heights),
+        "zero_share": sum(1000 * height < max(heights) for height in heights) / len(heights),
+        "centre": min(middle, 1 - middle) * 2,
+        "steps": float(len(heights)),
+    }
+
+
+def _flatness(heights: Sequence[int]) -> float:
+    """Returns the score of heights >= 0 that are not all 0, in any unit."""
+    nodes = [0, *convolve(heights, heights), 0]  # g at the ends of its linear pieces
+    squares = sum(a * a + a * b + b * b for a, b in itertools.pairwise(nodes))
+    return squares / (3 * sum(nodes) * max(nodes))
