@@ -1,0 +1,106 @@
+"""Find a finite set of integers with few sums and many differences.
+
+The program defines `numbers()`, which returns a set U as a list of different plain integers, 0 among them,
+none below 0 or above 1,200,000, at most 8,192 in all. With U + U and U - U the sets of all sums and all
+differences of two members (equal ones included), the score is 1 + log(|U - U| / |U + U|) / log(2 max U +
+1), to be made as large as possible. The counts are exact.
+"""
+
+# Gyarmati, Hennecart, Ruzsa (2007): the score is a lower bound on the exponent theta for which arbitrarily
+# large sets A, B have |A + B| of the order of |A| and |A - B| of the order of |A|^theta. They prove theta
+# <= 4/3.
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.exact import log_ratio, read_integer, read_list
+
+LARGEST = 1_200_000
+MOST = 8_192
+
+SEED = '''"""All numbers of a few digits in a base, where the digits come from a small set."""
+
+# EVOLVE-BLOCK-START
+DIGITS = [0, 1, 3]
+BASE = 7
+PLACES = 6
+
+
+def numbers():
+    result = {0}
+    for _ in range(PLACES):
+        result = {BASE * number + digit for number in result for digit in DIGITS}
+    return sorted(result)
+# EVOLVE-BLOCK-END
+'''
+
+OBJECTIVE = Objective("exponent", "maximize", bound=4 / 3)
+MEASURES = (
+    Measure("log_size", 0.0, 13.0, bins=13),
+    Measure("log_largest", 0.0, 20.0, bins=10),
+    Measure("ast_nodes", 0, 800, bins=8, source="code"),
+)
+LIMITS = Limits(cpu_s=10, wall_s=20, memory_mib=512, output_mib=1)
+CERTIFICATE = True
+BEST_KNOWN = BestKnown(
+    1.14798889650927576, "AlphaEvolve, arXiv 2506.13131, 2,003 numbers", "2025-06", certified=True
+)
+BEST_OF_ANY_SIZE = BestKnown(
+    1.173077, "Zheng, arXiv 2506.01896, numbers without limit", "2025-06", certified=False
+)
+
+
+def cases(rng: np.random.Generator, stage: int) -> list[Case]:
+    """Returns the one case; there is nothing to draw and nothing to hide."""
+    del rng, stage
+    return [Case(inputs=None, name=f"numbers up to {LARGEST}")]
+
+
+def run(program: Any, inputs: None) -> Any:
+    """Returns the program's numbers, as a list."""
+    del inputs
+    found = program.numbers()
+    return sorted(found) if isinstance(found, (set, frozenset)) else found
+
+
+def score(case: Case, output: Any) -> dict[str, float]:
+    """Returns `exponent`, rounded once, both counts, and the logarithms (base 2) of the size and of max U.
+
+    Raises:
+        Invalid: the output is not a list of different integers within the limits, 0 among them.
+    """
+    del case
+    entries = read_list(output, "numbers()", 2, MOST, kinds="iu")
+    numbers = [read_integer(entry, f"entry {i} of numbers()", 0, LARGEST) for i, entry in enumerate(entries)]
+    if len(set(numbers)) < len(numbers):
+        twice = next(number for i, number in enumerate(sorted(numbers)) if number == sorted(numbers)[i + 1])
+        raise Invalid(f"numbers() must all differ, but {twice} is there twice; return each once")
+    if 0 not in numbers:
+        raise Invalid(f"0 must be among numbers(), the least is {min(numbers)}; subtract it from all")
+    sums, differences = _counts(numbers)
+    largest = max(numbers)
+    return {
+        "exponent": float(1 + log_ratio(differences, sums) / log_ratio(2 * largest + 1, 1)),
+        "sums": float(sums),
+        "differences": float(differences),
+        "log_size": math.log2(len(numbers)),
+        "log_largest": math.log2(largest),
+    }
+
+
+def _counts(numbers: list[int]) -> tuple[int, int]:
+    """Returns |U + U| and |U - U|, by shifting and joining bit sets (one bit per integer)."""
+    digits = bytearray(max(numbers) // 8 + 1)
+    for number in numbers:
+        digits[number // 8] |= 1 << number % 8
+    members = int.from_bytes(digits, "little")
+    sums = differences = 0
+    for number in numbers:
+        sums |= members << number
+        differences |= members >> number  # those >= 0; the others mirror them
+    return sums.bit_count(), 2 * differences.bit_count() - 1
