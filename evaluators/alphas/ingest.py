@@ -2,9 +2,9 @@
 
 A long frame has one row per (date, symbol) with the columns date, symbol, open, high, low, close, volume and,
 if there are any, vwap, amount, adj_factor, in_universe, tradable, industry, cap and further numbers.
-`adj_factor` is applied (prices times, volume divided by it) and dropped. Files are read with pyarrow (the extra
-`alphas`); frames and qlib folders need nothing more than numpy. qlib's layout is read directly:
-`calendars/day.txt`, `instruments/*.txt` (symbol, first day, last day), `features/<symbol>/<field>.day.bin`
+`adj_factor` is applied (prices times, volume divided by it) and dropped. Files are read with pyarrow (the
+extra `alphas`); frames and qlib folders need nothing more than numpy. qlib's layout is read directly:
+`calendars/day.txt`, `instruments/*.txt` (symbol, first, last day), `features/<symbol>/<field>.day.bin`
 (little-endian float32, the first value is the index of the first day); its universe is the instruments file.
 """
 
