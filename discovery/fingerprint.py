@@ -1,8 +1,8 @@
 """The fingerprint of a program: equal for programs that differ only in how they are written down.
 
-A Python file counts by its syntax tree without comments, formatting, docstrings, `pass` and annotations (those
-in a class body stay: dataclasses read them); names are kept. Any other file, and one that does not parse, counts
-by its words.
+A Python file counts by its syntax tree without comments, formatting, docstrings, `pass` and annotations
+(those in a class body stay: dataclasses read them); names are kept. Any other file, and one that does not
+parse, counts by its words.
 """
 
 from __future__ import annotations
