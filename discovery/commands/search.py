@@ -74,7 +74,8 @@ def run(**options: Any) -> None:
     config = make_config(settings, where)
     problem = load_problem(config.problem)
     check_operators(config)
-    check_model(config.models)
+    if config.models.models:
+        check_model(config.models)
     folder = run_folder(Path(out)) if out else _next_folder(problem.name)
     create_run(folder, config, problem)
     _finish(_work(folder, config, problem, as_json=as_json), as_json=as_json)
@@ -95,7 +96,8 @@ def resume(path: Path, as_json: bool, **options: Any) -> None:
     config = replace(config, **{key: value for key, value in options.items() if value is not None})
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     check_operators(config)
-    check_model(config.models)
+    if config.models.models:
+        check_model(config.models)
     _finish(_work(folder, config, problem, as_json=as_json), as_json=as_json)
 
 
