@@ -243,6 +243,7 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
     stages = reading.count("STAGES", 1)
     run = reading.function("run")
     serve = reading.optional_function("serve", ("case",))
+    run_extras = reading.run_extras(run, serves=serve is not None)
     score_parameters = ("case", "output", "oracle") if serve else ("case", "output")
     problem = Problem(
         name=files.name,
@@ -260,7 +261,7 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
         aggregate=reading.optional_function("aggregate", ("metrics",)) or _mean,
         serve=serve,
         held_out=reading.optional_function("held_out", ("rng",)),
-        run_extras=reading.run_extras(run, serves=serve is not None),
+        run_extras=run_extras,
         stages=stages,
         thresholds=reading.thresholds(stages),
         preload=reading.names("PRELOAD"),

@@ -88,8 +88,8 @@ def locate(spec: str) -> tuple[str, str, Location]:
     """Returns (kind, where, location) of a problem: kind "name", "module" or "path" and what finds it again.
 
     `spec` is a path (it holds a `/`, ends in `.py`, or begins with `.` or `~`), else the first of: a shipped
-    name, a name registered under the entry point group "code_discovery.problems", a file or folder of that
-    name here (dots for slashes), a dotted module.
+    name, a name registered under the entry point group "code_discovery.problems", a dotted module, a file or a
+    folder of that name here (dots for slashes), a module without dots.
 
     Raises:
         ProblemError: nothing is found; names the nearest known name.
@@ -104,6 +104,8 @@ def locate(spec: str) -> tuple[str, str, Location]:
     registered = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
     if spec in registered:
         return "module", registered[spec], _locate_module(registered[spec], name=spec)
+    if "." in spec and _find_spec(spec) is not None:
+        return "module", spec, _locate_module(spec)
     here = Path(*spec.split("."))
     for path in (Path(spec), here, here.with_suffix(".py")):
         if path.is_file() or (path.is_dir() and any(path.glob("*.py"))):
