@@ -167,7 +167,7 @@ def panel_warnings(panel: Panel) -> tuple[str, ...]:
     return tuple(found)
 
 
-def daily_returns(close: Floats) -> Floats:
+def daily_returns(close: Floats) -> NDArray[np.float64]:
     """Returns (T, N) close-to-close returns; row 0, and days beside a gap, are NaN."""
     out = np.full(close.shape, np.nan, dtype=np.float64)
     before = np.asarray(close[:-1], dtype=np.float64)
