@@ -26,7 +26,7 @@ def on_tick(call: Callable[[], object]) -> None:
 
 @contextmanager
 def time_limit(limit_s: float) -> Iterator[None]:
-    """Raises `AlarmError` inside the block after `limit_s` seconds; in the main thread only, elsewhere does nothing.
+    """Raises `AlarmError` inside the block after `limit_s` seconds; does nothing outside the main thread.
 
     A call into C that does not return is not interrupted; the parent's own limit ends that.
     """

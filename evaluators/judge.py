@@ -1,6 +1,7 @@
-"""The judge: runs a program on the cases of every stage, scores what it returned, and says truly what became of it.
+"""The judge: runs a program on the cases of every stage, scores its outputs, says truly what became of it.
 
-It lives in a process that never forks candidates (worker.py), for it holds the cases, the scorer and the secret.
+It lives in a process that never forks candidates (worker.py), for it holds the cases, the scorer and the
+secret.
 
 Exceptions:
     JudgeError    the problem is broken (not the program): names the function, the line and the error
@@ -89,15 +90,14 @@ class Judge:
         self._problem = problem
         self._sandbox = sandbox
         self._score_timeout_s = score_timeout_s
-        self._stages = [
-            _guard(
-                "cases", problem, lambda stage=stage: problem.draw_cases(_rng(secret, "cases", stage), stage)
-            )
-            for stage in range(problem.stages)
-        ]
+        self._stages = [self._draw(secret, stage) for stage in range(problem.stages)]
         self._held_out = _guard(
             "held_out", problem, lambda: problem.draw_held_out(_rng(secret, "held_out", 0))
         )
+
+    def _draw(self, secret: bytes, stage: int) -> tuple[Case, ...]:
+        rng = _rng(secret, "cases", stage)
+        return _guard("cases", self._problem, lambda: self._problem.draw_cases(rng, stage))
 
     def limit_s(self, *, held_out: bool = False) -> float:
         """Returns how long the evaluation of any program can take at most, in seconds of wall-clock time."""
@@ -221,7 +221,7 @@ class Judge:
             ) from error
 
     def _provoked(self, what: str, call: Callable[[], T]) -> T:
-        """Returns what trusted code makes of the program's data; data it cannot stand makes the program invalid.
+        """Returns what trusted code makes of the program's data; data that it cannot stand is invalid.
 
         Only errors that no data can provoke (an unknown name, a missing module) are the problem's own.
         """
@@ -239,7 +239,7 @@ class Judge:
             raise _RejectedError(Status.INVALID, reason) from error
         except _BROKEN as error:
             raise JudgeError(_describe(what, error, self._problem)) from error
-        except Exception as error:  # noqa: BLE001 - any error that hostile data may provoke in a problem's code
+        except Exception as error:
             raise _RejectedError(Status.INVALID, _describe(what, error, self._problem)) from error
 
     def _combine(self, metrics: list[dict[str, float]]) -> dict[str, float]:
@@ -252,8 +252,8 @@ class Judge:
             word = "below" if problem.objective.direction == "maximize" else "above"
             raise _RejectedError(
                 Status.REJECTED,
-                f"stage {stage + 1} of {problem.stages}: {problem.objective.name} {reached:.6g} is {word} the "
-                f"threshold {threshold:g}",
+                f"stage {stage + 1} of {problem.stages}: {problem.objective.name} {reached:.6g} is {word} "
+                f"the threshold {threshold:g}",
             )
 
     def _measures(self, program: Program, metrics: Mapping[str, float]) -> tuple[float, ...]:

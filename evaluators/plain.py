@@ -1,7 +1,7 @@
 """Plain data as bytes: what may cross between a program and the side that judges it.
 
-The form is JSON, followed by the raw buffers of the numeric numpy arrays in it. Nothing that is decoded can run code:
-there is no pickle, no object array, no class but the built-in ones. Layout:
+The form is JSON, followed by the raw buffers of the numeric numpy arrays in it. Nothing that is decoded can
+run code: there is no pickle, no object array, no class but the built-in ones. Layout:
 
     1 byte   "j" (JSON only) or "a" (JSON and arrays)
     4 bytes  length of the JSON text (little endian; "a" only)
@@ -49,7 +49,8 @@ def encode(value: PlainData) -> bytes:
     Subclasses of the built-in types and numpy scalars are written as what they are built on, tuples as lists.
 
     Raises:
-        PlainDataError: `value` holds anything else, a key that is not text, an array that is not numeric and real,
+        PlainDataError: `value` holds anything else, a key that is not text, an array that is not numeric and
+            real,
             an integer of more than `MAX_DIGITS` digits, or is nested deeper than `MAX_DEPTH`.
     """
     arrays: list[np.ndarray[Any, Any]] = []
@@ -141,7 +142,7 @@ def _is_flat(items: list[Any]) -> bool:
     kinds = set(map(type, items))
     if kinds <= _SCALARS:
         return True
-    return kinds <= _INTEGERS and -_MAX_INT < min(items) and max(items) < _MAX_INT
+    return kinds <= _INTEGERS and min(items) > -_MAX_INT and max(items) < _MAX_INT
 
 
 def _exact_text(value: str) -> str:

@@ -1,8 +1,8 @@
 """The judge process, and the handle of it that the main process holds.
 
-The process is executed afresh with an empty environment. The problem's source and the secret reach it over a pair of
-sockets, never through its arguments or its environment. When the other end goes away, it ends, and with it its zygote
-and the program that runs.
+The process is executed afresh with an empty environment. The problem's source and the secret reach it over a
+pair of sockets, never through its arguments or its environment. When the other end goes away, it ends, and
+with it its zygote and the program that runs.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class JudgeProcess:
     ) -> Evaluation:
         """Returns the evaluation of `program`.
 
-        A judge that takes longer than `timeout_s` (default: what the problem's limits allow) or dies twice on the
-        same program makes it INVALID, with that reason.
+        A judge that takes longer than `timeout_s` (default: what the problem's limits allow) or dies twice on
+        the same program makes it INVALID, with that reason.
 
         Raises:
             JudgeError: a function of the problem fails.
@@ -245,7 +245,7 @@ def _error(error: Exception) -> dict[str, str]:
 
 
 def _limit_memory(output_mib: int) -> None:
-    """Bounds the judge's own memory, so that an output that explodes when decoded is an error and not the end."""
+    """Bounds the judge's own memory: an output that explodes when decoded is an error then, not the end."""
     with open("/proc/self/statm", encoding="ascii") as file:
         used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     limit = used + _MEMORY_BYTES + 32 * (output_mib << 20)

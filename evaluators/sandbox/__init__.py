@@ -1,7 +1,7 @@
 """Where a program runs: a process that is locked before the program's first line.
 
-The names below load on first use: the zygote lives in this package too, and every module it does not import is a page
-that its children need not map.
+The names below load on first use: the zygote lives in this package too, and every module it does not import
+is a page that its children need not map.
 
 Exceptions:
     SandboxError              the sandbox itself failed (never the program)

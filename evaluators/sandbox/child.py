@@ -1,6 +1,7 @@
 """What a child does once it is locked: load the program, serve the cases, answer, and go.
 
-It runs on the wrong side: everything here can be patched by the program, so nothing here is believed by the judge.
+It runs on the wrong side: everything here can be patched by the program, so nothing here is believed by the
+judge.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import linecache
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -24,23 +25,33 @@ _MAX_FRAMES = 12
 _MEMORY_FRAME = frames.frame(
     frames.ERROR, b'{"type":"MemoryError","message":"","trace":"","is_loading":false}'
 )
+_WARM_PROGRAM = "import numpy as np\n\n\ndef answer(given):\n    return given\n"
+_WARM_ROUNDS = 10
 
 
-def serve(run: Callable[..., Any], extras: frozenset[str], reserve: list[bytearray]) -> None:
+def serve(
+    run: Callable[..., Any],
+    extras: frozenset[str],
+    reserve: list[bytearray],
+    in_fd: int = IN_FD,
+    out_fd: int = OUT_FD,
+) -> None:
     """Serves cases until the judge closes the channel.
 
     Args:
         run: the problem's function.
         extras: which of "oracle", "report", "deadline_s" it wants.
         reserve: memory to let go of when the program has used up all.
+        in_fd: where the judge's messages come from.
+        out_fd: where the answers go.
     """
-    reader = frames.Reader(IN_FD)
+    reader = frames.Reader(in_fd)
     first = reader.read()
     if first is None:
         return
     paths: frozenset[str] = frozenset()
     is_loading = True
-    _seed_globals()
+    _reseed_standard_generator()
     try:
         start = json.loads(first[1])
         paths = frozenset(start["files"])
@@ -49,20 +60,44 @@ def serve(run: Callable[..., Any], extras: frozenset[str], reserve: list[bytearr
         is_loading = False
         while (message := reader.read()) is not None:
             inputs = plain.decode(message[1], writable=True)
-            options = _options(extras, reader, max_bytes, start["deadline_s"])
-            _answer(frames.OUTPUT, run(program, inputs, **options), max_bytes)
+            options = _options(extras, reader, out_fd, max_bytes, start["deadline_s"]) if extras else {}
+            _answer(out_fd, frames.OUTPUT, run(program, inputs, **options), max_bytes)
     except MemoryError:
         reserve.clear()
-        frames.write_all(OUT_FD, _MEMORY_FRAME)
+        frames.write_all(out_fd, _MEMORY_FRAME)
     except _Refused as refused:
-        frames.write_all(OUT_FD, frames.frame(frames.REFUSED, str(refused).encode(errors="replace")[:2000]))
+        frames.write_all(out_fd, frames.frame(frames.REFUSED, str(refused).encode(errors="replace")[:2000]))
     except BaseException as error:  # noqa: BLE001 - whatever a program raises is data
-        frames.write_all(OUT_FD, frames.frame(frames.ERROR, _describe(error, paths, is_loading=is_loading)))
+        frames.write_all(out_fd, frames.frame(frames.ERROR, _describe(error, paths, is_loading=is_loading)))
 
 
-def _seed_globals() -> None:
-    """Makes programs that draw from global generators without a seed give the same output every time."""
-    np.random.seed(0)  # noqa: NPY002 - the program's generator, not ours
+def warm_up() -> None:
+    """Serves a few programs of our own in the zygote, so that less is left to do (and to copy) in each child.
+
+    It also seeds the global generators: programs that draw from them give the same output every time.
+    """
+    value = {"numbers": [1, 2.5], "text": "warm", "array": np.ones((2, 2))}
+    start = {
+        "files": {"warm.py": _WARM_PROGRAM},
+        "entry": "warm.py",
+        "output_bytes": 1 << 16,
+        "deadline_s": 1.0,
+    }
+    for inputs in (1, value) * _WARM_ROUNDS:
+        read_fd, feed = os.pipe()
+        drain, answer_fd = os.pipe()
+        frames.write_all(feed, frames.frame(frames.PROGRAM, json.dumps(start).encode()))
+        frames.write_all(feed, frames.frame(frames.INPUTS, plain.encode(inputs)))
+        os.close(feed)
+        serve(lambda program, given: program.answer(given), frozenset(), [], read_fd, answer_fd)
+        for descriptor in (read_fd, drain, answer_fd):
+            os.close(descriptor)
+    del sys.modules["warm"], linecache.cache["warm.py"]
+    np.random.seed(0)  # noqa: NPY002, TID251 - the programs' generator, not ours
+
+
+def _reseed_standard_generator() -> None:
+    """Seeds `random`, which the fork has seeded at random."""
     standard = sys.modules.get("random")
     if standard is not None:
         standard.seed(0)
@@ -78,30 +113,30 @@ def wanted_extras(run: Callable[..., Any]) -> frozenset[str]:
 
 
 def _options(
-    extras: frozenset[str], reader: frames.Reader, max_bytes: int, deadline_s: float
-) -> Mapping[str, Any]:
+    extras: frozenset[str], reader: frames.Reader, out_fd: int, max_bytes: int, deadline_s: float
+) -> dict[str, Any]:
     def oracle(request: Any) -> Any:
-        _answer(frames.REQUEST, request, max_bytes)
+        _answer(out_fd, frames.REQUEST, request, max_bytes)
         message = reader.read()
         if message is None:
             os._exit(0)
         return plain.decode(message[1], writable=True)
 
     def report(output: Any) -> None:
-        _answer(frames.REPORT, output, max_bytes)
+        _answer(out_fd, frames.REPORT, output, max_bytes)
 
     options: dict[str, Any] = {"oracle": oracle, "report": report, "deadline_s": deadline_s}
     return {name: options[name] for name in extras}
 
 
-def _answer(kind: bytes, value: Any, max_bytes: int) -> None:
+def _answer(out_fd: int, kind: bytes, value: Any, max_bytes: int) -> None:
     try:
         payload = plain.encode(value)
     except plain.PlainDataError as error:
         raise _Refused(str(error)) from None
     if len(payload) > max_bytes:
         raise _Refused(f"the output takes {len(payload)} bytes, the limit is {max_bytes}")
-    frames.write_all(OUT_FD, frames.frame(kind, payload))
+    frames.write_all(out_fd, frames.frame(kind, payload))
 
 
 def _describe(error: BaseException, paths: frozenset[str], *, is_loading: bool) -> bytes:

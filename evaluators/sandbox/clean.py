@@ -10,10 +10,10 @@ _KEPT = "\n\t"
 
 
 def clean(text: str, max_characters: int = MAX_CHARACTERS) -> str:
-    """Returns `text` without control, format (bidirectional, zero-width) and private characters, head and tail only.
+    """Returns `text` without control, format (bidirectional, zero-width) and private characters, cut short.
 
-    Escape sequences lose their escape character; backticks in a row are broken up, so that the text cannot close a
-    fence around it; every line keeps its place.
+    Escape sequences lose their escape character; backticks in a row are broken up, so that the text cannot
+    close a fence around it; every line keeps its place.
     """
     half = max_characters // 2
     if len(text) > 4 * max_characters:

@@ -1,7 +1,8 @@
-"""Messages between the judge and a child: 4 bytes length (little endian, of what follows), 1 byte kind, payload.
+"""Messages between the judge and a child.
 
-The judge believes nothing of what comes: lengths are checked before a payload is read, payloads are decoded as plain
-data, an unknown kind ends the child.
+A message is 4 bytes length (little endian, of what follows), 1 byte kind, payload.
+The judge believes nothing of what comes: lengths are checked before a payload is read, payloads are decoded
+as plain data, an unknown kind ends the child.
 """
 
 from __future__ import annotations

@@ -48,13 +48,14 @@ SYS_MOUNT_SETATTR = 442
 SYS_LANDLOCK_CREATE_RULESET = 444
 SYS_LANDLOCK_ADD_RULE = 445
 SYS_LANDLOCK_RESTRICT_SELF = 446
+SYS_SETRESUID = {"x86_64": 117, "aarch64": 147}.get(MACHINE, -1)
 SYS_CAPSET = {"x86_64": 126, "aarch64": 91}.get(MACHINE, -1)
 
 _CAPABILITY_VERSION_3 = 0x20080522
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY = 1
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 class KernelError(OSError):
@@ -74,33 +75,33 @@ def syscall(number: int, *arguments: object) -> int:
     Raises:
         KernelError: it failed.
     """
-    return _checked(_libc.syscall(ctypes.c_long(number), *arguments), f"syscall {number}")
+    return _checked(libc.syscall(ctypes.c_long(number), *arguments), f"syscall {number}")
 
 
 def prctl(option: int, argument: int | ctypes.Array[ctypes.c_char] | object = 0, third: object = 0) -> int:
-    """Returns the result of prctl(2)."""
+    """Returns what the system call prctl returns."""
     if isinstance(argument, int):
         argument = ctypes.c_ulong(argument)
     if isinstance(third, int):
         third = ctypes.c_ulong(third)
     zero = ctypes.c_ulong(0)
-    return _checked(_libc.prctl(option, argument, third, zero, zero), f"prctl {option}")
+    return _checked(libc.prctl(option, argument, third, zero, zero), f"prctl {option}")
 
 
 def unshare(flags: int) -> None:
     """Moves this process (for CLONE_NEWPID: its next children) into new namespaces."""
-    _checked(_libc.unshare(flags), f"unshare {flags:#x}")
+    _checked(libc.unshare(flags), f"unshare {flags:#x}")
 
 
 def setns(fd: int, kind: int) -> None:
     """Joins the namespace that `fd` names."""
-    _checked(_libc.setns(fd, kind), "setns")
+    _checked(libc.setns(fd, kind), "setns")
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
     """Mounts a file system."""
     filesystem = kind.encode() if kind else None
-    result = _libc.mount(source.encode(), target.encode(), filesystem, ctypes.c_ulong(flags), data.encode())
+    result = libc.mount(source.encode(), target.encode(), filesystem, ctypes.c_ulong(flags), data.encode())
     _checked(result, f"mount {target}")
 
 
@@ -110,23 +111,18 @@ def make_read_only(path: str) -> None:
     syscall(SYS_MOUNT_SETATTR, -100, path.encode(), _AT_RECURSIVE, attributes, ctypes.c_size_t(32))
 
 
-def close_range(first: int, last: int = 0x7FFFFFFF) -> None:
-    """Closes every descriptor from `first` to `last`."""
-    if _libc.syscall(ctypes.c_long(SYS_CLOSE_RANGE), first, last, 0) < 0:
-        os.closerange(first, 65536)  # before Linux 5.9
-
-
 class _CapabilityHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
-def set_capabilities(kept: int, *, is_inheritable: bool = False) -> None:
-    """Sets the permitted and effective capabilities of this thread to the bit set `kept` (0: none)."""
+def capability_sets(
+    kept: int, *, is_inheritable: bool
+) -> tuple[ctypes.Structure, ctypes.Array[ctypes.c_uint32]]:
+    """Returns the arguments of capset(2) that leave a thread the capabilities of the bit set `kept` only."""
     low, high = kept & 0xFFFFFFFF, kept >> 32
     inherited = (low, high) if is_inheritable else (0, 0)
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
-    data = (ctypes.c_uint32 * 6)(low, low, inherited[0], high, high, inherited[1])
-    syscall(SYS_CAPSET, ctypes.byref(header), data)
+    return header, (ctypes.c_uint32 * 6)(low, low, inherited[0], high, high, inherited[1])
 
 
 def drop_bounding_set(kept: int) -> None:

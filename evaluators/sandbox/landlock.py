@@ -1,7 +1,7 @@
 """Which files a program may reach: a Landlock ruleset, built once and entered by every child.
 
-Everything is refused but reading the interpreter, its packages and the system's libraries, and using the scratch
-folder; TCP is refused from ABI 4 on, signals and abstract sockets to the outside from ABI 6 on.
+Everything is refused but reading the interpreter, its packages and the system's libraries, and using the
+scratch folder; TCP is refused from ABI 4 on, signals and abstract sockets to the outside from ABI 6 on.
 Source: docs.kernel.org/userspace-api/landlock.html.
 """
 
@@ -54,7 +54,7 @@ def abi() -> int:
 
 
 def readable_paths(*, native: bool) -> tuple[str, ...]:
-    """Returns the files and folders that any program may read: interpreter, packages, libraries, time zones."""
+    """Returns the paths that any program may read: interpreter, packages, libraries, time zones."""
     paths = sysconfig.get_paths()
     found = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
     found += [os.path.join(prefix, "lib") for prefix in (sys.base_prefix, sys.prefix)]
@@ -106,8 +106,3 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
         kernel.syscall(kernel.SYS_LANDLOCK_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0)
     finally:
         os.close(fd)
-
-
-def enter(ruleset: int) -> None:
-    """Restricts this process to a ruleset, for good. Needs no_new_privs."""
-    kernel.syscall(kernel.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0)

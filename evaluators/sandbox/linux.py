@@ -1,4 +1,7 @@
-"""The sandbox: a zygote per slot, a locked child per program and stage. macOS gets what there is, with a warning."""
+"""The sandbox: a zygote per slot, a locked child per program and stage.
+
+macOS gets resource limits and process groups only, with a warning.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,7 @@ def child_environment() -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "VECLIB_MAXIMUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
+        "LD_BIND_NOW": "1",  # else every child resolves the symbols of its libraries again
     }
 
 

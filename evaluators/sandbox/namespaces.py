@@ -1,5 +1,6 @@
-"""Tier 2: namespaces. One set of mount, network, ipc and uts namespaces per zygote, one pid namespace per child.
+"""Tier 2: namespaces.
 
+One set of mount, network, ipc and uts namespaces per zygote, one pid namespace per child.
 As root they are made directly, otherwise inside a user namespace. Everything is mounted read-only there but
 /dev/shm, which is private, limited in size, and holds the scratch folder.
 Measured (quiet 2-core machine): a pid namespace of its own adds less than 0.1 ms of CPU to a fork of 1.4 ms.
@@ -12,7 +13,7 @@ import os
 
 from evaluators.sandbox import kernel
 
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a mount of our own
+SHARED_MEMORY = "/dev/shm"
 _SHARED = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 
 

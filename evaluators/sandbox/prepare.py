@@ -1,10 +1,11 @@
-"""How a zygote makes itself ready: namespaces, a user id and a scratch folder for its children, warm modules, locks.
+"""How a zygote makes itself ready: namespaces, a user id and a scratch folder, warm modules, locks.
 
 Everything a child would otherwise have to do by itself, and that it cannot undo, is done here once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -13,14 +14,15 @@ import signal
 import socket
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from evaluators.sandbox import kernel, landlock, lock, namespaces
+from evaluators.sandbox import child, kernel, landlock, lock, namespaces
 
 _NEEDED_CAPABILITIES = (0, 1, 3, 5, 6, 7)  # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID
+_TEMPORARY = ("/tmp", "/var/tmp")
 _HIGH_UID = 2_000_000_000
 _UID_TRIES = 1000
 
@@ -81,6 +83,7 @@ def prepare(request: Mapping[str, Any]) -> Ready:
         zygote_fd=_open_own_pidfd(),
         user_tasks=0 if uid is not None else _count_tasks(),
     )
+    child.warm_up()
     gc.collect()
     gc.freeze()
     return Ready(plan, _layers(plan), run, own, uid_lock)
@@ -95,7 +98,7 @@ def _prepare_without_locks(request: Mapping[str, Any]) -> Ready:
     return Ready(plan, ("process-group", "rlimits"), run, None, None)
 
 
-def _require(condition: bool, message: str) -> None:  # noqa: FBT001
+def _require(condition: bool, message: str) -> None:
     if not condition:
         raise PrepareError(f"{message}; or run with --unsafe, which trusts every program with this machine")
 
@@ -161,7 +164,7 @@ def _continue_as_first_process() -> None:
 
 
 def _take_uid() -> tuple[socket.socket | None, int | None]:
-    """Returns a user id that no other slot of this machine uses, and the lock that keeps it; None where not root."""
+    """Returns a lock and the user id it keeps, which no other slot here uses; None where not root."""
     if os.geteuid() != 0:
         return None, None
     effective = kernel.effective_capabilities()
@@ -196,12 +199,21 @@ def _make_scratch(*, is_private: bool, uid: int | None) -> str:
         scratch = os.path.join(namespaces.SHARED_MEMORY, "scratch")
         os.mkdir(scratch, 0o700)
     else:
-        scratch = tempfile.mkdtemp(prefix="discovery-scratch-")
+        scratch = _make_folder()
     if uid is not None:
         os.chown(scratch, uid, uid)
     os.environ["TMPDIR"] = os.environ["HOME"] = scratch
-    tempfile.tempdir = scratch
     return scratch
+
+
+def _make_folder() -> str:
+    """Returns a new private folder (without tempfile, whose imports every child would carry along)."""
+    parent = next((path for path in _TEMPORARY if os.access(path, os.W_OK | os.X_OK)), os.getcwd())
+    while True:
+        folder = os.path.join(parent, f"discovery-scratch-{os.urandom(6).hex()}")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+            return folder
 
 
 def _is_readable_for_all() -> bool:
@@ -209,15 +221,14 @@ def _is_readable_for_all() -> bool:
     for path in landlock.readable_paths(native=False):
         if path.startswith("/etc"):
             continue
-        while True:
-            mode = os.stat(path).st_mode
-            needed = stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH
-            if not mode & needed:
-                return False
-            if path == "/":
-                break
-            path = os.path.dirname(path)
+        if not all(_is_open_to_all(part) for part in (Path(path), *Path(path).parents)):
+            return False
     return True
+
+
+def _is_open_to_all(path: Path) -> bool:
+    mode = path.stat().st_mode
+    return bool(mode & (stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH))
 
 
 def _has_seccomp() -> bool:

@@ -61,7 +61,9 @@ def _fault(harness: Harness, tier: int) -> str:
 
 def _tier_one(layers: tuple[str, ...], fault: str) -> list[Layer]:
     abi = next((int(name.removeprefix("landlock-")) for name in layers if name.startswith("landlock-")), 0)
-    files = f"ABI {abi}: files{', TCP' if abi >= 4 else ''}{', signals, abstract sockets' if abi >= 6 else ''}"
+    files = (
+        f"ABI {abi}: files{', TCP' if abi >= 4 else ''}{', signals, abstract sockets' if abi >= 6 else ''}"
+    )
     found = [
         Layer("process group", 1, "process-group" in layers, "own session; the whole tree is killed"),
         Layer("resource limits", 1, "rlimits" in layers, "memory, CPU, files, file size, processes, core"),
@@ -79,7 +81,9 @@ def _tier_one(layers: tuple[str, ...], fault: str) -> list[Layer]:
             1,
             "seccomp" in layers,
             "allow-list of system calls",
-            "" if "seccomp" in layers else f"a kernel with seccomp filters on x86_64 or aarch64, not {platform.machine()}",
+            ""
+            if "seccomp" in layers
+            else f"a kernel with seccomp filters on x86_64 or aarch64, not {platform.machine()}",
         ),
         _user(layers),
         Layer("self-test", 1, not fault, fault or "a locked process tried each lock in vain"),
@@ -93,15 +97,19 @@ def _user(layers: tuple[str, ...]) -> Layer:
             "user id",
             1,
             True,
-            "own user id per slot; CAP_DAC_READ_SEARCH kept because the interpreter is not world-readable, so "
-            "that Landlock alone limits what is read",
+            "own user id per slot; CAP_DAC_READ_SEARCH kept because the interpreter is not world-readable, "
+            "so that Landlock alone limits what is read",
             "install Python and the packages where every user can read them",
         )
     if "uid" in layers:
         return Layer("user id", 1, True, "own user id per slot")
     if os.geteuid() == 0:
         return Layer(
-            "user id", 1, False, "root without the rights to change users", "add CHOWN, KILL, SETUID and SETGID"
+            "user id",
+            1,
+            False,
+            "root without the rights to change users",
+            "add CHOWN, KILL, SETUID and SETGID",
         )
     return Layer("user id", 1, False, "not root: programs keep this user's id, the other layers hold them")
 
@@ -117,5 +125,8 @@ def _cgroups() -> Layer:
     kind = "version 2" if (_CGROUPS / "cgroup.controllers").exists() else "version 1 or none"
     is_writable = os.access(_CGROUPS, os.W_OK)
     return Layer(
-        "cgroups", 0, False, f"{kind}, {'' if is_writable else 'not '}writable; not used: limits count per process"
+        "cgroups",
+        0,
+        False,
+        f"{kind}, {'' if is_writable else 'not '}writable; not used: limits count per process",
     )

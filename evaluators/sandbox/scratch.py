@@ -13,7 +13,7 @@ _ENTRY_BYTES = 512
 
 
 def used_bytes(folder: str, pid: int | None = None) -> int:
-    """Returns the disk space that a scratch folder takes, and the files that `pid` holds open but has deleted.
+    """Returns the space that a scratch folder takes, with files that `pid` holds open but has deleted.
 
     Entries count for at least 512 bytes; counting stops after 10,000 of them (and returns a huge number).
     """

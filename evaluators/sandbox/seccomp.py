@@ -1,48 +1,49 @@
 """The system calls that a program may make: an allow-list, as a BPF filter. Everything else fails with EPERM.
 
-The filter first checks the architecture, then searches a binary tree over ranges of call numbers. A tree costs about
-8 comparisons where a list costs 100; the kernel walks it for every call number when the filter is installed.
+The filter first checks the architecture, then searches a binary tree over ranges of call numbers. A tree
+costs about 8 comparisons where a list costs 100; the kernel walks it for every call number when the filter is
+installed.
 Sources: seccomp(2); include/uapi/linux/{seccomp,audit,filter}.h; arch/x86/entry/syscalls/syscall_64.tbl;
 include/uapi/asm-generic/unistd.h (aarch64).
 """
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evaluators.sandbox import kernel
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-# Names and numbers of the calls that are allowed whatever their arguments: (name, x86_64, aarch64); -1: no such call.
+# The calls that are allowed whatever their arguments: name, number on x86_64, on aarch64 (-1: no such call).
 _ALLOWED = """
 read 0 63; write 1 64; close 3 57; stat 4 -1; fstat 5 80; lstat 6 -1; poll 7 -1; lseek 8 62; mmap 9 222;
 mprotect 10 226; munmap 11 215; brk 12 214; rt_sigaction 13 134; rt_sigprocmask 14 135; rt_sigreturn 15 139;
 pread64 17 67; pwrite64 18 68; readv 19 65; writev 20 66; access 21 -1; pipe 22 -1; select 23 -1;
-sched_yield 24 124; mremap 25 216; msync 26 227; mincore 27 232; madvise 28 233; dup 32 23; dup2 33 -1; pause 34 -1;
-nanosleep 35 101; getitimer 36 102; alarm 37 -1; setitimer 38 103; getpid 39 172; sendfile 40 71;
-exit 60 93; wait4 61 260; uname 63 160; flock 73 32; fsync 74 82; fdatasync 75 83; ftruncate 77 46;
-getdents 78 -1; getcwd 79 17; chdir 80 49; fchdir 81 50; rename 82 -1; mkdir 83 -1; rmdir 84 -1; creat 85 -1;
-link 86 -1; unlink 87 -1; symlink 88 -1; readlink 89 -1; umask 95 166; gettimeofday 96 169; getrlimit 97 163;
-getrusage 98 165; sysinfo 99 179; times 100 153; getuid 102 174; getgid 104 176; geteuid 107 175; getegid 108 177;
-getppid 110 173; getpgrp 111 -1; getgroups 115 158; getresuid 118 148; getresgid 120 150; getpgid 121 155;
-getsid 124 156; rt_sigpending 127 136; rt_sigtimedwait 128 137; rt_sigsuspend 130 133; sigaltstack 131 132;
-statfs 137 43; fstatfs 138 44; sched_getparam 143 121; sched_getscheduler 145 120; sched_get_priority_max 146 125;
-sched_get_priority_min 147 126; arch_prctl 158 -1; gettid 186 178; time 201 -1; futex 202 98;
-sched_getaffinity 204 123; epoll_create 213 -1; getdents64 217 61; set_tid_address 218 96; restart_syscall 219 128;
-fadvise64 221 223; clock_gettime 228 113; clock_getres 229 114; clock_nanosleep 230 115; exit_group 231 94;
-epoll_wait 232 -1; epoll_ctl 233 21; waitid 247 95; mkdirat 258 34; newfstatat 262 79; unlinkat 263 35;
-renameat 264 38; linkat 265 37; symlinkat 266 36; readlinkat 267 78; faccessat 269 48; pselect6 270 72;
-ppoll 271 73; set_robust_list 273 99; get_robust_list 274 100; epoll_pwait 281 22; timerfd_create 283 85;
-fallocate 285 47; timerfd_settime 286 86; timerfd_gettime 287 87; eventfd2 290 19; epoll_create1 291 20; dup3 292 24;
-pipe2 293 59; preadv 295 69; pwritev 296 70; getcpu 309 168; renameat2 316 276; getrandom 318 278;
-membarrier 324 283; copy_file_range 326 285; preadv2 327 286; pwritev2 328 287; statx 332 291; rseq 334 293;
-close_range 436 436; faccessat2 439 439; futex_waitv 449 449
+sched_yield 24 124; mremap 25 216; msync 26 227; mincore 27 232; madvise 28 233; dup 32 23; dup2 33 -1;
+pause 34 -1; nanosleep 35 101; getitimer 36 102; alarm 37 -1; setitimer 38 103; getpid 39 172; sendfile 40
+71; exit 60 93; wait4 61 260; uname 63 160; flock 73 32; fsync 74 82; fdatasync 75 83; ftruncate 77 46;
+getdents 78 -1; getcwd 79 17; chdir 80 49; fchdir 81 50; rename 82 -1; mkdir 83 -1; rmdir 84 -1; creat 85
+-1; link 86 -1; unlink 87 -1; symlink 88 -1; readlink 89 -1; umask 95 166; gettimeofday 96 169; getrlimit 97
+163; getrusage 98 165; sysinfo 99 179; times 100 153; getuid 102 174; getgid 104 176; geteuid 107 175;
+getegid 108 177; getppid 110 173; getpgrp 111 -1; getgroups 115 158; getresuid 118 148; getresgid 120 150;
+getpgid 121 155; getsid 124 156; rt_sigpending 127 136; rt_sigtimedwait 128 137; rt_sigsuspend 130 133;
+sigaltstack 131 132; statfs 137 43; fstatfs 138 44; sched_getparam 143 121; sched_getscheduler 145 120;
+sched_get_priority_max 146 125; sched_get_priority_min 147 126; arch_prctl 158 -1; gettid 186 178; time 201
+-1; futex 202 98; sched_getaffinity 204 123; epoll_create 213 -1; getdents64 217 61; set_tid_address 218 96;
+restart_syscall 219 128; fadvise64 221 223; clock_gettime 228 113; clock_getres 229 114; clock_nanosleep 230
+115; exit_group 231 94; epoll_wait 232 -1; epoll_ctl 233 21; waitid 247 95; mkdirat 258 34; newfstatat 262
+79; unlinkat 263 35; renameat 264 38; linkat 265 37; symlinkat 266 36; readlinkat 267 78; faccessat 269 48;
+pselect6 270 72; ppoll 271 73; set_robust_list 273 99; get_robust_list 274 100; epoll_pwait 281 22;
+timerfd_create 283 85; fallocate 285 47; timerfd_settime 286 86; timerfd_gettime 287 87; eventfd2 290 19;
+epoll_create1 291 20; dup3 292 24; pipe2 293 59; preadv 295 69; pwritev 296 70; getcpu 309 168; renameat2
+316 276; getrandom 318 278; membarrier 324 283; copy_file_range 326 285; preadv2 327 286; pwritev2 328 287;
+statx 332 291; rseq 334 293; close_range 436 436; faccessat2 439 439; futex_waitv 449 449
 """
 
-_MODES = "chmod 90 -1; fchmod 91 52; fchmodat 268 53; utimensat 280 88; utime 132 -1; utimes 235 -1; futimesat 261 -1"
+_MODES = "chmod 90 -1; fchmod 91 52; fchmodat 268 53; utimensat 280 88; utime 132 -1; utimes 235 -1"
 _NEW_PROCESSES = "fork 57 -1; vfork 58 -1; setpgid 109 154; setsid 112 157"
 _TRUNCATE = "truncate 76 45"
 _EXECVE = "execve 59 221"
@@ -106,8 +107,10 @@ class FilterOptions:
     Attributes:
         processes: whether fork is allowed, and signals to others (something else must then bound both).
         native: whether execve is allowed.
-        modes: whether file modes and times may be changed (only where no file of the user's could be reached).
-        truncate: whether truncation is left to Landlock (ABI 3); otherwise it is refused without write access.
+        modes: whether file modes and times may be changed (only where no file of the user's could be
+            reached).
+        truncate: whether truncation is left to Landlock (ABI 3); otherwise it is refused without write
+            access.
         signals: whether any signal to any process may be tried (something else must then bound it).
     """
 
@@ -158,7 +161,7 @@ def _numbers(table: str, machine: str) -> set[int]:
 
 
 def _actions(options: FilterOptions, machine: str) -> dict[int, str]:
-    """Returns what to do with each call number that is not simply refused: "allow", or the name of a check."""
+    """Returns what to do with each call number that is not refused: "allow", or the name of a check."""
     tables = [_ALLOWED]
     tables += [_MODES] if options.modes else []
     tables += [_NEW_PROCESSES] if options.processes else []
@@ -175,6 +178,7 @@ def _actions(options: FilterOptions, machine: str) -> dict[int, str]:
     return actions
 
 
+@functools.cache
 def build(options: FilterOptions, machine: str = kernel.MACHINE) -> tuple[bytes, tuple[int, ...]]:
     """Returns a filter, and the offsets in it where the process's own pid belongs (32 bits, little endian).
 
@@ -197,14 +201,6 @@ def build(options: FilterOptions, machine: str = kernel.MACHINE) -> tuple[bytes,
     code.add(_LOAD, 0)
     _add_tree(code, runs, options)
     return code.assemble(), tuple(code.pid_offsets)
-
-
-def with_pid(code: bytes, offsets: Iterable[int], pid: int) -> bytes:
-    """Returns the filter with the process's own pid written in."""
-    patched = bytearray(code)
-    for offset in offsets:
-        patched[offset : offset + 4] = pid.to_bytes(4, "little")
-    return bytes(patched)
 
 
 def _add_tree(code: _Code, runs: list[tuple[int, str]], options: FilterOptions) -> None:

@@ -1,7 +1,7 @@
 """The judge's side of one child: messages out and in, deadlines, and a true word for how it ended.
 
-What the child says decides only what the program answered. Whether it ran out of time or memory, or died, is read
-from the clock, the kernel and the zygote.
+What the child says decides only what the program answered. Whether it ran out of time or memory, or died, is
+read from the clock, the kernel and the zygote.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class LinuxSession:
         self._read_log()
         if self._has_too_much_log():
             return self._close_with(self._log_end())
-        if output is None and self._report is not None:
+        if output is None and self._has_report():
             return self._reported(is_partial=False)
         return Outcome(Status.OK, output, feedback=self._feedback(""))
 
@@ -186,9 +186,12 @@ class LinuxSession:
         """Ends the child and returns the outcome; a time limit that caught it counts like ours."""
         if self._is_open:
             self._reap(0.0)
-        if end.allows_report and self._report is not None:
+        if end.allows_report and self._has_report():
             return self._reported(is_partial=True)
         return Outcome(end.status, reason=end.reason, feedback=self._feedback(end.trace))
+
+    def _has_report(self) -> bool:
+        return self._report is not None
 
     def _reported(self, *, is_partial: bool) -> Outcome:
         try:

@@ -21,7 +21,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def kill_descendants(timeout_s: float = 5.0) -> int:
-    """Kills everything below this process, which must be their subreaper; returns how many are left (0 is usual).
+    """Kills everything below this process, their subreaper; returns how many are left (usually 0).
 
     Repeats until nothing is left, since a process may fork while it is being looked for.
     """

@@ -1,10 +1,11 @@
-"""The zygote: a warm process that forks one child per program and stage, and ends what its children leave behind.
+"""The zygote: a warm process that forks one child per program and stage, and ends what they leave behind.
 
-It is executed afresh (never forked from the judge) and is handed the half of the problem that programs may see, so
-that there is nothing in its memory that a child must not read. Programs, inputs and outputs pass it by: the judge
-hands over the ends of three pipes, and talks to the child through them.
+It is executed afresh (never forked from the judge) and is handed the half of the problem that programs may
+see, so that there is nothing in its memory that a child must not read. Programs, inputs and outputs pass it
+by: the judge hands over the ends of three pipes, and talks to the child through them.
 
-Requests: {"do": "spawn", "limits": [...]} with three descriptors, no answer; {"do": "watch"} and {"do": "reap"}.
+Requests: {"do": "spawn", "limits": [...]} with three descriptors, no answer; {"do": "watch"} and {"do":
+"reap"}.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import socket
 import sys
 import time
 from dataclasses import astuple
-from typing import Any
+from typing import Any, NoReturn
 
 from evaluators.sandbox import child, control, kernel, lock, prepare, scratch, selftest
 
@@ -25,6 +26,7 @@ LOCK_FAILED = 72
 """Exit code of a child that could not lock itself; it has read nothing then."""
 
 _RESERVE_BYTES = 1 << 20
+_MAX_LOCKS = 64
 
 
 class Zygote:
@@ -33,24 +35,24 @@ class Zygote:
     def __init__(self, ready: prepare.Ready) -> None:
         self._ready = ready
         self._extras = child.wanted_extras(ready.run)
-        self._filters: dict[tuple[bool, bool], tuple[bytes, tuple[int, ...]]] = {}
+        self._locks: dict[tuple[Any, ...], tuple[lock.ChildLimits, lock.Lock]] = {}
         self._pid = 0
         self._limits: lock.ChildLimits | None = None
         self._fault = ""
         self._reserve = [bytearray(_RESERVE_BYTES)]
 
-    def spawn(self, limits: lock.ChildLimits, channel: tuple[int, int, int]) -> None:
-        """Forks a child; a failure shows when it is reaped."""
-        code = self._filter_for(limits) if self._ready.plan.has_filter else None
-        self._limits, self._pid, self._fault = limits, 0, ""
+    def spawn(self, limits: tuple[Any, ...], channel: tuple[int, int, int]) -> None:
+        """Forks a child with these `lock.ChildLimits`; a failure shows when it is reaped."""
+        self._limits, locks = self._locks_for(limits)
+        self._pid, self._fault = 0, ""
+        lock.park(channel)
         try:
             self._pid = self._fork()
         except OSError as error:
             self._fault = f"cannot fork: {error.strerror}"
         if self._pid == 0 and not self._fault:
-            self._be_child(limits, channel, code)
-        for descriptor in channel:
-            os.close(descriptor)
+            self._be_child(locks)
+        lock.unpark()
 
     def watch(self) -> dict[str, Any]:
         """Returns what the child uses: CPU seconds of its tree, bytes of the scratch folder."""
@@ -62,7 +64,7 @@ class Zygote:
         return {"cpu_s": self._cpu_s(), "scratch_bytes": used}
 
     def reap(self, grace_s: float) -> dict[str, Any]:
-        """Ends the child and everything it started, empties the scratch folder; returns how the child ended."""
+        """Ends the child and all it started, empties the scratch folder; returns how the child ended."""
         if not self._pid or self._limits is None:
             return {"fault": self._fault or "there is no child"}
         was_killed = not self._ended_within(grace_s)
@@ -107,15 +109,9 @@ class Zygote:
                 kernel.setns(own, kernel.CLONE_NEWPID)  # else the next unshare fails
         return pid
 
-    def _be_child(
-        self,
-        limits: lock.ChildLimits,
-        channel: tuple[int, int, int],
-        code: tuple[bytes, tuple[int, ...]] | None,
-    ) -> None:
-        """Never returns."""
+    def _be_child(self, locks: lock.Lock) -> NoReturn:
         try:
-            lock.lock(self._ready.plan, limits, channel, code)
+            locks.close()
         except BaseException:  # noqa: BLE001 - no program may run in a process that is not locked
             os._exit(LOCK_FAILED)
         try:
@@ -123,11 +119,13 @@ class Zygote:
         finally:
             os._exit(0)
 
-    def _filter_for(self, limits: lock.ChildLimits) -> tuple[bytes, tuple[int, ...]]:
-        key = (limits.processes > 1, limits.native)
-        if key not in self._filters:
-            self._filters[key] = lock.build_filter(self._ready.plan, limits)
-        return self._filters[key]
+    def _locks_for(self, limits: tuple[Any, ...]) -> tuple[lock.ChildLimits, lock.Lock]:
+        if limits not in self._locks:
+            if len(self._locks) >= _MAX_LOCKS:
+                self._locks.clear()
+            named = lock.ChildLimits(*limits)
+            self._locks[limits] = named, lock.Lock(self._ready.plan, named)
+        return self._locks[limits]
 
     def _cpu_s(self) -> float:
         if self._limits is not None and self._limits.processes > 1:
@@ -214,7 +212,7 @@ def _serve(zygote: Zygote, channel: socket.socket) -> None:
         request, descriptors = received
         if request["do"] == "spawn":
             read_fd, answer_fd, log_fd = descriptors
-            zygote.spawn(lock.ChildLimits(*request["limits"]), (read_fd, answer_fd, log_fd))
+            zygote.spawn(tuple(request["limits"]), (read_fd, answer_fd, log_fd))
         elif request["do"] == "watch":
             control.send(channel, zygote.watch())
         else:
