@@ -88,8 +88,8 @@ def locate(spec: str) -> tuple[str, str, Location]:
     """Returns (kind, where, location) of a problem: kind "name", "module" or "path" and what finds it again.
 
     `spec` is a path (it holds a `/`, ends in `.py`, or begins with `.` or `~`), else the first of: a shipped
-    name, a name registered under the entry point group "code_discovery.problems", a dotted module, a file or a
-    folder of that name here (dots for slashes), a module without dots.
+    name, a name registered under the entry point group "code_discovery.problems", a dotted module, a file or
+    a folder of that name here (dots for slashes), a module without dots.
 
     Raises:
         ProblemError: nothing is found; names the nearest known name.
