@@ -7,10 +7,12 @@ never appear in a message. litellm takes 3 s to import, so it is loaded by the f
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import math
 import os
 import re
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +28,7 @@ from discovery.tokens import estimate_tokens
 
 _MAX_MESSAGE_CHARS = 300
 _LONGEST_PAUSE_S = 60.0
+_loading = threading.Lock()
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$")
 _SECRET_TEXT = re.compile(
     r"(?i)\b(?:sk|pk|rk|gsk|xai|hf|ghp|AIza)[-_]?[\w*-]{12,}|\bsk-[\w*-]+"
@@ -81,7 +84,7 @@ def parse_models(texts: str | Iterable[str]) -> tuple[tuple[str, float], ...]:
     weights: dict[str, float] = {}
     for text in [texts] if isinstance(texts, str) else texts:
         for part in filter(None, (part.strip() for part in text.split(","))):
-            name, given, number = part.partition("=")
+            name, given, number = (piece.strip() for piece in part.partition("="))
             try:
                 weight = float(number) if given else 1.0
             except ValueError:
@@ -119,7 +122,7 @@ class LiteLLMModel:
         """
         name = self._config.models[int(rng.choice(len(self._shares), p=self._shares))][0]
         temperature = float(rng.uniform(*self._config.temperature))
-        litellm = _litellm()
+        litellm = load_litellm()
         start_s = time.perf_counter()
         for attempt in range(self._config.retries + 1):
             try:
@@ -152,12 +155,11 @@ class LiteLLMModel:
             estimate_tokens(text),
         )
         counts = (
-            _believable(getattr(usage, "prompt_tokens", None), guess[0]),
-            _believable(getattr(usage, "completion_tokens", None), max(guess[1], self._config.max_tokens)),
+            _believable(getattr(usage, "prompt_tokens", None), guess[0], most=guess[0]),
+            _believable(getattr(usage, "completion_tokens", None), guess[1], most=self._config.max_tokens),
         )
-        prompt_tokens = guess[0] if counts[0] is None else counts[0]
-        completion_tokens = guess[1] if counts[1] is None or (guess[1] and not counts[1]) else counts[1]
-        is_estimated = (prompt_tokens, completion_tokens) != counts
+        prompt_tokens, completion_tokens = (counts[0] or guess[0]), (counts[1] or guess[1])
+        is_estimated = None in counts
         cost = None if is_estimated else getattr(response, "_hidden_params", {}).get("response_cost")
         if not cost:
             cost = _price(_full_name(name, self._config.api_base), prompt_tokens, completion_tokens)
@@ -171,7 +173,7 @@ def check_model(config: ModelConfig) -> None:
     Raises:
         ModelError: (fatal) a name without provider, or a key that is not in the environment, by its name.
     """
-    litellm = _litellm()
+    litellm = load_litellm()
     for name, _ in config.models:
         full = _full_name(name, config.api_base)
         try:
@@ -194,6 +196,16 @@ def check_model(config: ModelConfig) -> None:
                 )
 
 
+def close_connections() -> None:
+    """Closes the connections that litellm keeps open, of all models; the next call opens new ones."""
+    clients = load_litellm().in_memory_llm_clients_cache
+    for key, client in list(clients.cache_dict.items()):
+        close = getattr(client, "close", None)
+        if callable(close) and not inspect.iscoroutinefunction(close):
+            close()
+            clients.delete_cache(key)
+
+
 def redact(text: str) -> str:
     """Returns a text without what looks like a key, and without the values of secret variables."""
     for name, value in os.environ.items():
@@ -202,12 +214,20 @@ def redact(text: str) -> str:
     return _SECRET_TEXT.sub("[redacted]", text)
 
 
-@functools.cache
-def _litellm() -> Any:
-    """Returns litellm, silenced and kept from fetching its price list from the network."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    import litellm
+def load_litellm() -> Any:
+    """Returns litellm, silenced and kept from fetching its price list from the network. Thread-safe."""
+    with _loading:
+        return _load()
 
+
+@functools.cache
+def _load() -> Any:
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its dependencies, about each other
+        import litellm
+
+        litellm.ModelResponse()  # builds its classes here, not in the first call
     litellm.suppress_debug_info = True
     litellm.drop_params = True
     litellm.telemetry = False
@@ -220,7 +240,7 @@ def _litellm() -> Any:
 @functools.cache
 def _call_errors() -> tuple[type[Exception], ...]:
     """Returns what `litellm.completion` may raise: its tree, and what odd replies do to its parsing."""
-    kinds = tuple(_litellm().exceptions.LITELLM_EXCEPTION_TYPES)
+    kinds = tuple(load_litellm().exceptions.LITELLM_EXCEPTION_TYPES)
     return (*kinds, OSError, ValueError, TypeError, LookupError, AttributeError, UserWarning)
 
 
@@ -232,12 +252,12 @@ def _full_name(name: str, api_base: str | None) -> str:
 
 
 def _provider_names() -> list[str]:
-    return [getattr(provider, "value", provider) for provider in _litellm().provider_list]
+    return [getattr(provider, "value", provider) for provider in load_litellm().provider_list]
 
 
 @functools.cache
 def _reply_limit(name: str, wanted: int) -> int:
-    known = _litellm().model_cost.get(name) or _litellm().model_cost.get(name.partition("/")[2]) or {}
+    known = load_litellm().model_cost.get(name) or load_litellm().model_cost.get(name.partition("/")[2]) or {}
     limit = known.get("max_output_tokens")
     return min(wanted, limit) if isinstance(limit, int) and limit > 0 else wanted
 
@@ -248,16 +268,16 @@ def _endpoint(api_base: str | None) -> dict[str, str]:
     return {"api_base": api_base} | ({} if os.environ.get("OPENAI_API_KEY") else {"api_key": "none"})
 
 
-def _believable(count: object, most: int) -> int | None:
-    """Returns a reported token count, or None where it is nonsense: no count, or ten times too many."""
-    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= 10 * most + 1000:
+def _believable(count: object, guess: int, *, most: int) -> int | None:
+    """Returns a reported token count; None where it is nonsense: none at all, or over ten times too many."""
+    if not isinstance(count, int) or isinstance(count, bool) or (guess > 0 and count == 0):
         return None
-    return count
+    return count if 0 <= count <= 10 * most + 1000 else None
 
 
 def _price(full_name: str, prompt_tokens: int, completion_tokens: int) -> float | None:
     """Returns the price by litellm's list, or None if it lists none (a price of zero is none)."""
-    litellm = _litellm()
+    litellm = load_litellm()
     if full_name not in litellm.model_cost and full_name.partition("/")[2] not in litellm.model_cost:
         return None
     try:
@@ -288,7 +308,7 @@ def _pause_s(error: Exception, attempt: int, rng: np.random.Generator) -> float 
 
 def _as_model_error(error: Exception, name: str, config: ModelConfig) -> ModelError:
     """Returns the error as ours: what happened, to which model, and what to do about it."""
-    kinds = _litellm().exceptions
+    kinds = load_litellm().exceptions
     status = getattr(error, "status_code", None)
     said = one_line(redact(_unwrapped(str(error))), _MAX_MESSAGE_CHARS)
     where = f" at {redact(config.api_base)}" if config.api_base else ""

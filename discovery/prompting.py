@@ -42,6 +42,7 @@ MAX_IDEA_CHARS = 160
 MAX_REASON_CHARS = 200
 MAX_METRICS = 8
 MAX_SIGNATURES = 6
+MAX_SIGNATURE_CHARS = 80
 _MESSAGE_TOKENS = 4
 _HISTORY_HEAD_TOKENS = 24
 _SUBJECTS = {
@@ -150,23 +151,24 @@ def _system(context: Context) -> str:
 
 
 def _interface(seed: Program) -> str:
-    """Returns the rule on functions that are called from outside the evolvable text; "" if it has none."""
-    names = _functions(seed)
+    """Returns the rule on what is used from outside the evolvable text; "" if it has no names of its own."""
+    names = _names(seed)
     if has_blocks(seed):
         frozen = _frozen_text(seed)
-        called = {name: text for name, text in names.items() if re.search(rf"\b{re.escape(name)}\b", frozen)}
-        if called:
-            return f"The frozen code calls {_listed(called.values())}: keep parameters and kind of result."
-    if len(names) == 1:
-        return f"Keep {_listed(names.values())} callable as it is: same parameters, same kind of result."
-    if names:
-        defined = _listed(names.values())
+        used = [text for name, text in names.items() if re.search(rf"\b{re.escape(name)}\b", frozen)]
+        if used:
+            return f"The frozen code uses {_listed(used)}: keep names, parameters and kinds of result."
+    callable_names = [text for text in names.values() if "(" in text]
+    if len(callable_names) == 1:
+        return f"Keep {callable_names[0]} callable as it is: same parameters, same kind of result."
+    if callable_names:
+        defined = _listed(callable_names)
         return f"Keep what the problem calls callable as it is. The first program defines {defined}."
     return ""
 
 
-def _functions(seed: Program) -> dict[str, str]:
-    """Returns the public functions and classes of the seed's evolvable text, by name, as they are called."""
+def _names(seed: Program) -> dict[str, str]:
+    """Returns what the seed's evolvable text defines at the top, by name, as it is to be told."""
     found: dict[str, str] = {}
     try:
         with warnings.catch_warnings():
@@ -176,17 +178,20 @@ def _functions(seed: Program) -> dict[str, str]:
         return found
     ranges = editable_lines(seed).get(seed.entry, ())
     for node in tree.body:
-        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+        if not any(low < node.lineno <= high for low, high in ranges):
             continue
-        if any(low < node.lineno <= high for low, high in ranges):
-            arguments = f"({ast.unparse(node.args)})" if isinstance(node, ast.FunctionDef) else ""
-            found[node.name] = one_line(node.name + arguments, 80)
-    return found
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = f"`{one_line(f'{node.name}({ast.unparse(node.args)})', MAX_SIGNATURE_CHARS)}`"
+        elif isinstance(node, ast.ClassDef):
+            found[node.name] = f"`{node.name}(...)`"
+        elif isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            found.update({name: f"`{name}`" for name in names})
+    return {name: text for name, text in found.items() if not name.startswith("_")}
 
 
 def _listed(names: Iterable[str]) -> str:
-    shown = [f"`{name}`" for name in names][:MAX_SIGNATURES]
-    return ", ".join(shown)
+    return ", ".join(list(names)[:MAX_SIGNATURES])
 
 
 def _frozen_text(program: Program) -> str:
@@ -219,23 +224,19 @@ def _slots(kind: Kind, parents: Sequence[Individual], context: Context, *, is_cu
 
 
 def _reply_rule(kind: Kind, program: Program) -> str:
+    has_files = len(program.files) > 1
     if kind in ("diff", "repair"):
-        return _fill("reply_diff", {})
+        files = " Write the file's name on the line above each block." if has_files else ""
+        return _fill("reply_diff", {"files": files})
     blocks = sum(len(spans(text)) for text in program.files.values())
-    if len(program.files) > 1:
-        what = "every file that changes (marker lines included, its name on the line above)"
+    markers = ", marker lines included" if blocks else ""
+    if has_files:
+        what = f"every file that changes{markers}, each in its own fenced Python block under its name"
     elif blocks == 1:
-        what = "all lines that belong between the two EVOLVE-BLOCK markers, without the markers,"
-    elif blocks:
-        what = "the whole program, marker lines included,"
+        what = "all lines that belong between the EVOLVE-BLOCK markers (not these) in one fenced Python block"
     else:
-        what = "the whole program"
-    text = _fill("reply_rewrite", {"what": what})
-    return (
-        text.replace("in one ```python block", "each in its own ```python block")
-        if len(program.files) > 1
-        else text
-    )
+        what = f"the whole program{markers}, in one fenced Python block"
+    return _fill("reply_rewrite", {"what": what})
 
 
 def show_program(program: Program, *, is_cut: bool = False) -> str:
@@ -270,8 +271,12 @@ def _outcome(individual: Individual) -> str:
     evaluation = individual.evaluation
     if evaluation.score is not None:
         return f"Score {score_text(evaluation.score)}"
-    reason = f": {quoted(evaluation.reason, MAX_REASON_CHARS)}" if evaluation.reason else ""
-    return f"Failed ({evaluation.status}{reason})"
+    return f"Failed: {_fault(individual)}"
+
+
+def _fault(individual: Individual) -> str:
+    reason = individual.evaluation.reason
+    return str(individual.evaluation.status) + (f" ({quoted(reason, MAX_REASON_CHARS)})" if reason else "")
 
 
 def _idea(individual: Individual) -> str:
@@ -297,18 +302,17 @@ def _standing(individual: Individual, context: Context, *, names_best: bool = Tr
 
 
 def _failure(individual: Individual) -> str:
+    """Returns how a program failed, with the end of its output; the reason if that lacks it."""
     evaluation = individual.evaluation
-    lines = [_outcome(individual) + "."]
-    if idea := _idea(individual):
-        lines.append(f"Its idea: {idea}.")
-    if evaluation.cases_done:
-        lines.append(f"It passed {evaluation.cases_done} of {evaluation.cases_total} cases before that.")
-    text = " ".join(lines)
     feedback = evaluation.feedback.strip()
-    if not feedback:
-        return text
     tail = feedback if len(feedback) <= MAX_FEEDBACK_CHARS else "..." + feedback[-MAX_FEEDBACK_CHARS:]
-    return f"{text}\nIts output:\n{fence(tail)}\nThe program:"
+    is_told = evaluation.reason and evaluation.reason in tail
+    text = f"Failed: {evaluation.status}." if is_told else f"{_outcome(individual)}."
+    if idea := _idea(individual):
+        text += f" Its idea: {idea}."
+    if evaluation.cases_done:
+        text += f" It passed {evaluation.cases_done} of {evaluation.cases_total} cases before that."
+    return f"{text}\nIts output:\n{fence(tail)}\nThe program:" if tail else text
 
 
 def _history(kind: Kind, parents: Sequence[Individual], context: Context, room: int) -> str:
@@ -340,13 +344,15 @@ def _failures(failures: Sequence[Individual]) -> list[str]:
     """Returns one line per different failure, the latest last."""
     lines: dict[str, int] = {}
     for failure in failures:
-        line = f"- {_idea(failure)}: {_outcome(failure)}" if _idea(failure) else f"- {_outcome(failure)}"
+        idea = _idea(failure)
+        outcome = _outcome(failure) if failure.evaluation.is_ok else _fault(failure)
+        line = f"- {idea}: {outcome}" if idea else f"- {outcome}"
         lines[line] = lines.get(line, 0) + 1
     return [line + (f", {times} times" if times > 1 else "") for line, times in lines.items()]
 
 
 def _attempt(current: Program, attempt: Individual, *, subject: str) -> str:
-    """Returns a program of the search in the shorter of two forms: whole, or as a change of the current one."""
+    """Returns a program of the search in the shorter of two forms: whole, or as a change of `current`."""
     idea = _idea(attempt)
     head = _outcome(attempt) + (f", {idea}" if idea else "")
     change = _change(current, attempt.program)

@@ -126,7 +126,8 @@ def _splice(old: str, new: str) -> str:
     above = old[: found[0].start].split("\n")[:-2]
     below = old[found[0].end :].split("\n")[1:]
     lines = _without_frozen(new.strip("\n").split("\n"), above, below)
-    return replace_block_texts(old, ["\n".join(_indented(lines, block_texts(old)[0].split("\n"))) + "\n"])
+    lines = _indented("\n".join(lines).strip("\n").split("\n"), block_texts(old)[0].split("\n"))
+    return replace_block_texts(old, ["\n".join(lines) + "\n"])
 
 
 def _put_blocks(skeleton: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Stand-ins for a model endpoint, for tests and benchmarks: an HTTP server on loopback, a model in the process.
+"""Stand-ins for a model endpoint, for tests and benchmarks: a server on loopback, a model in the process.
 
 endpoint.py   ChatEndpoint: speaks the OpenAI chat format; what it answers is a script
 mutator.py    scripts that mutate: they read the program from the prompt, answer with a diff or a rewrite

@@ -98,18 +98,17 @@ def test_a_diff_turns_the_old_text_into_the_new_one(old: str, new: str) -> None:
 @given(TEXTS, TEXTS)
 def test_formatted_edits_read_back_as_they_were(old: str, new: str) -> None:
     if edits := diff_edits(old, new, path="program.py"):
-        try:
-            assert parse_edits(format_edits(edits)) == edits
-        except EditError as error:
-            assert len(edits) > MAX_EDITS, error
+        assert len(edits) <= MAX_EDITS
+        assert parse_edits(format_edits(edits)) == edits
 
 
 @given(st.text(alphabet="<>= SEARCHREPLACE\n\rab`", max_size=400))
 def test_any_text_parses_or_is_refused_with_a_reason(reply: str) -> None:
     try:
-        assert len(parse_edits(reply)) >= 1
-    except EditError as error:
-        assert str(error)
+        edits = parse_edits(reply)
+    except EditError:
+        return
+    assert edits
 
 
 def test_blocks_are_found_among_prose_and_fences() -> None:
@@ -286,7 +285,10 @@ def test_no_edit_touches_frozen_text(reply: str) -> None:
 
 @given(TEXTS, TEXTS)
 def test_whatever_applies_keeps_the_frozen_text(old: str, new: str) -> None:
-    head, tail = MARKED.split("STEP = 0.5")[0], "# EVOLVE-BLOCK-END" + MARKED.split("# EVOLVE-BLOCK-END")[1]
+    head, tail = (
+        MARKED.split("STEP = 0.5", maxsplit=1)[0],
+        "# EVOLVE-BLOCK-END" + MARKED.split("# EVOLVE-BLOCK-END")[1],
+    )
     try:
         after = apply_edits(program(f"{head}{old}\n{tail}"), diff_edits(f"{head}{old}", f"{head}{new}"))
     except EditError:
