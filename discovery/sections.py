@@ -169,7 +169,7 @@ def ancestry(story: Story, chain: Sequence[Record]) -> str:
     """Returns how the best came about: its first parents back to the seed, each with what it changed."""
     if not chain:
         return ""
-    shown = _worth_showing(story, chain)
+    shown = _worth_showing(chain)
     parts = [
         _step(story, chain[at - 1] if at else None, chain[at], is_best=at == len(chain) - 1)
         for at in reversed(shown)
@@ -199,7 +199,7 @@ def yields(story: Story) -> str:
     )
     parts = f"<div class='wide'>{by_operator}</div>"
     if story.models:
-        by_model = _yield_table("model", sorted(story.models.items()), story)
+        by_model = _yield_table("model", sorted(story.models.items()))
         parts += f"<h3>&nbsp;</h3><div class='wide'>{by_model}</div>"
     return _section(
         "Yield",
@@ -284,7 +284,7 @@ def _operators(story: Story) -> list[str]:
     )
 
 
-def _worth_showing(story: Story, chain: Sequence[Record]) -> list[int]:
+def _worth_showing(chain: Sequence[Record]) -> list[int]:
     """Returns the places of at most `_STEPS` steps: the first, the last and those that changed most."""
     if len(chain) <= _STEPS:
         return list(range(len(chain)))
@@ -352,7 +352,7 @@ def _diff_line(line: str) -> str:
     return f'<span class="{style}">{text}</span>' if style else f"{text}\n"
 
 
-def _yield_table(name: str, rows: Sequence[tuple[str, Yield]], story: Story) -> str:
+def _yield_table(name: str, rows: Sequence[tuple[str, Yield]]) -> str:
     top = max((each.gain for _, each in rows), default=0.0)
     heads = ("tried", "no child", "ok", "new best", "new cells", "better cells", "gain")
     head = f"<tr><th>{name}</th>" + "".join(f"<th class='n'>{text}</th>" for text in heads)

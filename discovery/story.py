@@ -227,11 +227,11 @@ def bin_of(value: float, measure: Measure) -> int:
 
 
 def map_of(
-    elites: Iterable[EliteSeen], axes: Sequence[Measure], story: RunInfo
+    elites: Iterable[EliteSeen], axes: Sequence[Measure], info: RunInfo
 ) -> dict[tuple[int, int], EliteSeen]:
     """Returns (column, row) -> the best elite there, over the first two axes (one axis: a single row)."""
     cells: dict[tuple[int, int], EliteSeen] = {}
-    fitness = story.objective.fitness
+    fitness = info.objective.fitness
     for elite in elites:
         if len(elite.measures) < len(axes[:2]):
             continue
