@@ -194,9 +194,7 @@ def ancestry(story: Story, chain: Sequence[Record]) -> str:
 
 def yields(story: Story) -> str:
     """Returns what operators and models were given and gave."""
-    by_operator = _yield_table(
-        "operator", [(name, story.operators[name]) for name in _operators(story)], story
-    )
+    by_operator = _yield_table("operator", [(name, story.operators[name]) for name in _operators(story)])
     parts = f"<div class='wide'>{by_operator}</div>"
     if story.models:
         by_model = _yield_table("model", sorted(story.models.items()))
