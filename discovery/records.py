@@ -186,8 +186,7 @@ class RunInfo:
         problem: the problem's name; goal: its statement.
         objective: what is optimised; measures: the axes of the archives, in order.
         islands: how many; seed: of all random choices.
-        started_at: unix time in seconds; ended_at: the same, None while it runs or when it was killed.
-        reason: why it ended, one line; "" while it runs.
+        started_at: unix time in seconds. When and why it ended stands in the journal.
         models: model names that operators may use.
     """
 
@@ -198,8 +197,6 @@ class RunInfo:
     islands: int = 1
     seed: int = 0
     started_at: float = 0.0
-    ended_at: float | None = None
-    reason: str = ""
     models: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

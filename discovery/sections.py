@@ -38,7 +38,7 @@ def header(story: Story) -> str:
         f"seed {info.seed}",
         f"{info.islands} island{'s' if info.islands != 1 else ''}",
         *([f"models: {', '.join(info.models)}"] if info.models else ["no model"]),
-        story.reason or info.reason or "not ended yet, or killed",
+        story.reason or "not ended yet, or killed",
     ]
     return (
         f"<header><h1>{_escape(info.problem)}</h1><p class='goal'>{html.escape(goal)}</p>"
