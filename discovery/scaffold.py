@@ -32,6 +32,9 @@ def write_problem(name: str, folder: Path) -> Path:
     text = Template(files("discovery").joinpath("templates/problem.txt").read_text(encoding="utf-8"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {folder}: {error.strerror}") from error
+    try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text.substitute(FILE=path.name))
     except FileExistsError as error:
