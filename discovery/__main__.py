@@ -7,14 +7,12 @@ import sys
 import click
 
 from discovery.cli import cli
-from discovery.errors import DiscoveryError
-from evaluators.contract import ContractError
 
 EXIT_ERROR = 1
 
 
 def main() -> None:
-    """Runs the command line; a fault the user can mend becomes one line and exit code 1."""
+    """Runs the command line; a fault that a person can mend becomes one line and exit code 1."""
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
@@ -23,12 +21,22 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except (DiscoveryError, ContractError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(EXIT_ERROR)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(EXIT_ERROR)
+    except _expected() as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Returns the errors whose message is meant for a person; loaded only when something was raised."""
+    from discovery.errors import DiscoveryError
+    from evaluators.contract import ContractError
+    from evaluators.judge import JudgeError
+    from evaluators.sandbox.base import SandboxError
+
+    return DiscoveryError, ContractError, JudgeError, SandboxError
 
 
 if __name__ == "__main__":

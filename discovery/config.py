@@ -19,7 +19,7 @@ from discovery.models import ModelConfig
 from discovery.tuning import TuningConfig
 from islands.archipelago import IslandsConfig
 
-MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 8.0, "splice": 1.0, "prune": 1.0}
+MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 8.0}
 MODEL_WEIGHTS: Mapping[str, float] = {"diff": 4.0, "rewrite": 2.0, "crossover": 1.0, "repair": 1.0, "tune": 2.0}
 
 T = TypeVar("T")
@@ -133,8 +133,7 @@ def build(cls: type[T], data: Mapping[str, Any], *, where: str) -> T:
     values: dict[str, Any] = {}
     for key, value in data.items():
         name = key.replace("-", "_")
-        if name not in names:
-            raise ConfigError(f"{where}: unknown key {key!r}{_nearest(name, names)}; there are: {', '.join(names)}")
+        check_keys([name], names, where=where)
         values[name] = _convert(hints[name], value, where=f"{where}: {key}")
     try:
         return cls(**values)
@@ -142,6 +141,17 @@ def build(cls: type[T], data: Mapping[str, Any], *, where: str) -> T:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def check_keys(keys: typing.Iterable[str], names: typing.Sequence[str], *, where: str) -> None:
+    """Checks that every key is one of `names`.
+
+    Raises:
+        ConfigError: one is not; the message has the nearest valid one.
+    """
+    for key in keys:
+        if key not in names:
+            raise ConfigError(f"{where}: unknown key {key!r}{_nearest(key, names)}; there are: {', '.join(names)}")
 
 
 def _convert(hint: Any, value: Any, *, where: str) -> Any:

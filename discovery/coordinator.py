@@ -44,6 +44,8 @@ STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
 ENDPOINT_LIMIT = 12
 """Model failures in a row before the run is paused."""
+WASTE_LIMIT = 30
+"""Paid replies in a row that gave no new program before the run is paused: something is wrong with the model."""
 INSPIRATIONS = 2
 SHOWN_FAILURES = 2
 
@@ -115,6 +117,7 @@ class Coordinator:
         self._all_decisions = 0
         self._barren = 0
         self._endpoint_failures = 0
+        self._wasted = 0
         self._is_over = False
 
     @property
@@ -202,6 +205,7 @@ class Coordinator:
         if event.refusal:
             self._tell(job, None)
             return self._drop(job, event.refusal, event.proposal.calls)
+        self._wasted = 0
         self.state.ledger.charge(event.proposal.calls)
         self.state.expect(event.fingerprint)
         self._queued.append(job)
@@ -223,6 +227,10 @@ class Coordinator:
         if not calls:
             return []
         self.state.ledger.charge(calls)
+        self._wasted += 1
+        if self._wasted >= max(WASTE_LIMIT, 3 * self.plan.model_slots):
+            message = f"{self._wasted} paid replies in a row gave no new program; the last: {reason}"
+            self._end_with("endpoint", message, is_success=False)
         return [
             Save(
                 {

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from discovery.config import RunConfig, build, default_workers, parse_operators, read_toml
+from discovery.config import RunConfig, build, check_keys, default_workers, parse_operators, read_toml
 from discovery.errors import ConfigError
 from discovery.folder import RunFolder
 from discovery.models import check_model, parse_models
@@ -28,6 +28,10 @@ from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 DEFAULT_MINUTES = 5.0
 EXIT_STOPPED = 3
 BUDGET_KEYS = {"evals": "evaluations", "minutes": "minutes", "cost_usd": "cost_usd", "tokens": "tokens"}
+KEYS = (
+    "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "islands", "workers", "model", "models",
+    "model_slots", "api_base", "operators", "out", "tier", "unsafe", "tuning", "json",
+)  # fmt: skip
 PLAIN_KEYS = ("seed", "workers", "model_slots", "target", "tier", "unsafe")
 
 _BUDGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -68,6 +72,7 @@ def run(**options: Any) -> None:
     """
     config_file: Path | None = options.pop("config_file")
     settings = read_toml(config_file) if config_file else {}
+    check_keys(settings, KEYS, where=str(config_file))
     where = str(config_file) if config_file else "the command line"
     settings |= {key: value for key, value in options.items() if value is not None and value != ()}
     out, as_json = settings.pop("out", None), bool(settings.pop("as_json", settings.pop("json", False)))

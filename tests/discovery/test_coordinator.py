@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from discovery.budget import Budget
-from discovery.coordinator import ENDPOINT_LIMIT, Coordinator, Plan
+from discovery.coordinator import ENDPOINT_LIMIT, WASTE_LIMIT, Coordinator, Plan
 from discovery.events import Broken, Evaluate, Evaluated, Event, Finish, NotProposed, Propose, Save, StopAsked, Ticked
 from discovery.jobs import propose
 from discovery.fingerprint import fingerprint
@@ -225,6 +225,20 @@ def test_a_dead_endpoint_ends_the_run_with_its_reason(is_fatal: bool, tries: int
     assert (world.finish.reason, world.finish.is_success) == ("endpoint", False)
     assert "is the endpoint up?" in world.finish.message
     assert world.coordinator._next_decision == 1 + tries
+
+
+def test_a_model_that_is_paid_for_nothing_ends_the_run_before_it_costs_much() -> None:
+    class Lying(Jitter):
+        def propose(self, job, rng, model) -> Proposal:
+            raise OperatorError("the reply has no code", (CALL,))
+
+    world = World({"diff": Lying("diff", needs_model=True)}, slots=1, model_slots=2).run()
+    assert world.finish is not None
+    assert (world.finish.reason, world.finish.is_success) == ("endpoint", False)
+    assert "the reply has no code" in world.finish.message
+    paid = [json.loads(line) for line in world.journal if json.loads(line)["type"] == "unproposed"]
+    assert WASTE_LIMIT <= len(paid) <= WASTE_LIMIT + 2
+    assert world.coordinator.state.ledger.tokens == 100 * len(paid)
 
 
 def test_a_seed_that_fails_ends_the_run_and_points_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
