@@ -29,13 +29,12 @@ import numpy as np
 from discovery.errors import ConfigError
 from discovery.fingerprint import skeleton
 from discovery.operators.base import Individual
-from discovery.operators.constants import Template, template
+from discovery.operators.constants import Template, shorten, template
 from islands.emitter import CmaEmitter
 
 SCANNED = 100  # best elites of an island among which a session's root is sought,
 CANDIDATES = 8  # until so many of different skeletons are found
 ATTEMPTS = 4  # how often a session whose programs mostly fail may start again, more carefully
-DIGITS = 3  # decimal places that are written below the step size
 RESTART_STEPS = (0.5, 1.0, 0.25)  # steps of later sessions on the same program, in units of sigma0
 PURSUIT = 4.0  # how many times its patience a session may lie behind the best
 OPENING = 8  # results from which a session's starting level is taken
@@ -218,7 +217,7 @@ class _Search:
         for place, value in zip(
             self._moves.tolist(), self._points[step - self.steps.start].tolist(), strict=True
         ):
-            values[place] = _shorten(value, widths[place])
+            values[place] = shorten(value, widths[place])
         return tuple(values)
 
     def learn(self, fitnesses: Sequence[float | None]) -> None:
@@ -265,11 +264,6 @@ class _Search:
             self._sigma /= 3
         self.is_over = self._attempt >= ATTEMPTS
         self._start()
-
-
-def _shorten(value: float, width: float) -> float:
-    """Returns `value` to `DIGITS` decimal places below the size of a step, so that programs stay readable."""
-    return round(value, DIGITS - math.floor(math.log10(width))) if 0 < width < math.inf else value
 
 
 class Tuner:

@@ -31,6 +31,7 @@ from evaluators.contract import Program
 
 SMALLEST_FLOAT, LARGEST_FLOAT = 1e-6, 1e6
 SMALLEST_INT, LARGEST_INT = 3, 2**53
+DIGITS = 3  # decimal places that are written below the size of a step
 SMALLEST_INT_SCALE = 5.0  # so that the first steps of a small int do not all round back to it
 _STRUCTURAL_KEYWORDS = frozenset(
     {
@@ -148,6 +149,11 @@ def replace(program: Program, values: Sequence[float]) -> Program:
         ConstantError: the number of values is wrong, or one is not finite.
     """
     return template(program).fill(values)
+
+
+def shorten(value: float, width: float) -> float:
+    """Returns `value` to `DIGITS` decimal places below the size of `width`: programs stay readable."""
+    return round(value, DIGITS - math.floor(math.log10(width))) if 0 < width < math.inf else value
 
 
 def _write(slot: _Slot, value: float) -> str:

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from discovery.operators.base import Operator
 from discovery.operators.crossover import Crossover
 from discovery.operators.diff import Diff
+from discovery.operators.perturb import Perturb
+from discovery.operators.prune import Prune
 from discovery.operators.repair import Repair
 from discovery.operators.rewrite import Rewrite
+from discovery.operators.splice import Splice
 from discovery.operators.tune import Tune
 
 OPERATORS: Mapping[str, Operator] = {
-    operator.name: operator for operator in (Diff(), Rewrite(), Crossover(), Repair(), Tune())
+    operator.name: operator
+    for operator in (Diff(), Rewrite(), Crossover(), Repair(), Tune(), Perturb(), Splice(), Prune())
 }
