@@ -43,7 +43,7 @@ def test_daily_correlations_and_summary_equal_pandas_and_statsmodels(seed) -> No
     summary = metrics.summarise(spearman, horizon_days=10)
     valid = ranked.dropna().to_numpy()
     fit = sm.OLS(valid, np.ones(len(valid))).fit(
-        cov_type="HAC", cov_kwds={"maxlags": 9, "use_correction": False}
+        cov_type="HAC", cov_kwds={"maxlags": 18, "use_correction": False}
     )
     assert summary.valid_days == len(valid) == 56
     assert summary.days == 60
@@ -53,7 +53,7 @@ def test_daily_correlations_and_summary_equal_pandas_and_statsmodels(seed) -> No
 
 
 def test_newey_west_lag_covers_the_overlap_and_the_rule_of_thumb() -> None:
-    assert metrics.lag_of(100, 10) == 9
+    assert metrics.lag_of(100, 10) == 18
     assert metrics.lag_of(2500, 1) == int(4 * 25 ** (2 / 9))
     assert np.isnan(metrics.newey_west_t(np.array([1.0]), 3))
 
