@@ -19,8 +19,14 @@ from discovery.models import ModelConfig
 from discovery.tuning import TuningConfig
 from islands.archipelago import IslandsConfig
 
-MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 8.0}
-MODEL_WEIGHTS: Mapping[str, float] = {"diff": 4.0, "rewrite": 2.0, "crossover": 1.0, "repair": 1.0, "tune": 2.0}
+MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 8.0, "perturb": 1.0, "splice": 0.5, "prune": 0.5}
+MODEL_WEIGHTS: Mapping[str, float] = {
+    "diff": 4.0,
+    "rewrite": 2.0,
+    "crossover": 1.0,
+    "repair": 1.0,
+    "tune": 2.0,
+}
 
 T = TypeVar("T")
 
@@ -95,7 +101,9 @@ def parse_operators(text: str, known: typing.Iterable[str]) -> dict[str, float]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, weight = part.partition("=")
         if name not in names:
-            raise ConfigError(f"unknown operator {name!r}{_nearest(name, names)}; there are: {', '.join(names)}")
+            raise ConfigError(
+                f"unknown operator {name!r}{_nearest(name, names)}; there are: {', '.join(names)}"
+            )
         try:
             weights[name] = float(weight or 1)
         except ValueError:
@@ -103,7 +111,9 @@ def parse_operators(text: str, known: typing.Iterable[str]) -> dict[str, float]:
         if not 0 <= weights[name] < float("inf"):
             raise ConfigError(f"the weight of operator {name} must be >= 0, got {weight}")
     if not any(weights.values()):
-        raise ConfigError("operators must name at least one with a weight > 0, for example: --operators tune,splice")
+        raise ConfigError(
+            "operators must name at least one with a weight > 0, for example: --operators tune,splice"
+        )
     return weights
 
 
@@ -151,7 +161,9 @@ def check_keys(keys: typing.Iterable[str], names: typing.Sequence[str], *, where
     """
     for key in keys:
         if key not in names:
-            raise ConfigError(f"{where}: unknown key {key!r}{_nearest(key, names)}; there are: {', '.join(names)}")
+            raise ConfigError(
+                f"{where}: unknown key {key!r}{_nearest(key, names)}; there are: {', '.join(names)}"
+            )
 
 
 def _convert(hint: Any, value: Any, *, where: str) -> Any:

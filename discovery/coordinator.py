@@ -129,7 +129,9 @@ class Coordinator:
         """Raises AssertionError where an invariant of the state does not hold."""
         budget = self.plan.budget.evaluations
         done = self.state.ledger.evaluations
-        assert budget is None or done + self.in_flight <= max(budget, done), "more in flight than the budget allows"
+        assert budget is None or done + self.in_flight <= max(budget, done), (
+            "more in flight than the budget allows"
+        )
         assert len(self._evaluating) <= self.plan.ahead, "more evaluations handed out than there are slots"
         assert self._model_calls <= self.plan.model_slots, "more model calls than slots"
         assert all(job.proposal is not None for job in (*self._queued, *self._evaluating.values()))
@@ -345,7 +347,10 @@ class Coordinator:
 
     def _next_proposal(self) -> Propose | None:
         budget = self.plan.budget
-        if budget.evaluations is not None and self.state.ledger.evaluations + self.in_flight >= budget.evaluations:
+        if (
+            budget.evaluations is not None
+            and self.state.ledger.evaluations + self.in_flight >= budget.evaluations
+        ):
             return None
         if self._barren >= STALL_LIMIT:
             return None
@@ -366,17 +371,27 @@ class Coordinator:
         rng = np.random.default_rng([self.plan.seed, decision])
         island = self.state.archipelago.island_of(decision)
         while lanes:
-            weights = np.array([self.plan.weights[name] for name in lanes])
-            name = lanes[int(rng.choice(len(lanes), p=weights / weights.sum()))]
+            name = self._draw_operator(lanes, rng)
             if (job := self._make_job(name, decision, island, rng)) is not None:
                 return job
             lanes.remove(name)
         self._next_decision -= 1
         return None
 
+    def _draw_operator(self, names: list[str], rng: np.random.Generator) -> str:
+        """Returns one of the operators, in proportion to their weights."""
+        point = float(rng.random()) * sum(self.plan.weights[name] for name in names)
+        for name in names:
+            point -= self.plan.weights[name]
+            if point < 0:
+                return name
+        return names[-1]
+
     def _is_free_turn(self) -> bool:
         """Returns whether a free operator may go: always, unless it would eat a limited budget beyond its share."""
-        model_weight = sum(w for n, w in self.plan.weights.items() if w > 0 and self._operators[n].needs_model)
+        model_weight = sum(
+            w for n, w in self.plan.weights.items() if w > 0 and self._operators[n].needs_model
+        )
         if not model_weight or self.plan.budget.evaluations is None:
             return True
         share = 1 - model_weight / sum(self.plan.weights.values())
@@ -388,7 +403,9 @@ class Coordinator:
         values: tuple[float, ...] = ()
         session = step = None
         if name == "tune":
-            if (ask := self.state.tuner.ask(island, self.state.archipelago.elites, self.state.individual)) is None:
+            if (
+                ask := self.state.tuner.ask(island, self.state.archipelago.elites, self.state.individual)
+            ) is None:
                 return None
             parents: tuple[Individual, ...] = (ask.root,)
             island, session, step, values = ask.island, ask.session, ask.step, ask.values
@@ -419,7 +436,9 @@ class Coordinator:
 
     def _bare_context(self) -> Context:
         statement = self.state.statement
-        return Context(statement.goal, statement.objective.name, statement.objective.direction, statement.seed)
+        return Context(
+            statement.goal, statement.objective.name, statement.objective.direction, statement.seed
+        )
 
     def _context(self, island: int, parents: tuple[Individual, ...], rng: np.random.Generator) -> Context:
         statement, objective = self.state.statement, self.state.statement.objective
