@@ -15,6 +15,8 @@ from evaluators.contract import Case
 from evaluators.findings import Finding, Level, brief
 from evaluators.problem import Problem
 
+_NUMERIC = "biufc"  # kinds of numpy's dtypes
+
 
 class Draws:
     """The cases of a problem, drawn once with their own generators."""
@@ -174,9 +176,14 @@ def same_data(a: Any, b: Any) -> bool:
             left, right = np.asarray(a), np.asarray(b)
         except (ValueError, TypeError):
             return False
-        if left.shape != right.shape or left.dtype.kind not in "biuf" or right.dtype.kind not in "biuf":
-            return False
-        return bool(np.array_equal(left, right, equal_nan=left.dtype.kind == "f" == right.dtype.kind))
+        if left.shape != right.shape or left.dtype.kind not in _NUMERIC or right.dtype.kind not in _NUMERIC:
+            both = (
+                isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape == b.shape and a.ndim > 0
+            )
+            return both and same_data(left.tolist(), right.tolist())
+        return bool(
+            np.array_equal(left, right, equal_nan=left.dtype.kind in "fc" and right.dtype.kind in "fc")
+        )
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(same_data(x, y) for x, y in zip(a, b, strict=True))
     if isinstance(a, Mapping) and isinstance(b, Mapping):

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from evaluators import plain, probes
@@ -129,29 +130,28 @@ class _Outcomes:
 
 def _check_junk(problem: Problem, case: Case, honest: _Honest) -> Iterator[Finding]:
     outcomes = _Outcomes()
-    tries = [(what, value, True) for what, value in probes.junk_outputs()]
+    tries = [(what, value, True, True) for what, value in probes.junk_outputs()]
     tries += [
-        (f"the seed's output {what}", value, False) for what, value in probes.damaged_outputs(honest.output)
+        (f"the seed's output {what}", value, is_wrong, False)
+        for what, value, is_wrong in probes.damaged_outputs(honest.output)
     ]
-    for what, value, is_junk in tries:
+    name, fitness = problem.objective.name, problem.objective.fitness
+    bound = problem.objective.bound
+    for what, value, is_wrong, is_junk in tries:
         oracle = problem.serve(case) if problem.serve else None
-        metrics = _try(problem, outcomes, "score()", what, lambda: problem.score_output(case, value, oracle))  # noqa: B023
-        if metrics is None:
-            continue
-        score = metrics[problem.objective.name]
-        better = problem.objective.fitness(score) - problem.objective.fitness(
-            honest.metrics[problem.objective.name]
-        )
-        bound = problem.objective.bound
-        if bound is not None and problem.objective.fitness(score) > problem.objective.fitness(bound):
-            continue  # the judge rejects it
-        if better > 0:
-            remedy = "check shape, type, range and finiteness first, and raise Invalid"
-            level = Level.ERROR if is_junk else Level.WARNING
-            outcomes.add(level, "a broken output beats the seed", remedy, f"{what} scores {score:g}")
+        metrics = _try(problem, outcomes, "score()", what, partial(problem.score_output, case, value, oracle))
+        if metrics is None or (bound is not None and fitness(metrics[name]) > fitness(bound)):
+            continue  # refused here, or by the judge
+        example = f"{what} scores {metrics[name]:g}"
+        if fitness(metrics[name]) > fitness(honest.metrics[name]) and not (
+            is_junk and _is_alike(value, honest.output)
+        ):
+            level = Level.ERROR if is_junk else Level.WARNING if is_wrong else Level.NOTE
+            remedy = "if that is no fair output, check shape, type, range and finiteness, and raise Invalid"
+            outcomes.add(level, "an odd output beats the seed", remedy, example)
         elif is_junk and not _is_alike(value, honest.output):
             remedy = "raise Invalid if that is no answer at all"
-            outcomes.add(Level.NOTE, "score() accepts odd outputs", remedy, f"{what} scores {score:g}")
+            outcomes.add(Level.NOTE, "score() accepts odd outputs", remedy, example)
     yield from outcomes.findings()
 
 
@@ -185,7 +185,7 @@ def _check_oracle(problem: Problem, case: Case) -> Iterator[Finding]:
     outcomes = _Outcomes()
     for what, value in probes.junk_outputs():
         oracle = problem.serve(case)
-        reply = _try(problem, outcomes, "the oracle", f"the request {what}", lambda: oracle(value))  # noqa: B023
+        reply = _try(problem, outcomes, "the oracle", f"the request {what}", partial(oracle, value))
         try:
             plain.encode(reply)
         except plain.PlainDataError as error:

@@ -172,46 +172,46 @@ def _nested(depth: int) -> list[Any]:
     return value
 
 
-def damaged_outputs(output: PlainData) -> Iterator[tuple[str, PlainData]]:
-    """Yields (what was done, value): an honest output with one thing wrong."""
-    yield "wrapped in a list", [output]
+def damaged_outputs(output: PlainData) -> Iterator[tuple[str, PlainData, bool]]:
+    """Yields (what was done, value, whether it must be wrong): an honest output with one thing changed.
+
+    A number that is none must be wrong; one entry more or less may be another honest output.
+    """
+    yield "wrapped in a list", [output], True
     if isinstance(output, np.ndarray):
         yield from _damaged_array(output)
     elif isinstance(output, list) and output:
-        yield "without its last entry", output[:-1]
-        yield "with its last entry twice", [*output, output[-1]]
-        yield "many times as long", output * (1 + 100_000 // len(output))
-        for what, value in (
-            ("None", None),
-            ("NaN", math.nan),
-            ("a text", "1"),
-            ("True", True),
-            ("1e300", 1e300),
-        ):
-            yield f"with {what} as its first entry", [value, *output[1:]]
+        yield "without its last entry", output[:-1], False
+        yield "with its last entry twice", [*output, output[-1]], False
+        yield "many times as long", output * (1 + 100_000 // len(output)), False
+        for what, value in _NO_NUMBERS.items():
+            yield f"with {what} as its first entry", [value, *output[1:]], True
         if isinstance(output[0], list):
-            for what, row in damaged_outputs(output[0]):
-                yield f"first entry {what}", [row, *output[1:]]
+            for what, row, is_wrong in damaged_outputs(output[0]):
+                yield f"first entry {what}", [row, *output[1:]], is_wrong
     elif isinstance(output, dict) and output:
         key = next(iter(output))
-        yield f"without {key!r:.40}", {k: v for k, v in output.items() if k != key}
-        yield "with an unknown key", {**output, "unknown": 1}
-        for what, damage in (("None", None), ("NaN", math.nan), ("a text", "1"), ("{}", {})):
-            yield f"with {what} for {key!r:.40}", {**output, key: damage}
+        yield f"without {key!r:.40}", {k: v for k, v in output.items() if k != key}, True
+        yield "with an unknown key", {**output, "unknown": 1}, False
+        for what, value in _NO_NUMBERS.items():
+            yield f"with {what} for {key!r:.40}", {**output, key: value}, True
     elif isinstance(output, (int, float)):
-        yield "as a text", str(output)
-        yield "as an array", np.array([output])
+        yield "as a text", str(output), True
+        yield "as an array", np.array([output]), True
 
 
-def _damaged_array(output: np.ndarray[Any, Any]) -> Iterator[tuple[str, PlainData]]:
-    yield "flattened", output.ravel()
-    yield "with one dimension more", output[None]
-    yield "as bools", output.astype(bool)
+_NO_NUMBERS: Mapping[str, Any] = {"None": None, "NaN": math.nan, "a text": "1", "True": True, "1e300": 1e300}
+
+
+def _damaged_array(output: np.ndarray[Any, Any]) -> Iterator[tuple[str, PlainData, bool]]:
+    yield "flattened", output.ravel(), False
+    yield "with one dimension more", output[None], True
+    yield "as bools", output.astype(bool), True
     if output.ndim:
-        yield "without its last row", output[:-1]
-        yield "with its last row twice", np.concatenate([output, output[-1:]])
+        yield "without its last row", output[:-1], False
+        yield "with its last row twice", np.concatenate([output, output[-1:]]), False
     if output.dtype.kind == "f" and output.size:
         for value in (math.nan, math.inf):
             damaged = output.copy()
             damaged.flat[0] = value
-            yield f"with {value} as its first number", damaged
+            yield f"with {value} as its first number", damaged, True

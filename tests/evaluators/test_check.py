@@ -311,14 +311,35 @@ class TestScore:
         assert "on NaN" in found.detail
 
     def test_scorers_that_reward_junk(self, findings):
-        found = the(
-            findings(
-                ("    return {", "    output = case.answer if output == -0.0 else output\n    return {"),
-                ("type(output) is not float or", "type(output) not in (int, float) or"),
-            ),
-            "a broken output beats the seed",
+        lenient = (
+            "if type(output) is not float or",
+            "if output is None:\n        output = case.answer\n    if",
         )
-        assert "0 scores 0" in found.detail
+        found = the(findings(lenient), "an odd output beats the seed")
+        assert found.level is Level.ERROR
+        assert "None scores 0" in found.detail
+
+    def test_scorers_that_reward_damaged_outputs(self, findings):
+        unpack = (
+            "    if type(output)",
+            "    (output,) = output if isinstance(output, list) and len(output) == 1 else [None]\n"
+            "    output = case.answer if output is True else output\n"
+            "    if type(output)",
+        )
+        found = findings(("return program.guess(inputs)", "return [program.guess(inputs)]"), unpack)
+        odd = the(found, "an odd output beats the seed")
+        assert odd.level is Level.WARNING
+        assert odd.detail == "the seed's output with True as its first entry scores 0"
+
+    def test_shorter_outputs_may_be_better(self, findings):
+        last = (
+            "    if type(output)",
+            "    output = output[-1] if isinstance(output, list) and len(output) in (1, 2) else None\n"
+            "    if type(output)",
+        )
+        two = ("return program.guess(inputs)", "return [program.guess(inputs), 90.0]")
+        odd = the(findings(two, last), "an odd output beats the seed")
+        assert (odd.level, "without its last entry" in odd.detail) == (Level.NOTE, True)
 
     def test_scorers_that_take_too_long(self, findings):
         slow = (
