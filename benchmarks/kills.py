@@ -97,7 +97,9 @@ def git_elites(folder: RunFolder, island: int) -> set[str]:
 
 def main() -> None:
     """Kills, resumes, counts, and prints one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--problem", default="circle_packing")
@@ -106,13 +108,24 @@ def main() -> None:
     first_s, lost, left = [], 0, 0
     with tempfile.TemporaryDirectory() as place:
         folder, log = RunFolder(Path(place) / "run"), Path(place) / "log"
-        arguments = ["run", options.problem, "--evals", "1000000", "--seed", str(options.seed), "--out", str(folder.path)]
+        arguments = [
+            "run",
+            options.problem,
+            "--evals",
+            "1000000",
+            "--seed",
+            str(options.seed),
+            "--out",
+            str(folder.path),
+        ]
         before: list[str] = []
         for kill in range(options.kills + 1):
             begun = time.perf_counter()
             process = start(folder, arguments, log)
             size = folder.journal.stat().st_size if before else 0
-            while not folder.journal.exists() or folder.journal.stat().st_size < size + 1000:  # more than "opened"
+            while (
+                not folder.journal.exists() or folder.journal.stat().st_size < size + 1000
+            ):  # more than "opened"
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.01)
             first_s.append(time.perf_counter() - begun)
@@ -127,7 +140,9 @@ def main() -> None:
             left += sum(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in tree)
             after = journal_ids(folder)
             lost += announced != after[: len(announced)] or before != after[: len(before)]
-            fsck = subprocess.run(["git", "-C", folder.lineage, "fsck", "--full"], capture_output=True, text=True)
+            fsck = subprocess.run(
+                ["git", "-C", folder.lineage, "fsck", "--full"], capture_output=True, text=True, check=False
+            )
             assert fsck.returncode == 0, fsck.stderr
             before = after
             arguments = ["resume", str(folder.path), "--evals", "1000000"]
@@ -138,8 +153,12 @@ def main() -> None:
             {elite.program_id for elite in state.archipelago.elites(k)} == git_elites(folder, k)
             for k in range(len(state.archipelago))
         )
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, seed {options.seed}, {options.problem}, {len(ids)} programs")
-    print("| kills | lost | doubled | left running | git = journal | archives = replay | first new evaluation s, median (max) |")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, seed {options.seed}, {options.problem}, {len(ids)} programs"
+    )
+    print(
+        "| kills | lost | doubled | left running | git = journal | archives = replay | first new evaluation s, median (max) |"
+    )
     print("|---|---|---|---|---|---|---|")
     resumes = first_s[1:]
     print(

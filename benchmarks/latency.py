@@ -47,7 +47,9 @@ class Clock:
 
 def main() -> None:
     """Measures and prints one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--evals", type=int, default=400)
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--mean-s", type=float, default=2.0)
@@ -55,8 +57,19 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("OPENAI_API_KEY", "loopback")
     latency = Latency(mean_s=options.mean_s, seed=options.seed)
-    command = [sys.executable, "-m", "discovery.testing", "--mean-latency-s", str(options.mean_s), "--seed", str(options.seed)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, tempfile.TemporaryDirectory() as place:
+    command = [
+        sys.executable,
+        "-m",
+        "discovery.testing",
+        "--mean-latency-s",
+        str(options.mean_s),
+        "--seed",
+        str(options.seed),
+    ]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server,
+        tempfile.TemporaryDirectory() as place,
+    ):
         assert server.stdout is not None
         api_base = server.stdout.readline().split()[-1]
         path = Path(place) / "trivial.py"
@@ -85,12 +98,20 @@ def main() -> None:
     steady_rate = (len(steady) - 1) / (steady[-1] - steady[0])
     useful = options.evals / calls
     whole_rate = len(times) / (times[-1] - clock.times[0])
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, n = {options.evals}, seed {options.seed}")
-    print(f"ideal {ideal:.2f} calls/s ({options.slots} slots, {drawn:.3f} s mean latency drawn over {calls} calls)")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, n = {options.evals}, seed {options.seed}"
+    )
+    print(
+        f"ideal {ideal:.2f} calls/s ({options.slots} slots, {drawn:.3f} s mean latency drawn over {calls} calls)"
+    )
     print("| | evaluations/s | model calls/s | share of ideal |")
     print("|---|---|---|---|")
-    print(f"| steady state | {steady_rate:.2f} | {steady_rate / useful:.2f} | {steady_rate / useful / ideal:.1%} |")
-    print(f"| whole run, filling and draining included | {whole_rate:.2f} | {whole_rate / useful:.2f} | {whole_rate / useful / ideal:.1%} |")
+    print(
+        f"| steady state | {steady_rate:.2f} | {steady_rate / useful:.2f} | {steady_rate / useful / ideal:.1%} |"
+    )
+    print(
+        f"| whole run, filling and draining included | {whole_rate:.2f} | {whole_rate / useful:.2f} | {whole_rate / useful / ideal:.1%} |"
+    )
     print(f"CPU of the run's tree: {1e3 * cpu_s / options.evals:.1f} ms per evaluation")
 
 

@@ -91,7 +91,9 @@ def bare_fork_ms(batches: int) -> tuple[float, float]:
     """Returns the median CPU and wall milliseconds of a bare warm fork over batches of 50."""
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", BARE_FORK, str(batches)]
-    rows = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout)
+    rows = json.loads(
+        subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout
+    )
     return (1e3 * statistics.median(row[0] for row in rows), 1e3 * statistics.median(row[1] for row in rows))
 
 
@@ -163,13 +165,19 @@ def slope_ms(rows: list[tuple[int, float, float]], low: int, high: int) -> float
 
 def main() -> None:
     """Measures and prints one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--evals", type=int, default=10_000)
     parser.add_argument("--tiers", default="1,2")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}")
-    print("| tier | fork ms | CPU ms/program | ratio | first tenth | last tenth | flat | MiB/1000 programs | start s |")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
+    )
+    print(
+        "| tier | fork ms | CPU ms/program | ratio | first tenth | last tenth | flat | MiB/1000 programs | start s |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for tier in map(int, options.tiers.split(",")):
         before, _ = bare_fork_ms(10)

@@ -41,7 +41,12 @@ class Budget:
     @property
     def is_open_ended(self) -> bool:
         """Returns whether nothing limits the run."""
-        return self.evaluations is None and self.minutes is None and self.cost_usd is None and self.tokens is None
+        return (
+            self.evaluations is None
+            and self.minutes is None
+            and self.cost_usd is None
+            and self.tokens is None
+        )
 
 
 @dataclass(slots=True)
@@ -85,7 +90,11 @@ class Ledger:
         """Returns whether one more model call fits beside `in_flight` others, each reserved at the mean so far."""
         mean_tokens = self.tokens / self.calls if self.calls else FIRST_CALL_TOKENS
         priced = self.calls - self.unpriced_calls
-        if budget.tokens is not None and self.tokens + mean_tokens * (in_flight + 1) > budget.tokens and in_flight:
+        if (
+            budget.tokens is not None
+            and self.tokens + mean_tokens * (in_flight + 1) > budget.tokens
+            and in_flight
+        ):
             return False
         if budget.cost_usd is None:
             return True

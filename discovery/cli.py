@@ -44,7 +44,9 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(version("code-discovery"), prog_name="discovery")
 def cli() -> None:
     """Discover better programs: models and mathematics mutate, sandboxes judge, islands select, git remembers."""

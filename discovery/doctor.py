@@ -12,7 +12,19 @@ from typing import Any
 
 from evaluators.sandbox.probe import Layer, probe
 
-PACKAGES = ("celery", "click", "gitpython", "litellm", "numpy", "psutil", "redis", "ribs", "rich", "scipy", "numba")
+PACKAGES = (
+    "celery",
+    "click",
+    "gitpython",
+    "litellm",
+    "numpy",
+    "psutil",
+    "redis",
+    "ribs",
+    "rich",
+    "scipy",
+    "numba",
+)
 KEY_SUFFIX = "_API_KEY"
 
 
@@ -54,7 +66,9 @@ class Examination:
 
     def text(self) -> str:
         """Returns the examination as lines for a person."""
-        lines = [f"{platform.system()} {platform.release()} {platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} CPUs"]
+        lines = [
+            f"{platform.system()} {platform.release()} {platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} CPUs"
+        ]
         lines.append(f"sandbox: tier {self.tier}" if self.tier else "sandbox: NOT SAFE, runs refuse to start")
         for layer in self.layers:
             mark = "on " if layer.is_active else "off"
@@ -62,7 +76,9 @@ class Examination:
             lines.append(f"  {mark} {tier}  {layer.name:18} {layer.detail}")
             if layer.remedy:
                 lines.append(f"{'':32}{layer.remedy}")
-        lines.append("tools: " + ", ".join(f"{name} {found or 'missing'}" for name, found in self.tools.items()))
+        lines.append(
+            "tools: " + ", ".join(f"{name} {found or 'missing'}" for name, found in self.tools.items())
+        )
         if self.tools["git"] is None:
             lines.append("  git is missing: install git 2.30 or later, it keeps the lineage")
         keys = ", ".join(self.keys) or "none, so runs use the operators that need no model"

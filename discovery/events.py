@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from discovery.operators.base import ModelCall, ProposeJob, Proposal
+from discovery.operators.base import ModelCall, Proposal, ProposeJob
 from evaluators.contract import Evaluation, Program
 
 # --- events: what happened

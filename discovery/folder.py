@@ -51,13 +51,17 @@ class RunFolder:
                     "or name another folder with --out"
                 )
             draft = self.config.with_suffix(".new")
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            with open(
+                os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+            ) as file:
                 json.dump({"format": FORMAT, **settings}, file, indent=2)
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(self.config)
         except OSError as error:
-            raise RunFolderError(f"cannot write {self.path}: {error.strerror}; name another folder with --out") from error
+            raise RunFolderError(
+                f"cannot write {self.path}: {error.strerror}; name another folder with --out"
+            ) from error
 
     def read_settings(self) -> dict[str, Any]:
         """Returns the settings the run was started with.
@@ -66,7 +70,9 @@ class RunFolder:
             RunFolderError: this is no run folder, or it was written by another version.
         """
         if not self.path.is_dir():
-            raise RunFolderError(f"no run folder at {self.path}; runs are kept where `discovery run` said, by default below runs/")
+            raise RunFolderError(
+                f"no run folder at {self.path}; runs are kept where `discovery run` said, by default below runs/"
+            )
         try:
             settings = json.loads(self.config.read_text(encoding="utf-8"))
         except FileNotFoundError:

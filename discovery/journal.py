@@ -28,7 +28,9 @@ class DiskFull(JournalError):
 
     def __init__(self, path: Path, *, is_saved: bool) -> None:
         saved = "all results so far are saved" if is_saved else "the newest results could not be saved"
-        super().__init__(f"no space left for {path}; {saved}. Free some space, then run: discovery resume {path.parent}")
+        super().__init__(
+            f"no space left for {path}; {saved}. Free some space, then run: discovery resume {path.parent}"
+        )
         self.is_saved = is_saved
 
 
@@ -57,7 +59,9 @@ class Journal:
             DiskFull: no space is left; the entries were saved if its `is_saved` says so.
             JournalError: the file cannot be written.
         """
-        data = b"".join(json.dumps(entry, separators=(",", ":"), allow_nan=False).encode() + b"\n" for entry in entries)
+        data = b"".join(
+            json.dumps(entry, separators=(",", ":"), allow_nan=False).encode() + b"\n" for entry in entries
+        )
         if not data:
             return
         start = os.fstat(self._fd).st_size

@@ -29,7 +29,11 @@ class Progress:
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._budget_text = budget_text
         self._clock = clock
-        self._live = Live(console=self._console, transient=True, auto_refresh=False) if self._console.is_terminal else None
+        self._live = (
+            Live(console=self._console, transient=True, auto_refresh=False)
+            if self._console.is_terminal
+            else None
+        )
         self._best_index = -1
         self._last_plain_s = clock()
         self._window: list[tuple[float, int]] = []
@@ -59,7 +63,10 @@ class Progress:
     def ticked(self, state: RunState, in_flight: int) -> None:
         """Refreshes the live line, or writes a plain one now and then."""
         now = self._clock()
-        self._window = [*(w for w in self._window if now - w[0] <= PLAIN_EVERY_S), (now, state.ledger.evaluations)]
+        self._window = [
+            *(w for w in self._window if now - w[0] <= PLAIN_EVERY_S),
+            (now, state.ledger.evaluations),
+        ]
         if self._live is not None:
             self._live.update(Text(self._line(state, in_flight)), refresh=True)
         elif now - self._last_plain_s >= PLAIN_EVERY_S:

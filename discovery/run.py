@@ -23,8 +23,8 @@ from discovery.folder import RunFolder
 from discovery.journal import DiskFull, Journal, read_entries
 from discovery.lineage import Lineage
 from discovery.models import LiteLLMModel
-from discovery.operators.registry import OPERATORS
 from discovery.operators.base import Model
+from discovery.operators.registry import OPERATORS
 from discovery.records import Record, RunInfo
 from discovery.state import RunState, Statement
 from discovery.tuning import Tuner
@@ -86,7 +86,12 @@ def secret_of(config: RunConfig) -> bytes:
 def statement_of(problem: Problem) -> Statement:
     """Returns what the coordinator must know of a problem."""
     return Statement(
-        problem.name, problem.goal, problem.notes, problem.objective, problem.seed, problem.held_out is not None
+        problem.name,
+        problem.goal,
+        problem.notes,
+        problem.objective,
+        problem.seed,
+        problem.held_out is not None,
     )
 
 
@@ -102,9 +107,7 @@ def create_run(folder: RunFolder, config: RunConfig, problem: Problem) -> None:
         started_at=time.time(),
         models=tuple(name for name, _ in config.models.models),
     )
-    folder.create(
-        {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()}
-    )
+    folder.create({"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()})
 
 
 class Session:
@@ -216,7 +219,9 @@ class Session:
         if self.state.next_index == 0 or (held := lineage.recorded()) == self.state.next_index:
             return
         for entry in read_entries(self._folder.journal):
-            if entry["type"] == "evaluated" and entry["record"]["index"] >= min(held, self.state.next_index - 1):
+            if entry["type"] == "evaluated" and entry["record"]["index"] >= min(
+                held, self.state.next_index - 1
+            ):
                 lineage.append(Record.from_json(entry["record"]))
 
     def _loop(self, executor: Executor, journal: Journal, lineage: Lineage) -> Finish:
@@ -262,6 +267,7 @@ class Session:
         if records:
             self._observer.recorded(records, self.state)
         return more
+
 
 def embedded_executor(config: RunConfig, problem: Problem) -> Executor:
     """Returns an executor on this machine."""
@@ -318,7 +324,9 @@ def _close_lineage(lineage: Lineage, finish: Finish) -> Finish:
 
 def _close_journal(journal: Journal, finish: Finish) -> None:
     try:
-        journal.append([{"type": "closed", "at_s": time.time(), "reason": finish.reason, "message": finish.message}])
+        journal.append(
+            [{"type": "closed", "at_s": time.time(), "reason": finish.reason, "message": finish.message}]
+        )
     except JournalError:
         if finish.is_success:
             raise

@@ -134,7 +134,9 @@ class RunState:
             self._failures.append((record.parents, individual))
         else:
             self._individuals[record.program_id] = individual
-            if self.best is None or fitness > self.statement.objective.fitness(self.best.evaluation.score or 0.0):
+            if self.best is None or fitness > self.statement.objective.fitness(
+                self.best.evaluation.score or 0.0
+            ):
                 self.best, self.best_index = individual, record.index
             changes = self._settle(record, fitness, evaluation.measures)
             self._prune()
@@ -145,7 +147,9 @@ class RunState:
         return replace(record, cell=own[0] if own else None, changes=changes)
 
     def _tell(self, record: Record, session: int, step: int, fitness: float | None) -> None:
-        if not self.tuner.knows(session):  # a replay: the session was opened by a decision, which leaves no record
+        if not self.tuner.knows(
+            session
+        ):  # a replay: the session was opened by a decision, which leaves no record
             root = self._individuals.get(record.parents[0]) or self._former.get(record.parents[0])
             if root is None or root.evaluation.score is None:
                 return

@@ -21,7 +21,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.command()
 @_run
-@click.option("--out", type=click.Path(path_type=Path), help="Write the program here (a folder if it has several files).")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the program here (a folder if it has several files).",
+)
 @_json
 def best(path: Path, out: Path | None, as_json: bool) -> None:
     """Print the best program of RUN, or save it."""
@@ -31,7 +35,9 @@ def best(path: Path, out: Path | None, as_json: bool) -> None:
 @click.command()
 @_run
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, help="How many.  [default: 20]")
-@click.option("--of", "which", default="all", help="all, best (and its ancestors), or island/K.  [default: all]")
+@click.option(
+    "--of", "which", default="all", help="all, best (and its ancestors), or island/K.  [default: all]"
+)
 @_json
 def log(path: Path, limit: int, which: str, as_json: bool) -> None:
     """List the newest programs of RUN, newest first."""
@@ -91,7 +97,11 @@ def _deliver(shown: Shown, out: Path | None, *, as_json: bool, with_entry: bool 
         _write(shown, out)
         click.echo(f"{out} written: {_headline(shown.entry)}", err=as_json)
     if as_json:
-        data: dict[str, Any] = {**asdict(shown.entry), "files": dict(shown.files), "certificate": shown.certificate}
+        data: dict[str, Any] = {
+            **asdict(shown.entry),
+            "files": dict(shown.files),
+            "certificate": shown.certificate,
+        }
         click.echo(json.dumps(data))
     elif out is None:
         click.echo(_headline(shown.entry), err=not with_entry)
@@ -131,4 +141,6 @@ def _write(shown: Shown, out: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot write {error.filename}: {error.strerror}; name another place with --out") from error
+        raise ConfigError(
+            f"cannot write {error.filename}: {error.strerror}; name another place with --out"
+        ) from error

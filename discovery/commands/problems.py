@@ -23,7 +23,9 @@ from evaluators.worker import JudgeProcess
 EXIT_FAILED = 1
 
 _unsafe = click.option("--unsafe", is_flag=True, help="Run even where the sandbox lacks protections.")
-_tier = click.option("--tier", type=click.IntRange(1, 2), help="Sandbox tier to use.  [default: the best there is]")
+_tier = click.option(
+    "--tier", type=click.IntRange(1, 2), help="Sandbox tier to use.  [default: the best there is]"
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -65,7 +67,10 @@ def check(problem: str, tier: int | None, unsafe: bool, as_json: bool) -> None:
     with closing(_judge(loaded, config)) as judge:
         findings = check_problem(loaded, judge.evaluate)
     if as_json:
-        rows = [{"level": str(f.level), "title": f.title, "detail": f.detail, "remedy": f.remedy} for f in findings]
+        rows = [
+            {"level": str(f.level), "title": f.title, "detail": f.detail, "remedy": f.remedy}
+            for f in findings
+        ]
         click.echo(json.dumps({"problem": loaded.name, "findings": rows}))
     else:
         for finding in findings:
@@ -150,7 +155,9 @@ def read_program(path: Path, seed: Program) -> Program:
     """
     try:
         if path.is_dir():
-            return Program({name: (path / name).read_text(encoding="utf-8") for name in seed.files}, seed.entry)
+            return Program(
+                {name: (path / name).read_text(encoding="utf-8") for name in seed.files}, seed.entry
+            )
         return seed.with_text(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
@@ -167,9 +174,9 @@ def best_record(journal: Path, problem: Problem) -> Record:
     best: dict[str, Any] | None = None
     fitness = float("-inf")
     for entry in read_entries(journal):
-        if entry["type"] == "evaluated" and (score := entry["record"]["evaluation"].get("score")) is not None:
-            if problem.objective.fitness(score) > fitness:
-                best, fitness = entry["record"], problem.objective.fitness(score)
+        score = entry["record"]["evaluation"].get("score") if entry["type"] == "evaluated" else None
+        if score is not None and problem.objective.fitness(score) > fitness:
+            best, fitness = entry["record"], problem.objective.fitness(score)
     if best is None:
         raise RunFolderError(f"{journal.parent} holds no program with a score yet")
     return Record.from_json(best)
@@ -193,6 +200,8 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         click.echo(f"  {name} {value:.10g}")
     for name, value in (evaluation.held_out or {}).items():
         click.echo(f"  held out {name} {value:.10g}")
-    click.echo(f"{evaluation.cpu_s:.3f} s CPU, {evaluation.wall_s:.3f} s in all; {', '.join(evaluation.layers)}")
+    click.echo(
+        f"{evaluation.cpu_s:.3f} s CPU, {evaluation.wall_s:.3f} s in all; {', '.join(evaluation.layers)}"
+    )
     if evaluation.feedback:
         click.echo(evaluation.feedback)

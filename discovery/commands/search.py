@@ -52,7 +52,9 @@ def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.argument("problem", required=False)
 @_budget_options
-@click.option("--seed", type=int, help="Seed of all choices and hidden cases; drawn and recorded if left out.")
+@click.option(
+    "--seed", type=int, help="Seed of all choices and hidden cases; drawn and recorded if left out."
+)
 @click.option("--islands", type=int, help="Number of islands.")
 @click.option("--workers", type=int, help="Evaluations at the same time.  [default: one per CPU]")
 @click.option("--model", multiple=True, help="A litellm model name, NAME or NAME=WEIGHT; may be repeated.")
@@ -61,8 +63,14 @@ def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--operators", help="Operators and weights, for example: diff=3,tune.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROBLEM-N]")
 @click.option("--tier", type=click.IntRange(1, 2), help="Sandbox tier to use.  [default: the best there is]")
-@click.option("--unsafe/--safe", default=None, help="Run even where the sandbox lacks protections (never for untrusted code).")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with any of these options.")
+@click.option(
+    "--unsafe/--safe",
+    default=None,
+    help="Run even where the sandbox lacks protections (never for untrusted code).",
+)
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with any of these options."
+)
 @click.option("--json", "as_json", is_flag=True, default=None, help="Print one JSON object as the last line.")
 def run(**options: Any) -> None:
     """Search for programs that solve PROBLEM better.
@@ -97,7 +105,9 @@ def resume(path: Path, as_json: bool, **options: Any) -> None:
     settings = folder.read_settings()
     config = RunConfig.from_json(settings["config"])
     budget = {field: options.pop(key) for key, field in BUDGET_KEYS.items()}
-    config = replace(config, budget=replace(config.budget, **{k: v for k, v in budget.items() if v is not None}))
+    config = replace(
+        config, budget=replace(config.budget, **{k: v for k, v in budget.items() if v is not None})
+    )
     config = replace(config, **{key: value for key, value in options.items() if value is not None})
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     check_operators(config)

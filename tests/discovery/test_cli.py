@@ -73,9 +73,23 @@ def test_more_evaluations_after_the_end(discovery: Discovery, toy: Path, tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_run_has_all_saved_and_goes_on(discovery: Discovery, toy: Path, tmp_path: Path, number: int) -> None:
+def test_an_interrupted_run_has_all_saved_and_goes_on(
+    discovery: Discovery, toy: Path, tmp_path: Path, number: int
+) -> None:
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "discovery", "run", str(toy), "--evals", "100000", "--seed", "5", "--out", str(run)]
+    command = [
+        sys.executable,
+        "-m",
+        "discovery",
+        "run",
+        str(toy),
+        "--evals",
+        "100000",
+        "--seed",
+        "5",
+        "--out",
+        str(run),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (run / "journal.jsonl").exists() or (run / "journal.jsonl").stat().st_size < 20_000:
@@ -137,7 +151,9 @@ def test_options_may_stand_in_a_file(discovery: Discovery, toy: Path, tmp_path: 
         (["walk"], 2, "No such command"),
     ],
 )
-def test_bad_input_gets_one_clear_line(discovery: Discovery, arguments: list[str], code: int, message: str) -> None:
+def test_bad_input_gets_one_clear_line(
+    discovery: Discovery, arguments: list[str], code: int, message: str
+) -> None:
     done = discovery(*arguments)
     assert done.returncode == code, done.stderr
     assert message in done.stderr
@@ -154,7 +170,9 @@ def test_bad_input_gets_one_clear_line(discovery: Discovery, arguments: list[str
         ("evals = \n", "not valid TOML"),
     ],
 )
-def test_a_bad_file_names_itself_the_key_and_the_rule(discovery: Discovery, tmp_path: Path, text: str, message: str) -> None:
+def test_a_bad_file_names_itself_the_key_and_the_rule(
+    discovery: Discovery, tmp_path: Path, text: str, message: str
+) -> None:
     (tmp_path / "run.toml").write_text('problem = "circle_packing"\n' + text)
     done = discovery("run", "--config", "run.toml")
     assert done.returncode == 1
@@ -179,7 +197,9 @@ def test_a_used_run_folder_is_not_overwritten_and_a_locked_one_not_entered(
     assert "in use by process" in held.stderr
 
 
-def test_a_changed_problem_is_not_mixed_into_an_old_run(discovery: Discovery, toy: Path, tmp_path: Path) -> None:
+def test_a_changed_problem_is_not_mixed_into_an_old_run(
+    discovery: Discovery, toy: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     discovery("run", toy, "--evals", 3, "--out", run)
     toy.write_text(toy.read_text().replace("0.5)", "0.6)"))
@@ -197,15 +217,21 @@ def test_a_seed_that_fails_says_so_and_exits_with_3(discovery: Discovery, toy: P
     assert last_json(done)["reason"] == "seed"
 
 
-def test_a_scorer_that_raises_is_the_problems_fault_and_says_where(discovery: Discovery, toy: Path, tmp_path: Path) -> None:
-    toy.write_text(toy.read_text().replace('return {"closeness"', 'raise KeyError("oops")\n    return {"closeness"'))
+def test_a_scorer_that_raises_is_the_problems_fault_and_says_where(
+    discovery: Discovery, toy: Path, tmp_path: Path
+) -> None:
+    toy.write_text(
+        toy.read_text().replace('return {"closeness"', 'raise KeyError("oops")\n    return {"closeness"')
+    )
     done = discovery("run", toy, "--evals", 3, "--out", tmp_path / "run")
     assert done.returncode == 3
     assert "oops" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_same_seed_on_one_worker_gives_the_same_lineage(discovery: Discovery, toy: Path, tmp_path: Path) -> None:
+def test_the_same_seed_on_one_worker_gives_the_same_lineage(
+    discovery: Discovery, toy: Path, tmp_path: Path
+) -> None:
     for name in ("a", "b"):
         done = discovery("run", toy, "--evals", 50, "--seed", 9, "--workers", 1, "--out", tmp_path / name)
         assert done.returncode == 0, done.stderr
@@ -213,10 +239,14 @@ def test_the_same_seed_on_one_worker_gives_the_same_lineage(discovery: Discovery
     assert a == b
 
 
-def test_secrets_of_the_environment_reach_nothing_that_is_kept(discovery: Discovery, toy: Path, tmp_path: Path) -> None:
+def test_secrets_of_the_environment_reach_nothing_that_is_kept(
+    discovery: Discovery, toy: Path, tmp_path: Path
+) -> None:
     spy = 'import os\n    open_env = dict(os.environ)\n    print("SEEN", open_env)\n    return [0.25, 0.35, 0.45]'
     toy.write_text(toy.read_text().replace("return [0.25, 0.35, 0.45]", spy))
-    done = discovery("run", toy, "--evals", 5, "--out", tmp_path / "run", OPENAI_API_KEY="sk-leaked-123456789")
+    done = discovery(
+        "run", toy, "--evals", 5, "--out", tmp_path / "run", OPENAI_API_KEY="sk-leaked-123456789"
+    )
     assert done.returncode == 0, done.stderr
     kept = b"".join(path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file())
     assert b"SEEN" in kept

@@ -11,9 +11,20 @@ from hypothesis import strategies as st
 
 from discovery.budget import Budget
 from discovery.coordinator import ENDPOINT_LIMIT, WASTE_LIMIT, Coordinator, Plan
-from discovery.events import Broken, Evaluate, Evaluated, Event, Finish, NotProposed, Propose, Save, StopAsked, Ticked
-from discovery.jobs import propose
+from discovery.events import (
+    Broken,
+    Evaluate,
+    Evaluated,
+    Event,
+    Finish,
+    NotProposed,
+    Propose,
+    Save,
+    StopAsked,
+    Ticked,
+)
 from discovery.fingerprint import fingerprint
+from discovery.jobs import propose
 from discovery.operators.base import ModelCall, ModelError, OperatorError, Proposal
 from discovery.state import RunState, Statement
 from discovery.tuning import Tuner, TuningConfig
@@ -41,7 +52,9 @@ class Jitter:
         if number % 17 == 3:
             raise OperatorError("nothing came to mind", calls)
         parents = tuple(parent.program_id for parent in job.parents)
-        return Proposal(Program({"program.py": f"x = {number / self.kinds!r}\n"}), parents, calls, {"idea": "jitter"})
+        return Proposal(
+            Program({"program.py": f"x = {number / self.kinds!r}\n"}), parents, calls, {"idea": "jitter"}
+        )
 
 
 class DeadModel(Jitter):
@@ -57,13 +70,17 @@ def judge(program: Program) -> Evaluation:
     x = float(program.text.split("=")[1])
     if int(x * 1000) % 5 == 4:
         return Evaluation(Status.ERROR, reason="ValueError: unlucky number", cases_total=1)
-    return Evaluation(Status.OK, score=1 - abs(x - 0.7), metrics={"x": x}, measures=(x,), cases_done=1, cases_total=1)
+    return Evaluation(
+        Status.OK, score=1 - abs(x - 0.7), metrics={"x": x}, measures=(x,), cases_done=1, cases_total=1
+    )
 
 
 class World:
     """A coordinator with an executor in which jobs end in an order drawn at random."""
 
-    def __init__(self, operators: Mapping[str, Jitter], *, order: int = 0, target: float | None = None, **plan) -> None:
+    def __init__(
+        self, operators: Mapping[str, Jitter], *, order: int = 0, target: float | None = None, **plan
+    ) -> None:
         weights = plan.pop("weights", dict.fromkeys(operators, 1.0))
         settings = {"seed": 5, "slots": 2, "model_slots": 3, "budget": Budget(evaluations=60)} | plan
         self.plan = Plan(weights=weights, target=target, **settings)
@@ -78,7 +95,9 @@ class World:
     def make(self) -> Coordinator:
         statement = Statement("toy", "Find 0.7.", "", Objective(), SEED)
         config = IslandsConfig(islands=3, opening_interval=10, migration_interval=7, stagnation=15)
-        state = RunState(statement, lambda: Archipelago(config, AXES), Tuner(TuningConfig(), seed=self.plan.seed))
+        state = RunState(
+            statement, lambda: Archipelago(config, AXES), Tuner(TuningConfig(), seed=self.plan.seed)
+        )
         return Coordinator(self.plan, state, self.operators)
 
     def act(self, instructions) -> None:
@@ -132,7 +151,8 @@ def image(coordinator: Coordinator) -> dict:
         "tokens": state.ledger.tokens,
         "next": state.next_index,
         "elites": [
-            [(e.program_id, e.fitness, e.cell) for e in state.archipelago.elites(k)] for k in range(len(state.archipelago))
+            [(e.program_id, e.fitness, e.cell) for e in state.archipelago.elites(k)]
+            for k in range(len(state.archipelago))
         ],
         "heat": [state.archipelago.temperature(k) for k in range(len(state.archipelago))],
     }
@@ -143,11 +163,18 @@ relaxed = settings(deadline=None, max_examples=25, suppress_health_check=[Health
 
 
 @relaxed
-@given(order=st.integers(0, 2**31), slots=st.integers(1, 9), model_slots=st.integers(1, 9), evals=st.integers(1, 70))
+@given(
+    order=st.integers(0, 2**31),
+    slots=st.integers(1, 9),
+    model_slots=st.integers(1, 9),
+    evals=st.integers(1, 70),
+)
 def test_any_order_of_events_gives_exactly_the_asked_number_of_evaluations(
     order: int, slots: int, model_slots: int, evals: int
 ) -> None:
-    world = World(MIXED, order=order, slots=slots, model_slots=model_slots, budget=Budget(evaluations=evals)).run()
+    world = World(
+        MIXED, order=order, slots=slots, model_slots=model_slots, budget=Budget(evaluations=evals)
+    ).run()
     assert world.finish is not None
     assert world.finish.reason == "evaluations"
     assert world.finish.is_success
@@ -186,10 +213,14 @@ def test_a_reply_that_was_paid_for_is_evaluated_after_a_kill_and_not_asked_for_a
     world = World({"diff": Jitter("diff", needs_model=True)}).run()
     kept = int(cut * len(world.journal))
     world.restart(kept)
-    paid = {json.loads(line)["fingerprint"] for line in world.journal if json.loads(line)["type"] == "proposed"}
+    paid = {
+        json.loads(line)["fingerprint"] for line in world.journal if json.loads(line)["type"] == "proposed"
+    }
     done = {record["fingerprint"] for record in world.records}
     world.act(world.coordinator.start())
-    waiting = {job.fingerprint for job in (*world.coordinator._queued, *world.coordinator._evaluating.values())}
+    waiting = {
+        job.fingerprint for job in (*world.coordinator._queued, *world.coordinator._evaluating.values())
+    }
     assert waiting == (paid - done if world.records else {fingerprint(SEED)})
 
 
@@ -205,7 +236,11 @@ def test_on_one_slot_without_a_model_a_resumed_run_is_the_uninterrupted_run(cut:
 
 def test_the_order_of_events_cannot_change_a_run_on_one_slot() -> None:
     runs = [World({"splice": Jitter()}, slots=1, order=order).run().records for order in range(3)]
-    assert [r["program_id"] for r in runs[0]] == [r["program_id"] for r in runs[1]] == [r["program_id"] for r in runs[2]]
+    assert (
+        [r["program_id"] for r in runs[0]]
+        == [r["program_id"] for r in runs[1]]
+        == [r["program_id"] for r in runs[2]]
+    )
 
 
 def test_duplicates_are_never_evaluated_and_an_exhausted_search_says_so() -> None:
@@ -263,7 +298,8 @@ def test_a_target_ends_the_run_and_what_is_in_flight_is_still_recorded() -> None
 
 
 @pytest.mark.parametrize(
-    ("budget", "reason"), [(Budget(tokens=1000), "tokens"), (Budget(cost_usd=0.1), "cost"), (Budget(minutes=1), "minutes")]
+    ("budget", "reason"),
+    [(Budget(tokens=1000), "tokens"), (Budget(cost_usd=0.1), "cost"), (Budget(minutes=1), "minutes")],
 )
 def test_other_budgets_end_the_run(budget: Budget, reason: str) -> None:
     world = World({"diff": Jitter("diff", needs_model=True)}, budget=budget, slots=2, model_slots=2)
@@ -360,4 +396,4 @@ def test_held_out_cases_are_asked_for_new_elites_only_and_noted() -> None:
     assert asked == born
     assert state.best is not None
     assert state.best.evaluation.held_out == {"gap": 0.25}
-    assert [json.loads(line)["metrics"] for line in world.journal if "held_out" in line][0] == {"gap": 0.25}
+    assert next(json.loads(line)["metrics"] for line in world.journal if "held_out" in line) == {"gap": 0.25}

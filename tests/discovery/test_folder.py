@@ -26,7 +26,12 @@ def test_a_used_folder_is_not_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "config.json is missing"), ("{", "cannot read"), ("[]", "this version"), ('{"format": 99}', "this version")],
+    [
+        (None, "config.json is missing"),
+        ("{", "cannot read"),
+        ("[]", "this version"),
+        ('{"format": 99}', "this version"),
+    ],
 )
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
@@ -57,7 +62,10 @@ def test_a_second_process_is_kept_out_and_told_who_is_in(tmp_path: Path) -> None
         assert holder.stdout is not None
         assert holder.stdin is not None
         assert holder.stdout.readline() == "locked\n"
-        with pytest.raises(RunFolderError, match=f"in use by process {holder.pid}"), RunFolder(tmp_path).lock():
+        with (
+            pytest.raises(RunFolderError, match=f"in use by process {holder.pid}"),
+            RunFolder(tmp_path).lock(),
+        ):
             pass
         holder.kill()
     with RunFolder(tmp_path).lock():

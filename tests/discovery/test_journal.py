@@ -31,7 +31,9 @@ def test_reads_back_what_was_appended(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(1, 400))
-def test_a_torn_tail_is_cut_off_and_the_rest_is_kept(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+def test_a_torn_tail_is_cut_off_and_the_rest_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
     path = written(tmp_path_factory.mktemp("torn") / "journal.jsonl")
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
@@ -88,7 +90,9 @@ class FullDisk:
         return self.write(fd, data)
 
 
-def test_a_full_disk_saves_from_the_reserve_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_saves_from_the_reserve_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
     journal.append(ENTRIES[:2])
@@ -101,7 +105,9 @@ def test_a_full_disk_saves_from_the_reserve_and_says_so(tmp_path: Path, monkeypa
     assert list(read_entries(path)) == ENTRIES[:4]
 
 
-def test_a_disk_without_even_the_reserve_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_even_the_reserve_leaves_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
     journal.append(ENTRIES[:2])
