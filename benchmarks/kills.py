@@ -26,18 +26,10 @@ import psutil
 
 from discovery import history
 from discovery.commits import CERTIFICATE
-from discovery.config import RunConfig
-from discovery.coordinator import Coordinator, Plan
 from discovery.folder import RunFolder
 from discovery.journal import read_entries
-from discovery.operators.registry import OPERATORS
-from discovery.run import statement_of
-from discovery.state import RunState
-from discovery.tuning import Tuner
+from discovery.run import replayed_state
 from evaluators.contract import Program
-from evaluators.problem import ProblemSource, load_source
-from islands.archipelago import Archipelago
-from islands.archive import Axis
 
 
 def journal_ids(folder: RunFolder) -> list[str]:
@@ -63,21 +55,6 @@ def kill_tree(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
             continue
     process.wait()
     return tree
-
-
-def replayed(folder: RunFolder) -> RunState:
-    """Returns the state of an uninterrupted replay of the journal."""
-    settings = folder.read_settings()
-    config = RunConfig.from_json(settings["config"])
-    problem = load_source(ProblemSource.from_json(settings["problem"]))
-    axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
-    tuner = Tuner(config.tuning, seed=config.seed)
-    state = RunState(statement_of(problem), lambda: Archipelago(config.islands, axes), tuner)
-    plan = Plan(config.seed, config.workers, 0, config.weights, config.budget)
-    coordinator = Coordinator(plan, state, OPERATORS)
-    for entry in read_entries(folder.journal):
-        coordinator.replay(entry)
-    return state
 
 
 def git_elites(folder: RunFolder, island: int) -> set[str]:
@@ -147,7 +124,7 @@ def main() -> None:
             before = after
             arguments = ["resume", str(folder.path), "--evals", "1000000"]
         ids = journal_ids(folder)
-        state = replayed(folder)
+        state = replayed_state(folder)
         in_git = [entry.program_id for entry in reversed(history.log(folder.lineage, limit=10**9))]
         same = all(
             {elite.program_id for elite in state.archipelago.elites(k)} == git_elites(folder, k)

@@ -14,6 +14,7 @@ COMMANDS = {
     "log": ("history", "List a run's programs."),
     "show": ("history", "Show one program: where it came from, how it did, its text."),
     "diff": ("history", "Show what changed between two programs."),
+    "archive": ("history", "Tell how full each island's archive is, and what it holds."),
     "report": ("history", "Write one self-contained HTML file about a run."),
     "verify": ("problems", "Judge a run's best program again, exactly, and compare."),
     "evaluate": ("problems", "Judge one program file."),

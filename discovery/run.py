@@ -28,7 +28,7 @@ from discovery.operators.registry import OPERATORS
 from discovery.records import Record, RunInfo
 from discovery.state import RunState, Statement
 from discovery.tuning import Tuner
-from evaluators.problem import Problem
+from evaluators.problem import Problem, ProblemSource, load_source
 from evaluators.worker import JudgeProcess
 from islands.archipelago import Archipelago
 from islands.archive import Axis
@@ -138,12 +138,7 @@ class Session:
         self._observer = observer
         self._stop = stop
         self._make_executor = make_executor or embedded_executor
-        axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
-        self.state = RunState(
-            statement_of(problem),
-            lambda: Archipelago(config.islands, axes),
-            Tuner(config.tuning, seed=config.seed),
-        )
+        self.state = _new_state(problem, config)
         self.coordinator = Coordinator(_plan_of(config), self.state, OPERATORS)
         self._elapsed_before = 0.0
         self._session_start = time.monotonic()
@@ -269,6 +264,21 @@ class Session:
         return more
 
 
+def replayed_state(folder: RunFolder) -> RunState:
+    """Returns what a run knows, from its journal alone; nothing is written and no program runs.
+
+    Raises:
+        RunFolderError: this is no run folder. JournalError: its journal cannot be read.
+    """
+    settings = folder.read_settings()
+    config = RunConfig.from_json(settings["config"])
+    state = _new_state(load_source(ProblemSource.from_json(settings["problem"])), config)
+    coordinator = Coordinator(_plan_of(config), state, OPERATORS)
+    for entry in read_entries(folder.journal):
+        coordinator.replay(entry)
+    return state
+
+
 def embedded_executor(config: RunConfig, problem: Problem) -> Executor:
     """Returns an executor on this machine."""
     model: Model | None = LiteLLMModel(config.models) if config.models.models else None
@@ -300,6 +310,15 @@ def check_operators(config: RunConfig) -> None:
             f"operators {', '.join(needing)} need a model: name one with --model, or choose among "
             + ", ".join(name for name, operator in OPERATORS.items() if not operator.needs_model)
         )
+
+
+def _new_state(problem: Problem, config: RunConfig) -> RunState:
+    axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
+    return RunState(
+        statement_of(problem),
+        lambda: Archipelago(config.islands, axes),
+        Tuner(config.tuning, seed=config.seed),
+    )
 
 
 def _plan_of(config: RunConfig) -> Plan:

@@ -311,10 +311,8 @@ def _step(story: Story, parent: Record | None, record: Record, *, is_best: bool)
         f'<p class="words-of"><b>{_escape(name, 40)}</b>\n{html.escape(printable(text, _TEXT_CHARS))}</p>'
         for name, text in record.texts.items()
     )
-    if parent is None:
-        changed = "".join(_file(path, text) for path, text in record.program.files.items())
-    else:
-        changed = _diff(parent, record)
+    files = record.program.files.items()
+    changed = "".join(_file(path, text) for path, text in files) if parent is None else _diff(parent, record)
     return f"<details{' open' if is_best and parent else ''}>{summary}{texts}{changed}</details>"
 
 

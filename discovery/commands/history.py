@@ -86,6 +86,39 @@ def report(path: Path, out: Path | None) -> None:
     click.echo(f"{target} written")
 
 
+@click.command()
+@_run
+@click.option("--elites", is_flag=True, help="List the elite of every cell too.")
+@_json
+def archive(path: Path, elites: bool, as_json: bool) -> None:
+    """Tell how full the archive of every island of RUN is, in pyribs' own terms.
+
+    Fitness is the score turned so that larger is better; the QD score is the sum over all cells.
+    """
+    from discovery.run import replayed_state
+
+    population = replayed_state(run_folder(path)).archipelago
+    rows: list[dict[str, Any]] = []
+    for number in range(len(population)):
+        stats = population.archive(number).store.stats
+        row: dict[str, Any] = {"island": number, "elites": int(stats.num_elites), "coverage": float(stats.coverage)}
+        row |= {"qd_score": float(stats.qd_score), "best_fitness": float(stats.obj_max or 0.0)}
+        if elites:
+            row["cells"] = [asdict(elite) for elite in population.elites(number)]
+        rows.append(row)
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(
+            f"island {row['island']}: {row['elites']} elites, coverage {row['coverage']:.1%}, "
+            f"QD score {row['qd_score']:.6g}, best fitness {row['best_fitness']:.10g}"
+        )
+        for cell in row.get("cells", ()):
+            measures = ", ".join(f"{value:.4g}" for value in cell["measures"])
+            click.echo(f"  cell {cell['cell']:6} {cell['program_id']} {cell['fitness']:.8g}  at {measures}")
+
+
 def _lineage(path: Path) -> Path:
     folder = run_folder(path)
     folder.read_settings()
