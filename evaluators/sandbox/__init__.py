@@ -10,12 +10,13 @@ Exceptions:
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, SandboxUnavailable, Session
     from evaluators.sandbox.linux import Harness, LinuxSandbox
-    from evaluators.sandbox.probe import Layer, probe
+    from evaluators.sandbox.layers import Layer, probe
 
 __all__ = [
     "Harness",
@@ -30,13 +31,10 @@ __all__ = [
 ]
 
 
+_HOMES = {"Harness": "linux", "LinuxSandbox": "linux", "Layer": "layers", "probe": "layers"}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("Harness", "LinuxSandbox"):
-        from evaluators.sandbox import linux as module
-    elif name in ("Layer", "probe"):
-        from evaluators.sandbox import probe as module  # type: ignore[no-redef]
-    elif name in __all__:
-        from evaluators.sandbox import base as module  # type: ignore[no-redef]
-    else:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(module, name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'base')}"), name)

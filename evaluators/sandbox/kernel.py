@@ -138,7 +138,7 @@ def drop_bounding_set(kept: int) -> None:
 
 def effective_capabilities() -> int:
     """Returns the bit set of this process's effective capabilities."""
-    with open("/proc/self/status", encoding="ascii") as lines:
+    with open("/proc/self/status", encoding="utf-8") as lines:
         for line in lines:
             if line.startswith("CapEff:"):
                 return int(line.split()[1], 16)

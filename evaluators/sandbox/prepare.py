@@ -135,6 +135,7 @@ def _try_namespaces(scratch_mib: int, *, native: bool) -> str:
     if pid == 0:
         try:
             namespaces.enter(scratch_mib=scratch_mib, native=native)
+            os.listdir(os.path.dirname(os.__file__))  # a right that only counts outside may have opened it
             if os.geteuid() == 0:
                 kernel.unshare(kernel.CLONE_NEWPID)
             inner = os.fork()
@@ -189,7 +190,7 @@ def _take_uid() -> tuple[socket.socket | None, int | None]:
 
 def _mapped_ids() -> tuple[int, int]:
     """Returns the start and length of the highest range of user ids that exist in this user namespace."""
-    with open("/proc/self/uid_map", encoding="ascii") as lines:
+    with open("/proc/self/uid_map", encoding="utf-8") as lines:
         ranges = [(int(line.split()[0]), int(line.split()[2])) for line in lines]
     return max(ranges)
 
@@ -241,7 +242,7 @@ def _has_seccomp() -> bool:
 
 
 def _address_space_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
+    with open("/proc/self/statm", encoding="utf-8") as file:
         return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 

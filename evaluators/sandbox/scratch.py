@@ -10,32 +10,31 @@ import stat
 _MAX_COUNTED = 10_000
 _BLOCK_BYTES = 512
 _ENTRY_BYTES = 512
+_HUGE = 1 << 62
 
 
 def used_bytes(folder: str, pid: int | None = None) -> int:
     """Returns the space that a scratch folder takes, with files that `pid` holds open but has deleted.
 
-    Entries count for at least 512 bytes; counting stops after 10,000 of them (and returns a huge number).
+    Entries count for at least 512 bytes. More than 10,000 entries, or paths too long to follow, count as a huge
+    number.
     """
     total = count = 0
     stack = [folder]
     while stack:
         try:
-            entries = os.scandir(stack.pop())
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                return 1 << 62
-            continue
-        with entries:
-            for entry in entries:
-                count += 1
-                if count > _MAX_COUNTED:
-                    return 1 << 62
-                with contextlib.suppress(OSError):
+            with os.scandir(stack.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if count > _MAX_COUNTED:
+                        return _HUGE
                     status = entry.stat(follow_symlinks=False)
                     total += status.st_blocks * _BLOCK_BYTES + _ENTRY_BYTES
                     if stat.S_ISDIR(status.st_mode):
                         stack.append(entry.path)
+        except OSError as error:  # gone in the meantime; or hidden from us, or too deep to follow
+            if error.errno in (errno.ENAMETOOLONG, errno.EACCES):
+                return _HUGE
     return total + (_deleted_bytes(pid) if pid is not None else 0)
 
 
