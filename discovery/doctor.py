@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from evaluators.sandbox.probe import Layer, probe
+from evaluators.sandbox import Layer, probe
 
 PACKAGES = (
     "celery",

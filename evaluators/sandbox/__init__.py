@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, SandboxUnavailable, Session
-    from evaluators.sandbox.linux import Harness, LinuxSandbox
     from evaluators.sandbox.layers import Layer, probe
+    from evaluators.sandbox.linux import Harness, LinuxSandbox
 
 __all__ = [
     "Harness",
