@@ -255,7 +255,7 @@ class Coordinator:
         if (job := self._evaluating.pop(event.job_id, None)) is None or job.proposal is None:
             return []
         self._barren = 0
-        record = self.state.fold(
+        record = self._recorded(
             Record(
                 index=self.state.next_index,
                 program=job.proposal.program,
@@ -281,6 +281,12 @@ class Coordinator:
             instructions.append(Evaluate(held_out))
         self._look_for_the_end(record)
         return instructions
+
+    def _recorded(self, record: Record) -> Record:
+        """Returns a record with its cell and the changes it made, after folding it into the state."""
+        changes = self.state.fold(record)
+        own = [c.cell for c in changes if c.program_id == record.program_id and c.island == record.island]
+        return replace(record, cell=own[0] if own else None, changes=changes)
 
     def _look_for_the_end(self, record: Record) -> None:
         evaluation = record.evaluation

@@ -6,10 +6,11 @@ What was evaluated is on the disk before anything acts on it, so a kill at any m
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -151,11 +152,11 @@ class Session:
             RunError: the system cannot go on.
         """
         executor = self._make_executor(self._config, self._problem)
+        lineage = Lineage(self._folder.lineage, self._problem.objective)  # opens beside the replay
         try:
             self._elapsed_before = self._replay()
             self._session_start = time.monotonic()
             journal = Journal(self._folder.journal)
-            lineage = Lineage(self._folder.lineage, self._problem.objective)
             try:
                 self._catch_up(lineage)
                 journal.append([{"type": "opened", "at_s": time.time()}])
@@ -164,10 +165,10 @@ class Session:
                 _close_journal(journal, finish)
             finally:
                 journal.close()
-                with contextlib.suppress(LineageError):
-                    lineage.close()
         finally:
             executor.close()
+            with contextlib.suppress(LineageError):
+                lineage.close()
         return Outcome(finish.reason, finish.message, finish.is_success, self.summary(finish))
 
     def summary(self, finish: Finish) -> dict[str, Any]:
@@ -198,15 +199,16 @@ class Session:
         elapsed_s = opened_s = last_s = 0.0
         if not self._folder.journal.exists():
             return 0.0
-        for entry in read_entries(self._folder.journal):
-            if entry["type"] == "opened":
-                elapsed_s += last_s - opened_s
-                opened_s = last_s = entry["at_s"]
-            elif entry["type"] == "evaluated":
-                last_s = max(last_s, entry["record"]["at_s"])
-            elif entry["type"] == "closed":
-                last_s = max(last_s, entry["at_s"])
-            self.coordinator.replay(entry)
+        with _no_cycle_collection():
+            for entry in read_entries(self._folder.journal):
+                if entry["type"] == "opened":
+                    elapsed_s += last_s - opened_s
+                    opened_s = last_s = entry["at_s"]
+                elif entry["type"] == "evaluated":
+                    last_s = max(last_s, entry["record"]["at_s"])
+                elif entry["type"] == "closed":
+                    last_s = max(last_s, entry["at_s"])
+                self.coordinator.replay(entry)
         return elapsed_s + last_s - opened_s
 
     def _catch_up(self, lineage: Lineage) -> None:
@@ -274,8 +276,9 @@ def replayed_state(folder: RunFolder) -> RunState:
     config = RunConfig.from_json(settings["config"])
     state = _new_state(load_source(ProblemSource.from_json(settings["problem"])), config)
     coordinator = Coordinator(_plan_of(config), state, OPERATORS)
-    for entry in read_entries(folder.journal):
-        coordinator.replay(entry)
+    with _no_cycle_collection():
+        for entry in read_entries(folder.journal):
+            coordinator.replay(entry)
     return state
 
 
@@ -310,6 +313,17 @@ def check_operators(config: RunConfig) -> None:
             f"operators {', '.join(needing)} need a model: name one with --model, or choose among "
             + ", ".join(name for name, operator in OPERATORS.items() if not operator.needs_model)
         )
+
+
+@contextlib.contextmanager
+def _no_cycle_collection() -> Iterator[None]:
+    """While a journal is read, nothing becomes garbage in cycles; what is read then is not looked at again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def _new_state(problem: Problem, config: RunConfig) -> RunState:

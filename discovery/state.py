@@ -114,8 +114,8 @@ class RunState:
         score = record.evaluation.score
         return None if score is None else self.statement.objective.fitness(score)
 
-    def fold(self, record: Record) -> Record:
-        """Returns the record with its cell and the changes it made, after folding it in."""
+    def fold(self, record: Record) -> tuple[Change, ...]:
+        """Folds a record in and returns the changes it made to the archives."""
         evaluation = record.evaluation
         fitness = self.fitness(record)
         self.next_index = record.index + 1
@@ -143,8 +143,7 @@ class RunState:
         tally = self.yields.setdefault(record.operator, [0, 0, 0])
         for place, hit in enumerate((True, fitness is not None, bool(changes))):
             tally[place] += hit
-        own = [c.cell for c in changes if c.program_id == record.program_id and c.island == record.island]
-        return replace(record, cell=own[0] if own else None, changes=changes)
+        return changes
 
     def _tell(self, record: Record, session: int, step: int, fitness: float | None) -> None:
         if not self.tuner.knows(
