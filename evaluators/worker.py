@@ -144,6 +144,9 @@ class JudgeProcess:
             raise SandboxError(f"the judge did not start within {_START_TIMEOUT_S:g} s") from None
         except _DiedError as error:
             raise SandboxError(f"the judge {error} when it started") from None
+        except JudgeError:
+            self.close()
+            raise
         self._limits = answer["limits_s"]
         self._layers = tuple(answer["layers"])
 

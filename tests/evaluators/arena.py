@@ -40,6 +40,7 @@ def score(case, output):
     return {"value": float(output)}
 '''
 STRICT = "cpu_s=0.8, wall_s=1.8, memory_mib=256, output_mib=1, log_kib=64, scratch_mib=2"
+ROOMY = "cpu_s=8.0, wall_s=15.0, memory_mib=256, output_mib=1, log_kib=64, scratch_mib=2"
 FORKING = "cpu_s=4.0, wall_s=1.5, memory_mib=256, output_mib=1, log_kib=64, scratch_mib=2, processes=40, native=True"
 
 

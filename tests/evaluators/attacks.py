@@ -143,7 +143,8 @@ FRUITLESS = {
                 @JUDGE@, buffer, 1, buffer, 1, 0), "pidfd_open": (434, @JUDGE@, 0), "pidfd_getfd": (438, 3, 3, 0),
                 "memfd_create": (319, b"x", 0), "bpf": (321, 0, buffer, 64), "userfaultfd": (323, 0), "io_uring_setup": (425,
                 8, buffer), "keyctl": (250, 0, 0), "add_key": (248, b"user", b"x", b"x", 1, -3), "mount": (165, b"none",
-                b"/tmp", b"tmpfs", 0, 0), "unshare user": (272, 0x10000000), "unshare net": (272, 0x40000000), "unshare mount": (272, 0x20000), "setns": (308, 0, 0), "open_by_handle_at": (304, -100, buffer, 0),
+                b"/tmp", b"tmpfs", 0, 0), "unshare user": (272, 0x10000000), "unshare net": (272, 0x40000000),
+                "unshare mount": (272, 0x20000), "setns": (308, 0, 0), "open_by_handle_at": (304, -100, buffer, 0),
                 "name_to_handle_at": (303, -100, b"/etc", buffer, buffer, 0), "shmget": (29, 0, 4096, 0o1600), "mq_open":
                 (240, b"x", 0o102, 0o600, 0), "msgget": (68, 0, 0o1600), "semget": (64, 0, 1, 0o1600), "perf_event_open":
                 (298, buffer, 0, -1, -1, 0), "clone3": (435, buffer, 88), "clone newuser": (56, 0x10000000 | 17, 0, 0, 0, 0),
@@ -429,7 +430,7 @@ ENDED = {
                 open('file', 'w').write('x')
             time.sleep(1)
         """,
-        "error|output|ok|invalid",
+        "error|output|timeout",
         "",
     ),
 }
