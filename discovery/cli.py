@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": ("problems", "Judge one program file."),
     "check": ("problems", "Tell what is wrong with a problem module."),
     "new": ("problems", "Write a small problem to start from."),
+    "worker": ("service", "Do jobs of runs that use a broker."),
     "doctor": ("problems", "Tell which protections and tools this machine has."),
 }
 

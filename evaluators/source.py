@@ -240,6 +240,15 @@ def read_source(location: Location) -> SourceFiles:
     )
 
 
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Returns the content of every file that belongs to a problem's folder, by relative path.
+
+    Raises:
+        ProblemError: a file cannot be read, or there is too much of them.
+    """
+    return {path.relative_to(folder).as_posix(): _read_bytes(path) for path in _files_below(folder)}
+
+
 def _files_below(folder: Path) -> list[Path]:
     found, total = [], 0
     for path in sorted(folder.rglob("*")):

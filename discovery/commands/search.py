@@ -16,8 +16,10 @@ from typing import Any
 
 import click
 
+from discovery.broker import BrokerConfig
 from discovery.config import RunConfig, build, check_keys, default_workers, parse_operators, read_toml
 from discovery.errors import ConfigError
+from discovery.executor import Executor
 from discovery.folder import RunFolder
 from discovery.models import check_model, parse_models
 from discovery.operators.registry import OPERATORS
@@ -71,6 +73,9 @@ def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with any of these options."
 )
+@click.option(
+    "--broker", help="A Redis whose workers do the jobs: redis://HOST:PORT/0.  [default: this machine]"
+)
 @click.option("--json", "as_json", is_flag=True, default=None, help="Print one JSON object as the last line.")
 def run(**options: Any) -> None:
     """Search for programs that solve PROBLEM better.
@@ -79,6 +84,7 @@ def run(**options: Any) -> None:
     operators that need none. Without any limit it ends after 5 minutes.
     """
     config_file: Path | None = options.pop("config_file")
+    broker: str | None = options.pop("broker")
     settings = read_toml(config_file) if config_file else {}
     check_keys(settings, KEYS, where=str(config_file))
     where = str(config_file) if config_file else "the command line"
@@ -86,20 +92,21 @@ def run(**options: Any) -> None:
     out, as_json = settings.pop("out", None), bool(settings.pop("as_json", settings.pop("json", False)))
     config = make_config(settings, where)
     problem = load_problem(config.problem)
-    check_operators(config)
-    if config.models.models:
-        check_model(config.models)
+    _check(config, broker)
     folder = run_folder(Path(out)) if out else _next_folder(problem.name)
     create_run(folder, config, problem)
-    _finish(_work(folder, config, problem, as_json=as_json), as_json=as_json)
+    _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
 
 
 @click.command()
 @click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
 @_budget_options
 @click.option("--workers", type=int, help="Evaluations at the same time.")
+@click.option(
+    "--broker", help="A Redis whose workers do the jobs: redis://HOST:PORT/0.  [default: this machine]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
-def resume(path: Path, as_json: bool, **options: Any) -> None:
+def resume(path: Path, as_json: bool, broker: str | None, **options: Any) -> None:
     """Go on with RUN where it ended or was killed; limits given here replace those it was started with."""
     folder = run_folder(path)
     settings = folder.read_settings()
@@ -110,10 +117,8 @@ def resume(path: Path, as_json: bool, **options: Any) -> None:
     )
     config = replace(config, **{key: value for key, value in options.items() if value is not None})
     problem = load_source(ProblemSource.from_json(settings["problem"]))
-    check_operators(config)
-    if config.models.models:
-        check_model(config.models)
-    _finish(_work(folder, config, problem, as_json=as_json), as_json=as_json)
+    _check(config, broker)
+    _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
 
 
 def make_config(settings: Mapping[str, Any], where: str) -> RunConfig:
@@ -147,12 +152,31 @@ def make_config(settings: Mapping[str, Any], where: str) -> RunConfig:
     return build(RunConfig, data | rest, where=where)
 
 
-def _work(folder: RunFolder, config: RunConfig, problem: Problem, *, as_json: bool) -> Outcome:
+def _check(config: RunConfig, broker: str | None) -> None:
+    check_operators(config)
+    if broker:
+        from discovery.celery_executor import check_broker
+
+        check_broker(BrokerConfig(broker))
+    elif config.models.models:  # with a broker, the keys are where the workers are
+        check_model(config.models)
+
+
+def _work(
+    folder: RunFolder, config: RunConfig, problem: Problem, broker: str | None, *, as_json: bool
+) -> Outcome:
     stop = StopRequest()
     stream = sys.stderr if as_json else sys.stdout
     click.echo(f"run {folder.path}  (seed {config.seed}, {config.workers} workers)", file=stream)
     with folder.lock(), _signals(stop), Progress(stream, _budget_text(config)) as progress:
-        return Session(folder, config, problem, observer=progress, stop=stop).run()
+        maker = _executor_maker(folder, broker) if broker else None
+        return Session(folder, config, problem, observer=progress, stop=stop, make_executor=maker).run()
+
+
+def _executor_maker(folder: RunFolder, broker: str) -> Callable[[RunConfig, Problem], Executor]:
+    from discovery.celery_executor import executor_maker
+
+    return executor_maker(BrokerConfig(broker), folder.read_settings())
 
 
 def _finish(outcome: Outcome, *, as_json: bool) -> None:
