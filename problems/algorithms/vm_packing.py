@@ -70,12 +70,12 @@ class Workload(NamedTuple):
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
     """Returns four workloads."""
     del stage
-    return [_case(rng, machines=40, vms=3000, load=load) for load in (0.85, 0.95, 1.05, 1.15)]
+    return [_case(rng, machines=40, vms=1500, load=load) for load in (1.2, 1.3, 1.4, 1.5)]
 
 
 def held_out(rng: np.random.Generator) -> list[Case]:
     """Returns larger clusters, of other load."""
-    return [_case(rng, machines=80, vms=4000, load=load) for load in (0.9, 1.1)]
+    return [_case(rng, machines=80, vms=2500, load=load) for load in (1.25, 1.45)]
 
 
 def _case(rng: np.random.Generator, *, machines: int, vms: int, load: float) -> Case:
