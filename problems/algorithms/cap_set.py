@@ -1,9 +1,10 @@
 """Find a large cap set in 8 dimensions: vectors over {0, 1, 2}, no three of which lie on a line.
 
 Three different vectors lie on a line if they sum to 0 modulo 3 in every coordinate. The program defines
-`priority(vector, n)`, which returns a number for a vector (a tuple of n = 8 digits 0, 1, 2). All vectors are then taken in order of falling priority (ties: in the order of counting), and each is kept unless it
-completes a line with two kept ones. The score is the number of vectors kept; larger is better. So
-`priority` should prefer vectors that leave much room, and symmetry usually helps.
+`priority(vector, n)`, which returns a number for a vector (a tuple of n = 8 digits 0, 1, 2). All vectors are
+then taken in order of falling priority (ties: in the order of counting), and each is kept unless it completes
+a line with two kept ones. The score is the number of vectors kept; larger is better. So `priority` should
+prefer vectors that leave much room, and symmetry usually helps.
 """
 
 # FunSearch (Romera-Paredes et al., Nature 625, 2024) poses the problem in this form.
