@@ -263,6 +263,8 @@ def _compiles(text: str) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # 0.5(x) or 3[i]: certain to fail when it is run
+            warnings.filterwarnings("error", ".*perhaps you missed a comma", SyntaxWarning)
             compile(text, "<program>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from discovery.operators.base import Context, Individual, ProposeJob
@@ -100,6 +102,13 @@ def job(operator: str, *texts: str) -> ProposeJob:
 
 def rngs(count: int) -> list[np.random.Generator]:
     return [np.random.default_rng([7, i]) for i in range(count)]
+
+
+def compiles(text: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile(text, "child", "exec")
+    return True
 
 
 def frozen(text: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from discovery.operators.base import OperatorError
 from discovery.operators.constants import find
 from discovery.operators.splice import Splice, splice
 from evaluators.blocks import check_frozen
-from tests.discovery.operator_programs import OTHER, RICH, frozen, job, program, rngs
+from tests.discovery.operator_programs import OTHER, RICH, compiles, frozen, job, program, rngs
 
 
 def children(first: str, second: str, tries: int = 200) -> set[str]:
@@ -60,6 +60,10 @@ def test_statements_are_indented_as_they_stand():
     )
 
 
+def test_what_is_certain_to_fail_is_not_made():
+    assert all("0.5(" not in text for text in children("x = f(1)\n", "y = 0.5 * 0.5\n"))
+
+
 def test_expressions_keep_their_meaning_by_brackets():
     found = children("def f(a, b):\n    return a * b\n", "def f(a, b):\n    c = a + b\n    return c\n")
     assert "def f(a, b):\n    return (a + b) * b\n" in found
@@ -73,7 +77,7 @@ def test_children_compile_differ_keep_the_frozen_part_and_repeat(pair: tuple[str
     first, second = map(program, pair)
     child = splice(first, second, np.random.default_rng(number))
     assert child is not None
-    compile(child.text, "child", "exec")
+    assert compiles(child.text)
     assert frozen(child.text) == frozen(first.text)
     assert check_frozen(first, child) is None
     assert fingerprint(child) not in (fingerprint(first), fingerprint(second))
