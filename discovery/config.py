@@ -19,7 +19,7 @@ from discovery.models import ModelConfig
 from discovery.tuning import TuningConfig
 from islands.archipelago import IslandsConfig
 
-MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 8.0, "perturb": 1.0, "splice": 0.5, "prune": 0.5}
+MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 12.0, "splice": 1.0, "perturb": 0.5, "prune": 0.5}
 MODEL_WEIGHTS: Mapping[str, float] = {
     "diff": 4.0,
     "rewrite": 2.0,

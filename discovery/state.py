@@ -150,10 +150,9 @@ class RunState:
             session
         ):  # a replay: the session was opened by a decision, which leaves no record
             root = self._individuals.get(record.parents[0]) or self._former.get(record.parents[0])
-            if root is None or root.evaluation.score is None:
-                return
-            level = self.statement.objective.fitness(root.evaluation.score)
-            self.tuner.open(session, record.island, root, level)
+            if root is not None and root.evaluation.score is not None:
+                level = self.statement.objective.fitness(root.evaluation.score)
+                self.tuner.open(session, record.island, root, level)
         self.tuner.tell(session, step, fitness)
 
     def note_held_out(self, program_id: str, metrics: Mapping[str, float]) -> None:
