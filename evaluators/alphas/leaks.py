@@ -13,8 +13,8 @@ and the factor's values, NaN masks and ranks of the days t <= c must be those of
 Values alone are not enough: 1 + 1e-9 * future passes any relative tolerance and ranks like the future, so
 the day's ranks are compared as well, and everything that is scored is scored on ranks.
 
-Half of the cuts are random; the others lie at the days where the factor looked best (`choose_cuts`),
-because a leak used on few days is rarely met by chance and shows in exactly those days.
+Some cuts are random; others lie at the days where the factor looked best (`best_days`), because a leak that
+is used on few days is rarely met by chance and shows in exactly those days.
 
 Further checks: `streaming_reason` (day by day equals batch), `lag_reason` (the edge must not hang on the
 price of the decision), `order_reason` (the order of names means nothing), `placebo_t` (labels shuffled
@@ -59,37 +59,39 @@ class Probe:
     features: dict[str, Floats]
 
 
-def choose_cuts(
-    rng: np.random.Generator, length: int, *, daily: Array | None = None, count: int = 3, warm_up: int = 30
-) -> list[int]:
-    """Returns `count` cuts, ascending: random ones and, given the daily IC, as many at its largest days.
-
-    Every cut leaves at least `warm_up` rows before it (where there are so many) and one after it.
-    """
+def random_cuts(rng: np.random.Generator, length: int, *, count: int = 3, warm_up: int = 30) -> list[int]:
+    """Returns `count` random cuts, ascending, with `warm_up` rows before each (if there are) and one after."""
     low = min(warm_up, max(1, length - 2))
-    cuts = set(
-        rng.choice(np.arange(low, length - 1), size=min(count, length - 1 - low), replace=False).tolist()
-    )
-    if daily is not None and np.isfinite(daily).any():
-        best = np.argsort(np.where(np.isfinite(daily), -np.abs(daily), np.inf), kind="stable")
-        cuts.update(int(day) for day in best[:count] if low <= day < length - 1)
-    return sorted(cuts)
+    days = np.arange(low, length - 1)
+    return sorted(rng.choice(days, size=min(count, len(days)), replace=False).tolist())
+
+
+def best_days(daily: Array, *, count: int = 2) -> list[int]:
+    """Returns the `count` days, but the last, on which the daily IC is largest in size, ascending."""
+    size = np.where(np.isfinite(daily), np.abs(daily), -1.0)[:-1]
+    return sorted(int(day) for day in np.argsort(-size, kind="stable")[:count] if size[day] >= 0)
+
+
+def plan_probes(
+    rng: np.random.Generator, random: Sequence[int], exact: Sequence[int] = ()
+) -> list[tuple[int, str]]:
+    """Returns (cut, kind) in ascending order of cuts, so that no probe shows what an earlier one hid.
+
+    Random cuts get the three kinds of ALWAYS, and those of IN_TURN in turn; exact cuts, where a single day is
+    to be looked at, are truncated.
+    """
+    first = int(rng.integers(len(IN_TURN)))
+    plan = [
+        (cut, kind)
+        for place, cut in enumerate(sorted(random))
+        for kind in (*ALWAYS, IN_TURN[(first + place) % len(IN_TURN)])
+    ]
+    return sorted(plan + [(cut, "truncate") for cut in exact], key=lambda probe: probe[0])
 
 
 def make_probe(features: Features, kind: str, cut: int, rng: np.random.Generator) -> Probe:
     """Returns copies of `features` with the rows after `cut` changed; equal rng states give equal probes."""
     return Probe(kind, cut, {name: values.copy() for name, values in _changed(features, kind, cut, rng)})
-
-
-def make_probes(features: Features, cuts: Sequence[int], rng: np.random.Generator) -> Iterator[Probe]:
-    """Yields four probes a cut: the three of ALWAYS, and those of IN_TURN in turn.
-
-    Cuts ascend, so that no probe shows what an earlier one hid.
-    """
-    first = int(rng.integers(len(IN_TURN)))
-    for place, cut in enumerate(sorted(cuts)):
-        for kind in (*ALWAYS, IN_TURN[(first + place) % len(IN_TURN)]):
-            yield make_probe(features, kind, cut, rng)
 
 
 def _changed(
@@ -164,6 +166,8 @@ def difference(base: Floats, probed: Floats, cut: int) -> str | None:
         return f"its shape became {probed.shape}"
     old = np.asarray(base[: cut + 1], dtype=np.float64)
     new = np.asarray(probed[: cut + 1], dtype=np.float64)
+    if np.array_equal(old, new, equal_nan=True):
+        return None
     known = np.isfinite(old)
     if (known != np.isfinite(new)).any():
         day = int(np.argmax((known != np.isfinite(new)).any(axis=1)))
@@ -195,21 +199,22 @@ def lookahead_reason(
     daily: Array | None = None,
     cuts: int = 3,
 ) -> str | None:
-    """Returns why `factor` must be rejected, or None; runs the probes of `make_probes` in this process.
+    """Returns why `factor` must be rejected, or None; runs the planned probes in this process.
 
     Args:
         factor: called with fresh copies of the features.
         features: (T, N) arrays by name.
         base: what the factor gave on the full features.
         rng: draws cuts and futures; its state is the secret.
-        daily: the factor's daily IC, to put half of the cuts where it looked best.
-        cuts: how many random ones, and at most as many best days.
+        daily: the factor's daily IC, to look at the days where it was best.
+        cuts: how many random ones.
     """
-    chosen = choose_cuts(rng, len(base), daily=daily, count=cuts)
-    for probe in make_probes(features, chosen, rng):
-        found = difference(base, np.asarray(factor(probe.features)), probe.cut)
+    exact = [] if daily is None else best_days(daily)
+    for cut, kind in plan_probes(rng, random_cuts(rng, len(base), count=cuts), exact):
+        probe = make_probe(features, kind, cut, rng)
+        found = difference(base, np.asarray(factor(probe.features)), cut)
         if found:
-            return look_ahead(probe.kind, found)
+            return look_ahead(kind, found)
     return None
 
 

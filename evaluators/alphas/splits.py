@@ -47,10 +47,12 @@ def make_split(
     train: float = 0.5,
     valid: float = 0.25,
     embargo_days: int | None = None,
+    warm_up_days: int = 0,
 ) -> Split:
     """Returns the split of `days` rows; `train` and `valid` are shares of them, the rest is the test.
 
-    The purge is `horizon.reach`; the embargo is max(h, 20) days on top of it unless it is given.
+    The purge is `horizon.reach`; the embargo is max(h, 20) days on top of it unless it is given. Train leaves
+    out the first `warm_up_days`, on which factors with a long memory have no value yet.
 
     Raises:
         ContractError: the shares are not in (0, 1), or a part would have fewer than 20 days.
@@ -59,11 +61,11 @@ def make_split(
     if not (0 < train < 1 and 0 < valid < 1 and train + valid < 1):
         raise ContractError(f"train and valid must be > 0 and sum to < 1, got {train} and {valid}")
     embargo = max(horizon.days, 20) if embargo_days is None else embargo_days
-    if embargo < 0:
-        raise ContractError(f"embargo_days must be >= 0, got {embargo}")
+    if embargo < 0 or warm_up_days < 0:
+        raise ContractError(f"embargo_days and warm_up_days must be >= 0, got {embargo}, {warm_up_days}")
     first_border, second_border = round(days * train), round(days * (train + valid))
     split = Split(
-        slice(0, first_border - horizon.reach),
+        slice(warm_up_days, first_border - horizon.reach),
         slice(first_border, second_border - horizon.reach - embargo),
         slice(second_border, days - horizon.reach),
     )

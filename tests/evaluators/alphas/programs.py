@@ -37,6 +37,7 @@ LEAKING = {
     "rank over all days": "return np.argsort(np.argsort(np.nan_to_num(c), axis=0), axis=0).astype(float)",
     "two-sided interpolation": (
         "out = c.copy()\nfor i in range(c.shape[1]):\n    k = np.isfinite(c[:, i])\n"
+        "    if not k.any():\n        continue\n"
         "    out[:, i] = np.interp(np.arange(len(c)), np.flatnonzero(k), c[k, i])\n"
         "return out / op.ts_mean(out, 20)"
     ),

@@ -6,15 +6,16 @@ import pytest
 from evaluators.alphas.labels import Horizon, make_labels
 from evaluators.alphas.leaks import (
     KINDS,
-    choose_cuts,
+    best_days,
     difference,
     explain,
     lag_reason,
     lookahead_reason,
     make_probe,
-    make_probes,
     order_reason,
     placebo_t,
+    plan_probes,
+    random_cuts,
     streaming_reason,
 )
 from evaluators.alphas.panel import daily_returns
@@ -58,32 +59,44 @@ def test_a_leak_on_few_days_is_met_at_the_days_where_it_looks_best() -> None:
 
 
 def test_cuts_are_secret_ascending_and_leave_room() -> None:
-    daily = np.zeros(300)
-    daily[[150, 222]] = [0.9, -0.95]
-    cuts = choose_cuts(np.random.default_rng(0), 300, daily=daily, count=2)
-    assert {150, 222} <= set(cuts)
+    cuts = random_cuts(np.random.default_rng(0), 300, count=4)
+    assert len(cuts) == 4
     assert cuts == sorted(cuts)
     assert all(30 <= cut < 299 for cut in cuts)
-    assert choose_cuts(np.random.default_rng(1), 300) != choose_cuts(np.random.default_rng(2), 300)
+    assert cuts != random_cuts(np.random.default_rng(2), 300, count=4)
+    assert random_cuts(np.random.default_rng(0), 3, count=5) == [1]
+    daily = np.zeros(300)
+    daily[[150, 222, 299]] = [0.9, -0.95, 1.0]
+    daily[10:20] = np.nan
+    assert best_days(daily) == [150, 222]
+    assert best_days(np.full(5, np.nan)) == []
 
 
-def test_probes_keep_the_past_and_change_the_future() -> None:
-    probes = list(make_probes(FEATURES, [300, 100], np.random.default_rng(0)))
-    assert [(probe.cut, probe.kind) for probe in probes][::4] == [(100, "truncate"), (300, "truncate")]
-    assert len({probe.kind for probe in probes}) == 5
-    rng = np.random.default_rng(1)
-    for probe in [make_probe(FEATURES, kind, 100, rng) for kind in KINDS] + probes:
-        for name, values in probe.features.items():
-            np.testing.assert_array_equal(values[: probe.cut + 1], FEATURES[name][: probe.cut + 1])
-            assert values.dtype == np.float32
-        after = probe.features["close"][probe.cut + 1 :]
-        if probe.kind == "truncate":
-            assert len(after) == 0
-        elif probe.kind == "nan":
-            assert np.isnan(after).all()
-        else:
-            assert len(after) == 399 - probe.cut
-            assert np.nanmean(after != FEATURES["close"][probe.cut + 1 :]) > 0.9
+def test_probes_are_planned_so_that_none_shows_what_an_earlier_one_hid() -> None:
+    plan = plan_probes(np.random.default_rng(0), [300, 100, 200], [150, 399])
+    assert [cut for cut, _ in plan] == [100] * 4 + [150] + [200] * 4 + [300] * 4 + [399]
+    assert {kind for _, kind in plan} == set(KINDS)
+    assert [kind for cut, kind in plan if cut in (150, 399)] == ["truncate", "truncate"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_probes_keep_the_past_and_change_the_future(kind) -> None:
+    probe = make_probe(FEATURES, kind, 100, np.random.default_rng(1))
+    for name, values in probe.features.items():
+        np.testing.assert_array_equal(values[:101], FEATURES[name][:101])
+        assert values.dtype == np.float32
+        assert values.flags.owndata
+    after = probe.features["close"][101:]
+    if kind == "truncate":
+        assert len(after) == 0
+    elif kind == "nan":
+        assert np.isnan(after).all()
+    else:
+        assert len(after) == 299
+        assert np.mean(after != FEATURES["close"][101:]) > 0.9
+
+
+def test_unknown_kinds_of_probes_are_refused() -> None:
     with pytest.raises(ValueError, match="kind must be one of"):
         make_probe(FEATURES, "delete", 5, np.random.default_rng(0))
 

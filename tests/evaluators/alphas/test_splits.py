@@ -41,7 +41,7 @@ def test_splits_that_cannot_be_are_refused() -> None:
         make_split(180)
     with pytest.raises(ContractError, match="sum to < 1"):
         make_split(1000, train=0.8, valid=0.3)
-    with pytest.raises(ContractError, match="embargo_days must be >= 0"):
+    with pytest.raises(ContractError, match="embargo_days and warm_up_days must be >= 0"):
         make_split(1000, embargo_days=-1)
 
 

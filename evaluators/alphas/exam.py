@@ -1,0 +1,384 @@
+"""The exam of alpha programs: what they are shown, in which order, and what is kept of their answers.
+
+An exam has two sittings, each in a fresh process. In the first the program meets the features once and its
+answer is kept and scored. In the second it meets probes (leaks.py): the same features up to a cut, another
+future after it; its answers must be the kept ones up to the cut. Two processes, because a program that
+remembers the first could answer from memory in the second; and cuts ascend, so that no probe shows what an
+earlier one hid. The best days of the first sitting choose a part of the cuts, and one cut lies behind the
+last scored day.
+
+The program sees (T, N) float32 arrays of the days before the sealed test, with names in a secret order and no
+dates. Labels, dates and test prices stay in the judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.alphas.combine import (
+    MAX_OVERLAP,
+    combined_signal,
+    mutual_correlations,
+    pool_rank_ic,
+    ridge_weights,
+    standardise,
+)
+from evaluators.alphas.factors import as_array, as_factor, check_answers, exposure, exposures, measure
+from evaluators.alphas.labels import Horizon, Labels, make_labels
+from evaluators.alphas.leaks import (
+    Probe,
+    best_days,
+    difference,
+    look_ahead,
+    make_probe,
+    plan_probes,
+    random_cuts,
+)
+from evaluators.alphas.panel import Bools, Floats, Panel, load_panel
+from evaluators.alphas.rank_ic import rank_ic
+from evaluators.alphas.splits import Split, make_split
+from evaluators.alphas.synthetic import synthesize
+from evaluators.contract import Case, ContractError, Invalid, Oracle
+
+Array = NDArray[np.float64]
+
+FEATURES = ("open", "high", "low", "close", "volume", "vwap")
+RANDOM_CUTS, BEST_DAYS = 3, 2
+WARM_UP_DAYS = 120
+"""Days at the start that are shown, but not scored: long memories fill there."""
+
+
+@dataclass(slots=True, eq=False)
+class World:
+    """A panel prepared for an exam, and the answers of the program that sits it.
+
+    Attributes:
+        panel: names in secret order.
+        features: what programs see, (T, N) float32 by name, T up to the end of the search.
+        labels: of the whole panel.
+        split: train, validation and sealed test.
+        exposures: what a factor may merely repeat, see `factors.exposures`.
+        answers: the (T, N) factors of the first sitting; [] before it.
+        metrics: what they scored.
+    """
+
+    panel: Panel
+    features: dict[str, Floats]
+    labels: Labels
+    split: Split
+    exposures: Mapping[str, Array]
+    answers: list[Array] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Returns (T, N) of the features."""
+        days, names = next(iter(self.features.values())).shape
+        return days, names
+
+
+def make_world(
+    panel: Panel,
+    rng: np.random.Generator,
+    *,
+    horizon: Horizon | None = None,
+    features: Sequence[str] = FEATURES,
+    sealed: bool = False,
+) -> World:
+    """Returns a world with the names of `panel` in an order drawn from `rng`.
+
+    With `sealed` the features reach to the panel's last day, for the one look at the test days.
+    """
+    if missing := [name for name in ("close", *features) if name not in panel.fields]:
+        raise ContractError(f"the panel must have the fields {', '.join(features)}; missing: {missing}")
+    order = rng.permutation(len(panel.symbols))
+    fields = {name: np.ascontiguousarray(values[:, order]) for name, values in panel.fields.items()}
+    symbols = tuple(panel.symbols[place] for place in order)
+    shuffled = Panel(panel.dates, symbols, fields, panel.universe[:, order], panel.tradable[:, order])
+    labels = make_labels(shuffled, horizon)
+    split = make_split(len(panel.dates), labels.horizon, warm_up_days=WARM_UP_DAYS)
+    rows = slice(0, None) if sealed else split.search
+    shown = {name: fields[name][rows] for name in features}
+    return World(shuffled, shown, labels, split, exposures(shuffled))
+
+
+class Examiner:
+    """The trusted half of an alpha problem: draws its cases and serves its sittings.
+
+    One per problem module, used by one judge at a time: the second sitting of a program follows its first.
+    Where no panel folder is given, the market is synthetic and drawn from the run's secret, so that the
+    module's source tells a program nothing about it.
+
+    Args:
+        panel: a folder written by `save_panel`, or None.
+        days: length of the synthetic market; names: its width.
+        members: how many factors a program may hand in.
+        sealed: whether the test days are shown and scored (once per run, see splits.py).
+        horizon: of the labels.
+    """
+
+    def __init__(
+        self,
+        panel: str | None = None,
+        *,
+        days: int = 1200,
+        names: int = 150,
+        members: int = 1,
+        sealed: bool = False,
+        horizon: Horizon | None = None,
+    ) -> None:
+        self.members = members
+        self._panel, self._size, self._sealed, self._horizon = panel, (days, names), sealed, horizon
+        self._worlds: dict[str, World] = {}
+
+    def cases(self, rng: np.random.Generator, stage: int) -> list[Case]:
+        """Returns the one case of a sitting; stage 0 draws the world in which stage 1 is held, too."""
+        if stage == 0:
+            self._worlds["run"] = self._draw(rng)
+        return [Case(inputs={}, answer={"world": "run", "sitting": stage, "seed": int(rng.integers(2**62))})]
+
+    def held_out(self, rng: np.random.Generator) -> list[Case]:
+        """Returns a first sitting in another synthetic market of the same law (which no panel has)."""
+        self._worlds["held out"] = self._draw(rng)
+        return [Case(inputs={}, answer={"world": "held out", "sitting": 0, "seed": 0})]
+
+    def world(self, case: Case) -> World:
+        """Returns the world of a case."""
+        return self._worlds[case.answer["world"]]
+
+    def scored(self, case: Case) -> slice:
+        """Returns the days that count: those of validation, of the test where it is unsealed."""
+        split = self.world(case).split
+        return split.test if self._sealed else split.valid
+
+    def serve(self, case: Case) -> Oracle:
+        """Returns the oracle of a case: its sitting."""
+        world = self.world(case)
+        if case.answer["sitting"] == 0:
+            return FirstSitting(world, members=self.members)
+        return SecondSitting(world, np.random.default_rng(case.answer["seed"]), members=self.members)
+
+    def _draw(self, rng: np.random.Generator) -> World:
+        if self._panel is not None:
+            panel = load_panel(self._panel)
+        else:
+            days, names = self._size
+            panel = synthesize(int(rng.integers(2**31)), days=days, names=names).panel
+        return make_world(panel, rng, horizon=self._horizon, sealed=self._sealed)
+
+
+def unseal(text: str) -> str:
+    """Returns a problem's text with its line `SEALED = True` turned to False: the exam over the test days.
+
+    Raises:
+        ContractError: the text has no such line.
+    """
+    lines = text.split("\n")
+    places = [place for place, line in enumerate(lines) if line.replace(" ", "") == "SEALED=True"]
+    if len(places) != 1:
+        raise ContractError(f"the problem must have one line 'SEALED = True', found {len(places)}")
+    lines[places[0]] = "SEALED = False"
+    return "\n".join(lines)
+
+
+class FirstSitting:
+    """An oracle: `None` asks for the features; `{"answer": ...}` hands in what is kept; `None` ends it."""
+
+    def __init__(self, world: World, *, members: int = 1) -> None:
+        world.answers, world.metrics = [], {}
+        self._world, self._members = world, members
+
+    def __call__(self, request: Any) -> Any:
+        """Returns the features, or None when the answer is in."""
+        if request is None:
+            return self._world.features
+        self._world.answers = read_answers(_answer(request), self._world.shape, self._members)
+        return None
+
+
+class SecondSitting:
+    """An oracle that hands out one probe after the other and rejects the program at the first difference."""
+
+    def __init__(self, world: World, rng: np.random.Generator, *, members: int = 1) -> None:
+        self._world, self._members, self._rng = world, members, rng
+        self._probes = self._draw()
+        self._pending: Probe | None = None
+        self.passed = 0
+
+    def __call__(self, request: Any) -> Any:
+        """Returns the features of the next probe, None after the last.
+
+        Raises:
+            Invalid: the program looks ahead.
+        """
+        if self._pending is not None:
+            shape = next(iter(self._pending.features.values())).shape
+            given = read_answers(_answer(request), (shape[0], shape[1]), self._members, loose=True)
+            self._compare(given, self._pending)
+            self.passed += 1
+        self._pending = next(self._probes, None)
+        return None if self._pending is None else self._pending.features
+
+    def result(self) -> dict[str, float]:
+        """Returns the metrics of the first sitting, and how many probes were passed.
+
+        Raises:
+            Invalid: the program left before the last probe.
+        """
+        if self._pending is not None or not self.passed:
+            raise Invalid("the program left before all its questions were answered")
+        return {**self._world.metrics, "probes_passed": float(self.passed)}
+
+    def _compare(self, given: list[Array], probe: Probe) -> None:
+        kept = self._world.answers
+        if len(given) != len(kept):
+            raise Invalid(look_ahead(probe.kind, f"it gives {len(given)} factors instead of {len(kept)}"))
+        for old, new in zip(kept, given, strict=True):
+            if found := difference(old, new, probe.cut):
+                raise Invalid(look_ahead(probe.kind, found))
+
+    def _draw(self) -> Iterator[Probe]:
+        world = self._world
+        days = world.shape[0]
+        scored = min(world.split.valid.stop if days <= world.split.test.start else days, days - 2)
+        labels = world.labels.rows(0, scored)
+        daily = np.zeros(scored)
+        for old in world.answers:
+            found = rank_ic(old[:scored], labels.values, labels.mask, labels.min_names)
+            daily = np.fmax(daily, np.abs(found))
+        behind = int(self._rng.integers(scored, days - 1))
+        exact = [*best_days(daily, count=BEST_DAYS), behind]
+        random = random_cuts(self._rng, days, count=RANDOM_CUTS)
+        for cut, kind in plan_probes(self._rng, random, exact):
+            yield make_probe(world.features, kind, cut, self._rng)
+
+
+def _answer(request: Any) -> Any:
+    if not isinstance(request, dict) or list(request) != ["answer"]:
+        raise Invalid("the program spoke to the judge itself; only `run` may")
+    return request["answer"]
+
+
+def read_answers(given: Any, shape: tuple[int, int], members: int, *, loose: bool = False) -> list[Array]:
+    """Returns the factors that a program handed in: one array, or a list of up to `members`.
+
+    Raises:
+        Invalid: it is neither, or (unless `loose`, which looks at type and shape only) cannot be scored.
+    """
+    if members == 1:
+        given = [given]
+    if not isinstance(given, list) or not 1 <= len(given) <= members:
+        count = f"{len(given)} of them" if isinstance(given, list) else type(given).__name__
+        raise Invalid(f"the program must return a list of 1 to {members} factors, got {count}")
+    names = ["the factor"] if members == 1 else [f"factor {place + 1}" for place in range(len(given))]
+    read = as_array if loose else as_factor
+    return [read(values, shape, name=name) for values, name in zip(given, names, strict=True)]
+
+
+def score_factor(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, float]:
+    """Returns the metrics of a one-factor program after a sitting (see `measure`), exposures among them.
+
+    Raises:
+        Invalid: the program left without handing in an answer, or its factor cannot be scored.
+    """
+    world = examiner.world(case)
+    if isinstance(oracle, SecondSitting):
+        return oracle.result()
+    (factor,) = _handed_in(world)
+    days = world.shape[0]
+    labels = world.labels.rows(0, days)
+    found = measure(factor, labels, train=world.split.train, valid=examiner.scored(case))
+    world.metrics = {**found, **_exposures(world, factor, examiner.scored(case))}
+    return world.metrics
+
+
+def score_pool(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, float]:
+    """Returns the metrics of a pool after a sitting: those of its combined signal, and of its members.
+
+    Members that cannot be scored, or overlap with an earlier one by more than 0.7 on the training days, do
+    not count. Weights are fitted by ridge on the training days. members counts those that do; least_gain is
+    the smallest loss of RankIC when one of them is left out; overlap the largest mutual rank correlation
+    among them.
+
+    Raises:
+        Invalid: no member can be scored.
+    """
+    world = examiner.world(case)
+    if isinstance(oracle, SecondSitting):
+        return oracle.result()
+    split, scored, days = world.split, examiner.scored(case), world.shape[0]
+    labels, universe = world.labels.rows(0, days), world.panel.universe[:days]
+    members: list[NDArray[np.float32]] = []
+    reasons = []
+    for place, factor in enumerate(_handed_in(world)):
+        reason = _reject_member(factor, members, labels, universe, split.train, scored)
+        if reason is None:
+            members.append(standardise(factor, universe))
+        else:
+            reasons.append(f"factor {place + 1}: {reason}")
+    if not members:
+        raise Invalid(f"no factor of the pool can be scored: {reasons[0]}")
+    stack = np.stack(members)
+    weights = ridge_weights(stack, labels, universe, split.train)
+    signal = combined_signal(stack, weights)
+    found = measure(signal, labels, train=split.train, valid=scored)
+    whole = pool_rank_ic(stack, labels, universe, train=split.train, valid=scored)
+    gains = [
+        np.nanmean(whole)
+        - np.nanmean(
+            pool_rank_ic(np.delete(stack, place, axis=0), labels, universe, train=split.train, valid=scored)
+        )
+        for place in range(len(stack))
+    ]
+    mutual = np.abs(mutual_correlations(stack, universe, split.train) - np.eye(len(stack)))
+    world.metrics = {
+        **found,
+        **_exposures(world, signal, scored),
+        "members": float(len(stack)),
+        "left_out": float(len(reasons)),
+        "least_gain": float(min(gains)),
+        "overlap": float(mutual.max()),
+    }
+    return world.metrics
+
+
+def _reject_member(
+    factor: Array,
+    members: Sequence[NDArray[np.float32]],
+    labels: Labels,
+    universe: Bools,
+    train: slice,
+    scored: slice,
+) -> str | None:
+    for part in (train, scored):
+        try:
+            check_answers(factor[part], labels.rows(part.start, part.stop))
+        except Invalid as error:
+            return str(error)
+    if members:
+        stack = np.stack([*members, standardise(factor, universe)])
+        overlap = float(np.abs(mutual_correlations(stack, universe, train)[-1, :-1]).max())
+        if overlap > MAX_OVERLAP:
+            return (
+                f"its rank correlation with an earlier one is {overlap:.2f}, at most {MAX_OVERLAP} is allowed"
+            )
+    return None
+
+
+def _handed_in(world: World) -> list[Array]:
+    if not world.answers:
+        raise Invalid("the program handed in no factor")
+    return world.answers
+
+
+def _exposures(world: World, factor: Array, days: slice) -> dict[str, float]:
+    mask = world.panel.universe[days]
+    return {
+        f"{name}_exposure": exposure(factor[days], other[days], mask)
+        for name, other in world.exposures.items()
+    }

@@ -1,0 +1,164 @@
+"""The alpha problems in the real sandbox, on small markets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from evaluators.alphas.exam import unseal
+from evaluators.contract import ContractError, Evaluation, Invalid, Program, Status
+from evaluators.problem import load_problem
+from evaluators.worker import JudgeProcess
+from problems.alphas import alpha_pool, alpha_single
+from tests.evaluators.alphas.programs import HEAD, HONEST, LEAKING, program
+
+
+def small(module: object, folder: Path, *, open_test: bool = False) -> str:
+    """Returns the path of a copy of a problem with a small market."""
+    text = Path(module.__file__).read_text()
+    text = text.replace("sealed=not SEALED", "days=560, names=70, sealed=not SEALED")
+    text = text.replace("cpu_s=20, wall_s=40", "cpu_s=2, wall_s=4")
+    path = folder / Path(module.__file__).name
+    path.write_text(unseal(text) if open_test else text)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory) -> Iterator[JudgeProcess]:
+    problem = load_problem(small(alpha_single, tmp_path_factory.mktemp("single")))
+    with closing(JudgeProcess(problem.source, b"a secret for tests")) as process:
+        yield process
+
+
+def evaluate(judge: JudgeProcess, body: str) -> Evaluation:
+    return judge.evaluate(Program({"program.py": program(body)}))
+
+
+@pytest.mark.parametrize("name", LEAKING)
+def test_leaking_programs_are_rejected(judge, name) -> None:
+    found = evaluate(judge, LEAKING[name])
+    assert found.status is not Status.OK, found.metrics
+    if found.status is Status.INVALID:
+        assert found.score is None
+        assert found.reason.startswith(("looks ahead", "the factor", "on the training days")), found.reason
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_programs_pass_every_probe(judge, name) -> None:
+    found = evaluate(judge, HONEST[name])
+    assert "looks ahead" not in found.reason
+    assert found.status in (Status.OK, Status.REJECTED), found.reason
+    if found.is_ok:
+        assert found.metrics["probes_passed"] == 15
+        assert found.metrics["net_rank_ic"] == pytest.approx(
+            found.metrics["rank_ic"] - found.metrics["cost_rank_ic"]
+        )
+
+
+ILL = {
+    "all NaN": ("return np.full_like(c, np.nan)", "NaN everywhere"),
+    "constant": ("return np.ones_like(c)", "all names have the same value"),
+    "infinities": ("return 1 / (c - c)", "infinities, the first on day"),
+    "wrong shape": ("return c[-100:]", "must have the shape of the features, "),
+    "no array": ("return 'buy'", "must be an array of floats"),
+    "one name only": ("out = np.full_like(c, np.nan)\nout[:, 0] = c[:, 0]\nreturn out", "of the universe"),
+    "only when sure": (
+        "r = op.returns(c, 20)\nreturn np.where(np.abs(r) > 0.1, r, np.nan)",
+        "fall back to a neutral value",
+    ),
+    "nothing": ("return None", "must be an array of floats"),
+    "an exception": ("return c.no_such_thing", "AttributeError"),
+    "3 GB": ("return np.ones(400_000_000)[:1] + c", ""),
+    "endless": ("while True:\n    pass", ""),
+    "leaves early": ("import os\nos._exit(0)", ""),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", ILL)
+def test_ill_behaved_factors_get_a_reason(judge, name) -> None:
+    body, message = ILL[name]
+    found = evaluate(judge, body)
+    assert found.status is not Status.OK
+    assert message in found.reason
+    assert found.reason
+    status = {"3 GB": Status.MEMORY, "endless": Status.TIMEOUT, "leaves early": Status.CRASHED}
+    assert found.status is status.get(name, found.status)
+
+
+def test_a_look_at_one_program_cannot_change_the_score_of_another(judge) -> None:
+    first = evaluate(judge, HONEST["volume surprise"])
+    for body in (LEAKING["label copy"], "x['close'][:] = 1.0\nreturn c", ILL["endless"][0]):
+        evaluate(judge, body)
+    assert evaluate(judge, HONEST["volume surprise"]).metrics == first.metrics
+
+
+def test_what_was_seen_before_does_not_help_in_the_second_sitting(judge) -> None:
+    text = HEAD + (
+        "KEPT = []\n"
+        "def factor(x):\n"
+        "    c = np.array(x['close'], dtype=float)\n"
+        "    y = np.full_like(c, np.nan)\n"
+        "    y[:-11] = c[11:] / c[1:-10] - 1\n"
+        "    for past, answer in KEPT:\n"
+        "        if np.array_equal(past[:20], c[:20], equal_nan=True):\n"
+        "            y[: len(answer)] = answer[: len(y)]\n"
+        "    KEPT.append((c, y))\n"
+        "    return np.where(np.isfinite(y), y, op.returns(c, 5))\n"
+    )
+    found = judge.evaluate(Program({"program.py": text}))
+    assert found.status is not Status.OK
+    assert found.score is None
+
+
+def test_the_pool_is_judged_and_its_test_opens_on_demand(tmp_path) -> None:
+    (tmp_path / "open").mkdir()
+    problem = load_problem(small(alpha_pool, tmp_path))
+    pool = problem.seed.text
+    with closing(JudgeProcess(problem.source, b"a secret for tests")) as judge:
+        sealed = judge.evaluate(problem.seed)
+        assert sealed.is_ok, sealed.reason
+        assert sealed.metrics["members"] == 5
+        assert sealed.metrics["probes_passed"] == 15
+        leak = pool.replace("def width(x):\n", "def width(x):\n    return np.roll(x['close'], -1, axis=0)\n")
+        assert "looks ahead" in judge.evaluate(Program({"program.py": leak})).reason
+        copy = pool.replace("busy(x), location(x)", "busy(x), -busy(x)")
+        assert judge.evaluate(Program({"program.py": copy})).metrics["left_out"] == 1
+        many = pool.replace("[trend(x)", "[trend(x)] * 9 + [trend(x)")
+        assert "a list of 1 to 8 factors" in judge.evaluate(Program({"program.py": many})).reason
+    unsealed = load_problem(small(alpha_pool, tmp_path / "open", open_test=True))
+    with closing(JudgeProcess(unsealed.source, b"a secret for tests")) as judge:
+        opened = judge.evaluate(problem.seed)
+    assert opened.metrics["rank_ic"] != sealed.metrics["rank_ic"]
+    assert opened.metrics["train_rank_ic"] == sealed.metrics["train_rank_ic"]
+
+
+def test_unsealing_needs_the_one_line() -> None:
+    with pytest.raises(ContractError, match="one line 'SEALED = True'"):
+        unseal("SEALED = False")
+
+
+def test_a_sitting_that_was_left_has_no_score() -> None:
+    examiner = alpha_single.Examiner(days=560, names=70)
+    first = examiner.cases(np.random.default_rng(0), 0)[0]
+    second = examiner.cases(np.random.default_rng(1), 1)[0]
+    with pytest.raises(Invalid, match="handed in no factor"):
+        alpha_single.score_factor(examiner, first, examiner.serve(first))
+    space: dict = {}
+    exec(alpha_single.SEED, space)
+    seed = SimpleNamespace(factor=space["factor"])
+    oracle = examiner.serve(first)
+    alpha_single.run(seed, {}, oracle)
+    assert alpha_single.score_factor(examiner, first, oracle)["rank_ic"] > -1
+    left = examiner.serve(second)
+    features = left(None)
+    with pytest.raises(Invalid, match="before all its questions"):
+        alpha_single.score_factor(examiner, second, left)
+    left({"answer": seed.factor(features)})
+    with pytest.raises(Invalid, match="before all its questions"):
+        alpha_single.score_factor(examiner, second, left)
