@@ -67,7 +67,7 @@ def run(program: Any, inputs: None) -> Any:
 def score(case: Case, output: Any) -> dict[str, float]:
     """Returns `overlap`, exact and rounded once, and what the function looks like.
 
-    `full_share` is the share of steps above 0.999 of full height, `roughness` the mean step from one height
+    `full_share` is the share of steps above 0.9 of full height, `roughness` the mean step from one height
     to the next, `steps` their number.
 
     Raises:
@@ -83,7 +83,7 @@ def score(case: Case, output: Any) -> dict[str, float]:
     values = [value / whole for value in part]
     return {
         "overlap": 2 * max(overlaps) / (len(heights) * whole * whole),
-        "full_share": sum(value > 0.999 for value in values) / len(values),
+        "full_share": sum(value > 0.9 for value in values) / len(values),
         "roughness": float(np.abs(np.diff(values)).mean()) if len(values) > 1 else 0.0,
         "steps": float(full),
     }

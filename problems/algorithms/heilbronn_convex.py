@@ -8,6 +8,7 @@ line give 0.
 
 from __future__ import annotations
 
+import math
 from itertools import combinations, pairwise
 from typing import Any, TypeAlias
 
@@ -43,7 +44,7 @@ def points():
 OBJECTIVE = Objective("smallest_share", "maximize", bound=1 / (POINTS - 2))
 MEASURES = (
     Measure("hull_corners", 3, 14, bins=11),
-    Measure("evenness", 0.0, 0.4, bins=16),
+    Measure("evenness", 0.0, 0.6, bins=16),
     Measure("ast_nodes", 0, 1600, bins=8, source="code"),
 )
 LIMITS = Limits(cpu_s=5, wall_s=10, memory_mib=256, output_mib=1)
@@ -66,8 +67,8 @@ def run(program: Any, inputs: None) -> Any:
 def score(case: Case, output: Any) -> dict[str, float]:
     """Returns `smallest_share`, exact and rounded once, and what the points look like.
 
-    `hull_corners` is the number of corners of the convex hull, `evenness` the smallest over the median
-    triangle.
+    `hull_corners` is the number of corners of the convex hull, `evenness` the root of the smallest
+    over the median area.
 
     Raises:
         Invalid: the output is not 13 points of ordinary numbers, or all of them lie on one line.
@@ -82,7 +83,7 @@ def score(case: Case, output: Any) -> dict[str, float]:
     return {
         "smallest_share": triangles[0] / hull,
         "hull_corners": float(len(corners)),
-        "evenness": triangles[0] / triangles[len(triangles) // 2] if triangles[0] else 0.0,
+        "evenness": math.sqrt(triangles[0] / triangles[len(triangles) // 2]) if triangles[0] else 0.0,
     }
 
 

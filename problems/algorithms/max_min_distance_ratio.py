@@ -43,7 +43,7 @@ BOUND = ((-_B + math.sqrt(_B * _B - 4 * _A * _C)) / (2 * _A)) ** 2
 OBJECTIVE = Objective("ratio_squared", "minimize", bound=BOUND - 1e-9)
 MEASURES = (
     Measure("hull_share", 0.0, 1.0, bins=16),
-    Measure("elongation", 0.0, 1.0, bins=12),
+    Measure("spread", 0.0, 0.6, bins=12),
     Measure("ast_nodes", 0, 1600, bins=8, source="code"),
 )
 LIMITS = Limits(cpu_s=5, wall_s=10, memory_mib=256, output_mib=1)
@@ -69,8 +69,8 @@ def run(program: Any, inputs: None) -> Any:
 def score(case: Case, output: Any) -> dict[str, float]:
     """Returns `ratio_squared`, the exact ratio rounded once, and what the points look like.
 
-    `hull_share` is the share of points at more than 0.8 of the largest distance from the centroid,
-    `elongation` the smaller over the larger standard deviation along the principal axes.
+    `hull_share` is the share of points at more than 0.8 of the largest distance from the centroid, `spread` the
+    deviation of the distances from the centroid over their mean.
 
     Raises:
         Invalid: the output is not 16 points of ordinary numbers, or two points are equal.
@@ -89,8 +89,6 @@ def score(case: Case, output: Any) -> dict[str, float]:
 
 
 def _shape(points: list[tuple[int, ...]]) -> dict[str, float]:
-    table = np.array(points, dtype=object) / ONE
-    offsets = table.astype(float) - table.astype(float).mean(axis=0)
-    far = np.hypot(*offsets.T)
-    spread = np.sqrt(np.maximum(np.linalg.eigvalsh(offsets.T @ offsets), 0.0))
-    return {"hull_share": float((far > 0.8 * far.max()).mean()), "elongation": float(spread[0] / spread[1])}
+    table = np.array([[x / ONE, y / ONE] for x, y in points])
+    far = np.hypot(*(table - table.mean(axis=0)).T)
+    return {"hull_share": float((far > 0.8 * far.max()).mean()), "spread": float(far.std() / far.mean())}

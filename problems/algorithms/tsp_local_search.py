@@ -5,9 +5,9 @@ edges of the tour, improves the tour under lengths plus punishments, and so on f
 shortest tour seen counts. The program defines which edges are punished, and how hard:
 
     utility(lengths, penalties) -> one number per edge of the tour; the edges with the largest get one more penalty
-    strength(mean_length, round, rounds) -> what one penalty adds to the length of an edge
+    strength(round, rounds) -> what one penalty adds to the length of an edge, in mean lengths of an edge
 
-lengths and penalties are arrays with one entry per edge of the current tour; mean_length is the mean over
+lengths and penalties are arrays with one entry per edge of the current tour; the mean length is that over
 the first local optimum. The score is the mean over hidden instances, uniform and clustered, of how far
 the tour is above a proven lower bound (Held and Karp's), as a share of it; it is to be made as small as
 possible. The best tours are about 0.01 above it.
@@ -32,15 +32,15 @@ SEED = '''"""Punishes the longest edges, a little."""
 
 # EVOLVE-BLOCK-START
 STRENGTH = 0.02
-PENALTY_WEIGHT = 0.0
+PENALTY_WEIGHT = 0.1
 
 
 def utility(lengths, penalties):
     return lengths / (1 + PENALTY_WEIGHT * penalties)
 
 
-def strength(mean_length, round, rounds):
-    return STRENGTH * mean_length
+def strength(round, rounds):
+    return STRENGTH
 # EVOLVE-BLOCK-END
 '''
 
