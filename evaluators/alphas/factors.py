@@ -114,28 +114,37 @@ def cost_rank_ic(factor: Array, labels: Labels, *, unit_cost: float = UNIT_COST)
 
 
 def measure(factor: Array, labels: Labels, *, train: slice, valid: slice) -> dict[str, float]:
-    """Returns the metrics of a factor on the VALID days, its sign chosen on the TRAIN days.
-
-    rank_ic, ic (means), rank_icir, icir, t_nw (of RankIC), train_rank_ic, coverage, turnover (share of the
-    quintile portfolio renewed in h days), cost_rank_ic, net_rank_ic, log2_half_life (of the rank
-    autocorrelation, days).
+    """Returns the figures of a factor on the VALID days, its sign chosen on the TRAIN days, and train_rank_ic.
 
     Raises:
         Invalid: the factor cannot be scored.
     """
-    covered = check_answers(factor[valid], labels.rows(valid.start, valid.stop))
-    check_answers(factor[train], labels.rows(train.start, train.stop), name="on the training days the factor")
     learned = labels.rows(train.start, train.stop)
+    check_answers(factor[train], learned, name="on the training days the factor")
     fitted = float(np.nanmean(rank_ic(factor[train], learned.values, learned.mask, learned.min_names)))
-    signed = factor if fitted >= 0 else -factor
-    shown = labels.rows(valid.start, valid.stop)
-    part = signed[valid]
+    found = figures(factor[valid] if fitted >= 0 else -factor[valid], labels.rows(valid.start, valid.stop))
+    return {**found, "train_rank_ic": abs(fitted)}
+
+
+def figures(factor: Array, labels: Labels) -> dict[str, float]:
+    """Returns what a factor (T, N) is worth on the days of `labels`, large values meaning buy.
+
+    rank_ic, ic (means), rank_icir, icir, t_nw (of RankIC), coverage, turnover (share of the quintile
+    portfolio renewed in h days), cost_rank_ic, net_rank_ic, log2_half_life (of the rank autocorrelation, in
+    days).
+
+    Raises:
+        Invalid: the factor cannot be scored.
+    """
+    covered = check_answers(factor, labels)
     horizon = labels.horizon.days
-    ranked = metrics.summarise(rank_ic(part, shown.values, shown.mask, shown.min_names), horizon_days=horizon)
-    plain = metrics.summarise(ic(part, shown.values, shown.mask, shown.min_names), horizon_days=horizon)
-    cost = cost_rank_ic(part, shown)
-    weights = metrics.quantile_weights(part, shown.mask)
-    half_life = metrics.half_life_days(part, shown.mask)
+    ranked = metrics.summarise(
+        rank_ic(factor, labels.values, labels.mask, labels.min_names), horizon_days=horizon
+    )
+    plain = metrics.summarise(ic(factor, labels.values, labels.mask, labels.min_names), horizon_days=horizon)
+    cost = cost_rank_ic(factor, labels)
+    weights = metrics.quantile_weights(factor, labels.mask)
+    half_life = metrics.half_life_days(factor, labels.mask)
     found = {
         "net_rank_ic": ranked.mean - cost,
         "rank_ic": ranked.mean,
@@ -143,7 +152,6 @@ def measure(factor: Array, labels: Labels, *, train: slice, valid: slice) -> dic
         "rank_icir": ranked.ir,
         "icir": plain.ir,
         "t_nw": ranked.t_nw,
-        "train_rank_ic": abs(fitted),
         "cost_rank_ic": cost,
         "coverage": covered,
         "turnover": float(0.5 * np.abs(weights[horizon:] - weights[:-horizon]).sum(axis=1).mean()),

@@ -171,7 +171,7 @@ def difference(base: Floats, probed: Floats, cut: int) -> str | None:
     known = np.isfinite(old)
     if (known != np.isfinite(new)).any():
         day = int(np.argmax((known != np.isfinite(new)).any(axis=1)))
-        return f"values are missing or known at {cut - day} days before the cut that were not so before"
+        return f"values appear or vanish on the day {cut - day} days before the cut"
     size = np.where(known, np.abs(old), 0.0)
     typical = np.median(size, axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):

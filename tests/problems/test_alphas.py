@@ -14,7 +14,7 @@ from evaluators.alphas.exam import unseal
 from evaluators.contract import ContractError, Evaluation, Invalid, Program, Status
 from evaluators.problem import load_problem
 from evaluators.worker import JudgeProcess
-from problems.alphas import alpha_pool, alpha_single
+from problems.alphas import alpha_combine, alpha_pool, alpha_single
 from tests.evaluators.alphas.programs import HEAD, HONEST, LEAKING, program
 
 
@@ -22,6 +22,7 @@ def small(module: object, folder: Path, *, open_test: bool = False) -> str:
     """Returns the path of a copy of a problem with a small market."""
     text = Path(module.__file__).read_text()
     text = text.replace("sealed=not SEALED", "days=560, names=70, sealed=not SEALED")
+    text = text.replace("THRESHOLDS = (-0.03,)", "THRESHOLDS = (-1.0,)")
     text = text.replace("cpu_s=20, wall_s=40", "cpu_s=2, wall_s=4")
     path = folder / Path(module.__file__).name
     path.write_text(unseal(text) if open_test else text)
@@ -42,22 +43,17 @@ def evaluate(judge: JudgeProcess, body: str) -> Evaluation:
 @pytest.mark.parametrize("name", LEAKING)
 def test_leaking_programs_are_rejected(judge, name) -> None:
     found = evaluate(judge, LEAKING[name])
-    assert found.status is not Status.OK, found.metrics
-    if found.status is Status.INVALID:
-        assert found.score is None
-        assert found.reason.startswith(("looks ahead", "the factor", "on the training days")), found.reason
+    assert found.status is Status.INVALID, found.metrics
+    assert found.reason.startswith("looks ahead")
 
 
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_programs_pass_every_probe(judge, name) -> None:
     found = evaluate(judge, HONEST[name])
-    assert "looks ahead" not in found.reason
-    assert found.status in (Status.OK, Status.REJECTED), found.reason
-    if found.is_ok:
-        assert found.metrics["probes_passed"] == 15
-        assert found.metrics["net_rank_ic"] == pytest.approx(
-            found.metrics["rank_ic"] - found.metrics["cost_rank_ic"]
-        )
+    assert found.is_ok, found.reason
+    assert found.metrics["probes_passed"] == 15
+    net = found.metrics["rank_ic"] - found.metrics["cost_rank_ic"]
+    assert found.metrics["net_rank_ic"] == pytest.approx(net)
 
 
 ILL = {
@@ -112,8 +108,7 @@ def test_what_was_seen_before_does_not_help_in_the_second_sitting(judge) -> None
         "    return np.where(np.isfinite(y), y, op.returns(c, 5))\n"
     )
     found = judge.evaluate(Program({"program.py": text}))
-    assert found.status is not Status.OK
-    assert found.score is None
+    assert found.reason.startswith("looks ahead")
 
 
 def test_the_pool_is_judged_and_its_test_opens_on_demand(tmp_path) -> None:
@@ -162,3 +157,24 @@ def test_a_sitting_that_was_left_has_no_score() -> None:
     left({"answer": seed.factor(features)})
     with pytest.raises(Invalid, match="before all its questions"):
         alpha_single.score_factor(examiner, second, left)
+
+
+def test_combination_models_answer_day_by_day(tmp_path) -> None:
+    path = tmp_path / "alpha_combine.py"
+    path.write_text(
+        Path(alpha_combine.__file__).read_text().replace("days=1000, names=120", "days=560, names=70")
+    )
+    problem = load_problem(str(path))
+    seed = problem.seed.text
+    with closing(JudgeProcess(problem.source, b"a secret for tests")) as judge:
+        found = judge.evaluate(problem.seed)
+        assert found.is_ok, found.reason
+        assert found.metrics["coverage"] > 0.9
+        negative = judge.evaluate(Program({"program.py": seed.replace("x @ model", "-(x @ model)")}))
+        assert negative.metrics["rank_ic"] == pytest.approx(-found.metrics["rank_ic"])
+        flat = judge.evaluate(Program({"program.py": seed.replace("x @ model", "np.zeros(len(x))")}))
+        assert "the same value" in flat.reason
+        short = judge.evaluate(Program({"program.py": seed.replace("x @ model", "(x @ model)[1:]")}))
+        assert short.reason.startswith("the prediction of day 1 must have the shape")
+        nan = judge.evaluate(Program({"program.py": seed.replace("x @ model", "x @ model * np.nan")}))
+        assert "must be finite for every name" in nan.reason

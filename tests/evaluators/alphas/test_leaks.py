@@ -120,7 +120,7 @@ def test_differences_say_what_changed() -> None:
     assert "shape" in difference(base, base[:5], 20)
     gone = base.copy()
     gone[17, 3] = np.nan
-    assert "3 days before the cut" in difference(base, gone, 20)
+    assert "the day 3 days before the cut" in difference(base, gone, 20)
     moved = base.copy()
     moved[5] += 0.01
     assert difference(base, moved, 20).startswith("1 of 21 days changed")
