@@ -34,17 +34,7 @@ def enter(*, scratch_mib: int, native: bool) -> None:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | (0 if native else kernel.MS_NOEXEC)
     kernel.make_read_only("/")
-    kernel.mount("tmpfs", SHARED_MEMORY, "tmpfs", flags, _limits(scratch_mib))
-
-
-def resize(scratch_mib: int, *, native: bool) -> None:
-    """Sets the size of the scratch folder's file system."""
-    flags = kernel.MS_REMOUNT | kernel.MS_NOSUID | kernel.MS_NODEV | (0 if native else kernel.MS_NOEXEC)
-    kernel.mount("tmpfs", SHARED_MEMORY, None, flags, _limits(scratch_mib))
-
-
-def _limits(scratch_mib: int) -> str:
-    return f"size={scratch_mib}m,nr_inodes=4096,mode=0711"
+    kernel.mount("tmpfs", SHARED_MEMORY, "tmpfs", flags, f"size={scratch_mib}m,nr_inodes=4096,mode=0711")
 
 
 def _write(path: str, text: str) -> None:

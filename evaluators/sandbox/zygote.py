@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -67,11 +68,13 @@ class Zygote:
         """Ends the child and all it started, empties the scratch folder; returns how the child ended."""
         if not self._pid or self._limits is None:
             return {"fault": self._fault or "there is no child"}
-        was_killed = not self._ended_within(grace_s)
-        if was_killed:
+        ended = self._ended_within(grace_s)
+        if ended is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
-        _, status, usage = os.wait4(self._pid, 0)
+            _, status, usage = os.wait4(self._pid, 0)
+        else:
+            status, usage = ended
         pid, self._pid = self._pid, 0
         left = self._sweep(pid)
         folder = self._ready.plan.scratch
@@ -83,7 +86,7 @@ class Zygote:
             "fault": f"{left} processes could not be killed" if left else "",
             "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
             "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
-            "was_killed": was_killed,
+            "was_killed": ended is None,
             "cpu_s": usage.ru_utime + usage.ru_stime,
             "peak_kib": usage.ru_maxrss if kernel.IS_LINUX else usage.ru_maxrss // 1024,
         }
@@ -141,15 +144,16 @@ class Zygote:
         except OSError:
             return 0.0
 
-    def _ended_within(self, grace_s: float) -> bool:
-        """Returns whether the child ends by itself in time; leaves it to be collected."""
+    def _ended_within(self, grace_s: float) -> tuple[int, resource.struct_rusage] | None:
+        """Returns how the child ended by itself and what it used, None if it did not in time."""
         deadline = time.monotonic() + grace_s
         while True:
-            if os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                return True
+            pid, status, usage = os.wait4(self._pid, os.WNOHANG)
+            if pid:
+                return status, usage
             left = deadline - time.monotonic()
             if left <= 0:
-                return False
+                return None
             select.select([], [], [], min(left, 0.0005))
 
     def _sweep(self, pid: int) -> int:
@@ -197,7 +201,7 @@ def main() -> None:
         return
     zygote = Zygote(ready)
     try:
-        fault = "" if first[0]["unsafe"] else selftest.check(ready)
+        fault = "" if first[0]["unsafe"] or not kernel.IS_LINUX else selftest.check(ready)
         if fault:
             control.send(channel, {"missing": f"a lock does not hold: {fault}"})
             return

@@ -41,7 +41,7 @@ def score(case, output):
 '''
 STRICT = "cpu_s=0.8, wall_s=1.8, memory_mib=256, output_mib=1, log_kib=64, scratch_mib=2"
 ROOMY = "cpu_s=8.0, wall_s=15.0, memory_mib=256, output_mib=1, log_kib=64, scratch_mib=2"
-FORKING = "cpu_s=4.0, wall_s=1.5, memory_mib=256, output_mib=1, log_kib=64, scratch_mib=2, processes=40, native=True"
+FORKING = "cpu_s=4.0, wall_s=2.5, memory_mib=256, output_mib=1, log_kib=64, scratch_mib=2, processes=40, native=True"
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Arena:
                 str(path): path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file()
             },
             "modes": {str(path): path.stat().st_mode for path in sorted(self.folder.rglob("*"))},
-            "marks": sorted(str(path) for path in MARKS if path.exists()),
+            "marks": sorted(str(path) for path in MARKS if os.path.exists(path)),
             "judge": self.judge.pid,
             "alive": psutil.pid_exists(os.getpid()),
         }

@@ -16,22 +16,27 @@ pytestmark = pytest.mark.hostile
 
 
 @pytest.fixture(scope="module", params=TIERS, ids=[f"tier{tier}" for tier in TIERS])
-def arena(request, tmp_path_factory) -> Iterator[Arena]:
-    opened = open_arena(tmp_path_factory.mktemp("arena"), request.param)
+def tier(request) -> int:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def arena(tier, tmp_path_factory) -> Iterator[Arena]:
+    opened = open_arena(tmp_path_factory.mktemp("arena"), tier)
     yield opened
     opened.judge.close()
 
 
-@pytest.fixture(scope="module", params=TIERS, ids=[f"tier{tier}" for tier in TIERS])
-def roomy(request, tmp_path_factory) -> Iterator[Arena]:
-    opened = open_arena(tmp_path_factory.mktemp("roomy"), request.param, ROOMY)
+@pytest.fixture(scope="module")
+def roomy(tier, tmp_path_factory) -> Iterator[Arena]:
+    opened = open_arena(tmp_path_factory.mktemp("roomy"), tier, ROOMY)
     yield opened
     opened.judge.close()
 
 
-@pytest.fixture(scope="module", params=TIERS, ids=[f"tier{tier}" for tier in TIERS])
-def forking(request, tmp_path_factory) -> Iterator[Arena]:
-    opened = open_arena(tmp_path_factory.mktemp("forking"), request.param, FORKING)
+@pytest.fixture(scope="module")
+def forking(tier, tmp_path_factory) -> Iterator[Arena]:
+    opened = open_arena(tmp_path_factory.mktemp("forking"), tier, FORKING)
     yield opened
     opened.judge.close()
 
