@@ -218,7 +218,11 @@ class JobRunner:
 
 def _make_judge(source: ProblemSource, settings: Mapping[str, Any]) -> JudgeProcess:
     return JudgeProcess(
-        source, bytes.fromhex(settings["secret"]), unsafe=settings["unsafe"], tier=settings["tier"]
+        source,
+        bytes.fromhex(settings["secret"]),
+        unsafe=settings["unsafe"],
+        tier=settings["tier"],
+        untrusted=settings["untrusted"],
     )
 
 

@@ -12,10 +12,12 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any, NoReturn
 
@@ -25,6 +27,7 @@ from evaluators.judge import Judge, JudgeError
 from evaluators.problem import ProblemError, ProblemSource, load_source, run_source
 from evaluators.sandbox import control
 from evaluators.sandbox.base import SandboxError, SandboxUnavailable
+from evaluators.sandbox.confine import ConfineError, confine
 from evaluators.sandbox.linux import Harness, LinuxSandbox, child_environment, module_paths
 
 _START_TIMEOUT_S = 180.0
@@ -54,6 +57,7 @@ class JudgeProcess:
         secret: what hidden cases derive from.
         unsafe: run with whatever sandbox layers there are.
         tier: 1 or 2 to ask for one, None for the best there is.
+        untrusted: whether the problem's own code came from outside and is to be confined (confine.py).
 
     Raises:
         ProblemError: the problem cannot be loaded.
@@ -63,13 +67,26 @@ class JudgeProcess:
     """
 
     def __init__(
-        self, source: ProblemSource, secret: bytes, *, unsafe: bool = False, tier: int | None = None
+        self,
+        source: ProblemSource,
+        secret: bytes,
+        *,
+        unsafe: bool = False,
+        tier: int | None = None,
+        untrusted: bool = False,
     ) -> None:
-        self._request = {"problem": source.to_json(), "secret": secret.hex(), "unsafe": unsafe, "tier": tier}
+        self._request: dict[str, Any] = {
+            "problem": source.to_json(),
+            "secret": secret.hex(),
+            "unsafe": unsafe,
+            "tier": tier,
+            "untrusted": untrusted,
+        }
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._limits: dict[str, float] = {}
         self._layers: tuple[str, ...] = ()
+        self._folder = ""
         self._start()
 
     @property
@@ -124,8 +141,13 @@ class JudgeProcess:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = ""
 
     def _start(self) -> None:
+        if self._request["untrusted"]:
+            self._folder = self._request["folder"] = tempfile.mkdtemp(prefix="discovery-judge-")
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -208,6 +230,9 @@ def main() -> NoReturn:
         received = control.receive(channel)
         if received is not None:
             request = received[0]
+            if request["untrusted"]:
+                where = request["problem"]["where"]
+                confine(request["folder"], [where if os.path.isdir(where) else os.path.dirname(where)])
             problem = load_source(ProblemSource.from_json(request["problem"]))
             harness = Harness(run_source(problem.files), problem.preload)
             sandbox = LinuxSandbox(
@@ -219,6 +244,9 @@ def main() -> NoReturn:
             )
             _limit_memory(problem.limits.output_mib)
             _serve(channel, Judge(problem, secret=bytes.fromhex(request["secret"]), sandbox=sandbox), sandbox)
+    except ConfineError as error:
+        with contextlib.suppress(OSError):
+            control.send(channel, _error(SandboxUnavailable(str(error))))
     except (ProblemError, JudgeError, SandboxError) as error:
         with contextlib.suppress(OSError):
             control.send(channel, _error(error))
@@ -249,6 +277,8 @@ def _error(error: Exception) -> dict[str, str]:
 
 def _limit_memory(output_mib: int) -> None:
     """Bounds the judge's own memory: an output that explodes when decoded is an error then, not the end."""
+    if sys.platform != "linux":
+        return
     with open("/proc/self/statm", encoding="ascii") as file:
         used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     limit = used + _MEMORY_BYTES + 32 * (output_mib << 20)

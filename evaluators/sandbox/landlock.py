@@ -70,8 +70,12 @@ def readable_paths(*, native: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(os.path.realpath(path) for path in found if os.path.exists(path)))
 
 
-def build(scratch: str | None, *, native: bool, readable: Iterable[str] | None = None) -> int:
+def build(
+    scratch: str | None, *, native: bool, readable: Iterable[str] | None = None, listable: Iterable[str] = ()
+) -> int:
     """Returns the descriptor of a ruleset: `readable` read-only, `scratch` read and write, nothing else.
+
+    Of the folders in `listable`, and all below, the names may be read but no file.
 
     Raises:
         KernelError: the kernel has no Landlock.
@@ -90,6 +94,8 @@ def build(scratch: str | None, *, native: bool, readable: Iterable[str] | None =
     read = _READ_FILE | _READ_DIR | (_EXECUTE if native else 0)
     for path in readable_paths(native=native) if readable is None else readable:
         _allow(ruleset, path, read & handled)
+    for path in listable:
+        _allow(ruleset, path, _READ_DIR & handled)
     _allow(ruleset, "/dev/null", (_READ_FILE | _WRITE_FILE | _TRUNCATE) & handled)
     if scratch is not None:
         denied = _MAKE_DEVICES | _MAKE_SOCKETS | _IOCTL_DEV | (0 if native else _EXECUTE)

@@ -192,7 +192,6 @@ class LinuxSandbox:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                cwd="/",
             )
         finally:
             theirs.close()

@@ -209,12 +209,12 @@ def _make_scratch(*, is_private: bool, uid: int | None) -> str:
 
 def _make_folder() -> str:
     """Returns a new private folder (without tempfile, whose imports every child would carry along)."""
-    parent = next((path for path in _TEMPORARY if os.access(path, os.W_OK | os.X_OK)), os.getcwd())
-    while True:
-        folder = os.path.join(parent, f"discovery-scratch-{os.urandom(6).hex()}")
-        with contextlib.suppress(FileExistsError):
+    for parent in (*_TEMPORARY, os.getcwd()):  # a confined judge may write to its own folder only
+        folder = os.path.join(parent, f"discovery-scratch-{os.urandom(12).hex()}")
+        with contextlib.suppress(OSError):
             os.mkdir(folder, 0o700)
             return folder
+    raise PrepareError("no folder can be made in /tmp, /var/tmp or here; give programs a place to write to")
 
 
 def _is_readable_for_all() -> bool:
