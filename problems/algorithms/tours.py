@@ -148,13 +148,14 @@ def guided_local_search(
     lengths: Lengths,
     *,
     rounds: int,
-    strength: Callable[[int, int], float],
+    strength: Callable[[float], float],
     utility: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
 ) -> list[int]:
     """Returns the shortest tour found by guided local search (Voudouris and Tsang 1999).
 
     In every round the edges of the current tour with the largest utility (of length and penalty so far) get one
-    more penalty, and the tour is improved around them under the lengths plus `strength` mean lengths per penalty.
+    more penalty, and the tour is improved around them under the lengths plus the penalties, each of which counts
+    `strength` (of the progress, 0 to 1) percent of the mean edge of the first local optimum.
     """
     search = LocalSearch(lengths, nearest_neighbour_tour(lengths))
     search.improve(range(search.n))
@@ -165,7 +166,7 @@ def guided_local_search(
         tour = np.array(search.tour)
         after = np.roll(tour, -1)
         worth = np.asarray(utility(lengths[tour, after].astype(float), penalties[tour, after]), dtype=float)
-        amount = mean * float(strength(number, rounds))
+        amount = mean * float(strength(number / rounds)) / 100
         chosen = np.flatnonzero(worth >= worth.max())[:NEIGHBOURS]
         ends = []
         for a, b in zip(tour[chosen].tolist(), after[chosen].tolist(), strict=True):

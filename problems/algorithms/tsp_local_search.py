@@ -5,12 +5,12 @@ edges of the tour, improves the tour under lengths plus punishments, and so on f
 shortest tour seen counts. The program defines which edges are punished, and how hard:
 
     utility(lengths, penalties) -> one number per edge of the tour; the edges with the largest get one more penalty
-    strength(round, rounds) -> what one penalty adds to the length of an edge, in mean lengths of an edge
+    strength(progress) -> what one penalty adds to the length of an edge, in percent of the mean edge
 
-lengths and penalties are arrays with one entry per edge of the current tour; the mean length is that over
-the first local optimum. The score is the mean over hidden instances, uniform and clustered, of how far
-the tour is above a proven lower bound (Held and Karp's), as a share of it; it is to be made as small as
-possible. The best tours are about 0.01 above it.
+lengths and penalties are arrays with one entry per edge of the current tour; progress runs from 0 to 1;
+the mean edge is that of the first local optimum. The score is the mean over hidden instances, uniform and
+clustered, of how far the tour is above a proven lower bound (Held and Karp's), as a share of it; it is to
+be made as small as possible. The best tours are about 0.01 above it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIDE = 10_000
 SEED = '''"""Punishes the longest edges, a little."""
 
 # EVOLVE-BLOCK-START
-STRENGTH = 0.02
+STRENGTH = 5.0
 PENALTY_WEIGHT = 0.1
 
 
@@ -39,7 +39,7 @@ def utility(lengths, penalties):
     return lengths / (1 + PENALTY_WEIGHT * penalties)
 
 
-def strength(round, rounds):
+def strength(progress):
     return STRENGTH
 # EVOLVE-BLOCK-END
 '''

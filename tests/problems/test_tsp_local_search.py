@@ -26,7 +26,7 @@ def test_the_seed_is_weaker_than_the_known_rule_and_than_a_longer_search(drawn):
 
     seed = mean(seed_program(problem))
     check_declaration(problem, seed)
-    known = mean(SimpleNamespace(utility=lambda d, p: d / (1 + p), strength=lambda i, n: 0.2))
+    known = mean(SimpleNamespace(utility=lambda d, p: d / (1 + p), strength=lambda progress: 20.0))
     assert 0 < known["excess"] < seed["excess"] - 0.001
     long = [baseline.solve(case, 0.5, np.random.default_rng(0)) for case in drawn]
     searched = problem.aggregate([problem.score(case, tour) for case, tour in zip(drawn, long, strict=True)])
@@ -42,7 +42,7 @@ def test_the_lower_bound_is_one_and_the_search_finds_small_optima(number: int):
     bound = tours.lower_bound(lengths)
     assert 0.8 * shortest <= bound <= shortest
     found = tours.guided_local_search(
-        lengths, rounds=30, strength=lambda i, n: 0.2, utility=lambda d, p: d / (1 + p)
+        lengths, rounds=30, strength=lambda progress: 20.0, utility=lambda d, p: d / (1 + p)
     )
     assert sorted(found) == list(range(7))
     assert tours.tour_length(lengths, found) <= 1.1 * shortest
@@ -89,7 +89,7 @@ def test_rules_without_an_order_still_give_a_tour(drawn):
     case = Case({**drawn[0].inputs, "rounds": 20})
     for value in (np.nan, np.inf, -np.inf):
         program = SimpleNamespace(
-            utility=lambda d, p, value=value: np.full(len(d), value), strength=lambda i, n: 1.0
+            utility=lambda d, p, value=value: np.full(len(d), value), strength=lambda progress: 100.0
         )
         assert problem.score(case, problem.run(program, case.inputs))["excess"] > 0
 
