@@ -32,11 +32,12 @@ def main() -> None:
 def _expected() -> tuple[type[Exception], ...]:
     """Returns the errors whose message is meant for a person; loaded only when something was raised."""
     from discovery.errors import DiscoveryError
+    from discovery.operators.base import ModelError
     from evaluators.contract import ContractError
     from evaluators.judge import JudgeError
     from evaluators.sandbox.base import SandboxError
 
-    return DiscoveryError, ContractError, JudgeError, SandboxError
+    return DiscoveryError, ModelError, ContractError, JudgeError, SandboxError
 
 
 if __name__ == "__main__":
