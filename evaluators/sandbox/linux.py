@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.contract import Limits, Program
-from evaluators.sandbox import control
+from evaluators.sandbox import control, scratch
 from evaluators.sandbox.base import SandboxError, SandboxUnavailable
 from evaluators.sandbox.session import LinuxSession
 from evaluators.source import SourceFiles
@@ -102,6 +102,7 @@ class LinuxSandbox:
         self._channel: socket.socket | None = None
         self._session: LinuxSession | None = None
         self._layers: tuple[str, ...] = ()
+        self._folder = ""
         if sys.platform != "linux":
             if not sys.platform.startswith("darwin") and not unsafe:
                 raise SandboxUnavailable(
@@ -201,6 +202,7 @@ class LinuxSandbox:
             self._stop_zygote()
             raise SandboxUnavailable(answer["missing"])
         self._layers = tuple(answer["layers"])
+        self._folder = "" if "namespaces" in self._layers else answer["scratch"]
 
     def _stop_zygote(self) -> None:
         channel, self._channel = self._channel, None
@@ -213,3 +215,7 @@ class LinuxSandbox:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if self._folder and os.path.isdir(self._folder):  # the zygote was killed
+            with contextlib.suppress(OSError):
+                scratch.remove(self._folder)
+        self._folder = ""

@@ -5,7 +5,6 @@ Everything a child would otherwise have to do by itself, and that it cannot undo
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import importlib
@@ -19,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluators.sandbox import child, kernel, landlock, lock, namespaces
+from evaluators.sandbox import child, kernel, landlock, lock, namespaces, scratch
 
 _NEEDED_CAPABILITIES = (0, 1, 3, 5, 6, 7)  # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID
 _TEMPORARY = ("/tmp", "/var/tmp")
-_HIGH_UID = 2_000_000_000
 _UID_TRIES = 1000
 
 
@@ -58,10 +56,10 @@ def prepare(request: Mapping[str, Any]) -> Ready:
     uid_lock, uid = _take_uid()  # before the network namespace, in which the lock's name would mean nothing
     has_namespaces = _enter_namespaces(request["tier"], scratch_mib=scratch_mib, native=native)
     run = _warm_up(request)
-    scratch = _make_scratch(is_private=has_namespaces, uid=uid)
+    folder = _make_scratch(is_private=has_namespaces, uid=uid)
     keeps_read = uid is not None and not _is_readable_for_all()
     version = landlock.abi()
-    ruleset = landlock.build(scratch, native=native) if version else None
+    ruleset = landlock.build(folder, native=native) if version else None
     has_filter = kernel.MACHINE in ("x86_64", "aarch64") and _has_seccomp()
     if not is_unsafe:
         _require(version > 0, "Landlock is missing: Linux 5.13 or later with lsm=...,landlock is needed")
@@ -72,7 +70,7 @@ def prepare(request: Mapping[str, Any]) -> Ready:
     kernel.drop_bounding_set(1 << kernel.CAP_DAC_READ_SEARCH if keeps_read else 0)
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC) if has_namespaces else None
     plan = lock.Plan(
-        scratch=scratch,
+        scratch=folder,
         base_bytes=_address_space_bytes(),
         uid=uid,
         keeps_read=keeps_read,
@@ -172,7 +170,7 @@ def _take_uid() -> tuple[socket.socket | None, int | None]:
     if any(not effective >> capability & 1 for capability in _NEEDED_CAPABILITIES):
         return None, None
     first, size = _mapped_ids()
-    base = _HIGH_UID if first + size > _HIGH_UID + (1 << 23) else first + max(0, size - 6000)
+    base = scratch.FIRST_UID if first + size > scratch.FIRST_UID + (1 << 23) else first + max(0, size - 6000)
     room = min(first + size - base, 1 << 22) - 1
     for attempt in range(_UID_TRIES):
         uid = base + (os.getpid() * 7 + attempt) % room
@@ -197,24 +195,20 @@ def _mapped_ids() -> tuple[int, int]:
 
 def _make_scratch(*, is_private: bool, uid: int | None) -> str:
     if is_private:
-        scratch = os.path.join(namespaces.SHARED_MEMORY, "scratch")
-        os.mkdir(scratch, 0o700)
+        folder = os.path.join(namespaces.SHARED_MEMORY, "scratch")
+        os.mkdir(folder, 0o700)
     else:
-        scratch = _make_folder()
+        try:
+            folder = scratch.make(
+                (*_TEMPORARY, os.getcwd())
+            )  # a confined judge may write to its own folder only
+        except OSError:
+            what = "no folder can be made in /tmp, /var/tmp or here; give programs a place to write to"
+            raise PrepareError(what) from None
     if uid is not None:
-        os.chown(scratch, uid, uid)
-    os.environ["TMPDIR"] = os.environ["HOME"] = scratch
-    return scratch
-
-
-def _make_folder() -> str:
-    """Returns a new private folder (without tempfile, whose imports every child would carry along)."""
-    for parent in (*_TEMPORARY, os.getcwd()):  # a confined judge may write to its own folder only
-        folder = os.path.join(parent, f"discovery-scratch-{os.urandom(12).hex()}")
-        with contextlib.suppress(OSError):
-            os.mkdir(folder, 0o700)
-            return folder
-    raise PrepareError("no folder can be made in /tmp, /var/tmp or here; give programs a place to write to")
+        os.chown(folder, uid, uid)
+    os.environ["TMPDIR"] = os.environ["HOME"] = folder
+    return folder
 
 
 def _is_readable_for_all() -> bool:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
+import time
+from collections.abc import Iterable
 
+FIRST_UID = 2_000_000_000
+"""Users from here on are nobody's but programs'."""
+
+_PREFIX = "discovery-scratch-"
+_STALE_S = 60.0
 _MAX_COUNTED = 10_000
 _BLOCK_BYTES = 512
 _ENTRY_BYTES = 512
@@ -47,6 +55,54 @@ def _deleted_bytes(pid: int) -> int:
                 if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
                     total += status.st_blocks * _BLOCK_BYTES
     return total
+
+
+def make(parents: Iterable[str]) -> str:
+    """Returns a new private folder in the first of `parents` that takes one, locked while this process lives.
+
+    (Not by tempfile, whose imports every child would carry along.) Folders that killed processes left there go.
+
+    Raises:
+        OSError: none takes one.
+    """
+    for parent in parents:
+        folder = os.path.join(parent, _PREFIX + os.urandom(12).hex())
+        with contextlib.suppress(OSError):
+            os.mkdir(folder, 0o700)
+            fcntl.flock(
+                os.open(folder, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX
+            )  # open until the process ends
+            _sweep(parent)
+            return folder
+    raise OSError(errno.EACCES, "no folder can be made")
+
+
+def _sweep(parent: str) -> None:
+    """Removes scratch folders that nobody holds any more. Never touches what another user may have planted."""
+    for name in os.listdir(parent):
+        if not name.startswith(_PREFIX):
+            continue
+        path = os.path.join(parent, name)
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            is_ours = status.st_uid == os.geteuid() or (os.geteuid() == 0 and status.st_uid >= FIRST_UID)
+            if is_ours and stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _STALE_S:
+                remove(path)
+
+
+def remove(folder: str) -> None:
+    """Deletes a scratch folder, unless another process holds it.
+
+    Raises:
+        OSError: it is held, or cannot be deleted.
+    """
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        empty(folder)
+        os.rmdir(folder)
+    finally:
+        os.close(held)
 
 
 def empty(folder: str) -> None:

@@ -18,7 +18,6 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import astuple
 from typing import Any, NoReturn
 
 from evaluators.sandbox import child, control, kernel, lock, prepare, scratch, selftest
@@ -205,7 +204,7 @@ def main() -> None:
         if fault:
             control.send(channel, {"missing": f"a lock does not hold: {fault}"})
             return
-        control.send(channel, {"layers": ready.layers, "plan": astuple(ready.plan)})
+        control.send(channel, {"layers": ready.layers, "scratch": ready.plan.scratch})
         _serve(zygote, channel)
     finally:
         zygote.close()

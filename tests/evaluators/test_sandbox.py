@@ -468,3 +468,29 @@ def test_control_messages_carry_descriptors():
             os.close(descriptor)
         ours.close()
         assert control.receive(theirs) is None
+
+
+def test_folders_of_killed_zygotes_are_removed(tmp_path):
+    mine = scratch.make([str(tmp_path / "nowhere"), str(tmp_path)])
+    assert os.path.dirname(mine) == str(tmp_path)
+    left = tmp_path / "discovery-scratch-left"
+    (left / "deep" / "er").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    os.utime(mine, (0, 0))
+    fresh = tmp_path / "discovery-scratch-fresh"
+    fresh.mkdir()
+    other = scratch.make([str(tmp_path)])
+    assert sorted(os.listdir(tmp_path)) == sorted(
+        [os.path.basename(mine), os.path.basename(other), fresh.name]
+    )
+    with pytest.raises(OSError, match="no folder"):
+        scratch.make([str(tmp_path / "nowhere")])
+
+
+def test_a_killed_zygote_leaves_no_folder():
+    opened = LinuxSandbox(Harness(SourceFiles("t", "t.py", {"t.py": RUN})), tier=1)
+    session = opened.start(program("import os\ndef f(x, *rest): return os.getcwd()"), LIMITS)
+    folder = session.run(None).output
+    os.kill(opened.zygote_pid, 9)
+    opened.close()
+    assert not os.path.exists(folder)
