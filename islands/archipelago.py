@@ -37,9 +37,11 @@ class IslandsConfig:
         opening_interval: programs in all before the next island opens, so that a short run is not diluted;
             0 opens all at once.
         tau0, alpha, beta: the law of the temperature, in units of normalised fitness (selection.temperature).
-        ladder: island k is `ladder` ** k times as hot as island 0; 1 makes them equal.
         window: recent parents over which the entropy is taken.
         normalisation: "rank" or "robust" (scores.normalise).
+        patience: children without a better one that an island's best elite may have before the island explores.
+        explore: share of the island's decisions that then explore, in [0, 1].
+        fatigue: what each child costs an elite in these decisions, in units of normalised fitness; > 0.
         migration_interval: births of an island between two migrations from it; 0 for none.
         migrants: how many of the island's best elites are offered to each neighbour.
         topology: "ring" (to the next), "all" (to every other), "none".
@@ -49,13 +51,15 @@ class IslandsConfig:
     """
 
     islands: int = 4
-    opening_interval: int = 250
-    tau0: float = 0.02
-    alpha: float = 4.0
-    beta: float = 4.0
-    ladder: float = 2.0
+    opening_interval: int = 2000
+    tau0: float = 0.005
+    alpha: float = 1.0
+    beta: float = 2.0
     window: int = 64
     normalisation: Normalisation = "rank"
+    patience: int = 80
+    explore: float = 0.9
+    fatigue: float = 0.1
     migration_interval: int = 50
     migrants: int = 2
     topology: Topology = "ring"
@@ -67,6 +71,7 @@ class IslandsConfig:
             ("islands", 1),
             ("opening_interval", 0),
             ("window", 2),
+            ("patience", 0),
             ("migration_interval", 0),
             ("migrants", 1),
             ("stagnation", 0),
@@ -74,12 +79,14 @@ class IslandsConfig:
         ):
             if getattr(self, name) < low:
                 raise IslandsError(f"{name} must be >= {low}, got {getattr(self, name)}")
-        for name in ("tau0", "ladder"):
+        for name in ("tau0", "fatigue"):
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 raise IslandsError(f"{name} must be a finite number > 0, got {getattr(self, name)}")
         for name in ("alpha", "beta"):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise IslandsError(f"{name} must be a finite number >= 0, got {getattr(self, name)}")
+        if not 0 <= self.explore <= 1:
+            raise IslandsError(f"explore must be within [0, 1], got {self.explore}")
         if self.normalisation not in {"rank", "robust"}:
             raise IslandsError(f"normalisation must be 'rank' or 'robust', got {self.normalisation!r}")
         if self.topology not in {"ring", "all", "none"}:
@@ -131,9 +138,13 @@ class _Island:
         return result.cell, result.displaced
 
     def record_parent(self, program_id: str) -> None:
-        cell = self._cells.get(program_id, self._former.get(program_id, -1))
-        if cell < 0:
-            return
+        cell = self._cells.get(program_id, -1)
+        if cell >= 0:
+            self.archive.count_try(cell)
+        else:
+            cell = self._former.get(program_id, -1)
+            if cell < 0:
+                return
         self._recent.append(cell)
         self._counts[cell] = self._counts.get(cell, 0) + 1
         if len(self._recent) > self._window:
@@ -194,8 +205,7 @@ class Archipelago:
     def temperature(self, island: int) -> float:
         """Returns the island's present temperature, in units of normalised fitness."""
         config = self.config
-        tau0 = config.tau0 * config.ladder**island
-        return temperature(self.diversity(island), tau0=tau0, alpha=config.alpha, beta=config.beta)
+        return temperature(self.diversity(island), tau0=config.tau0, alpha=config.alpha, beta=config.beta)
 
     def select(self, island: int, rng: np.random.Generator, count: int = 1) -> list[Elite]:
         """Returns `count` distinct elites of an island, or all of them when it holds fewer.
@@ -208,9 +218,11 @@ class Archipelago:
             raise IslandsError(
                 f"island {island} is empty; add the seed program to every island before selecting"
             )
-        positions = draw(
-            archive.normalised(self.config.normalisation), self.temperature(island), rng=rng, count=count
-        )
+        values, tries = archive.normalised(self.config.normalisation), archive.tries()
+        # Beyond the paper: its law alone never leaves a dead end in time (docs/selection.md).
+        if tries[values.argmax()] >= self.config.patience and rng.random() < self.config.explore:
+            values = values - self.config.fatigue * tries
+        positions = draw(values, self.temperature(island), rng=rng, count=count)
         return [archive.elite_at(position) for position in positions]
 
     def add(

@@ -97,6 +97,7 @@ class Archive:
         self._slots: dict[int, int] = {}  # cell -> position in the lists below
         self._elites: list[Elite] = []
         self._fitnesses = np.empty(64)
+        self._tries = np.zeros(64)
         self._normalised: dict[Normalisation, FloatArray] = {}
         self._best: Elite | None = None
         self._pending: dict[int, Elite] = {}
@@ -168,6 +169,14 @@ class Archive:
             self._normalised[method] = normalise(self._fitnesses[: len(self._elites)], method)
         return self._normalised[method]
 
+    def tries(self) -> FloatArray:
+        """Returns (n,) how many children each of `elites()` has had since it took its cell."""
+        return self._tries[: len(self._elites)]
+
+    def count_try(self, cell: int) -> None:
+        """Notes one child of a cell's elite."""
+        self._tries[self._slots[cell]] += 1
+
     def cell_of(self, measures: Sequence[float]) -> int:
         """Returns the cell of a point of behaviour, in [0, cells); values outside the axes go to the edge.
 
@@ -219,10 +228,12 @@ class Archive:
             self._elites.append(elite)
             if slot == len(self._fitnesses):
                 self._fitnesses = np.concatenate([self._fitnesses, np.empty(slot)])
+                self._tries = np.concatenate([self._tries, np.zeros(slot)])
         else:
             displaced = self._elites[slot].program_id
             self._elites[slot] = elite
         self._fitnesses[slot] = elite.fitness
+        self._tries[slot] = 0
         self._normalised.clear()
         if self._best is None or elite.fitness > self._best.fitness:
             self._best = elite

@@ -184,6 +184,40 @@ def test_selection_draws_from_the_islands_own_cells():
     assert len(population.select(0, np.random.default_rng(0), 99)) == len(population.elites(0))
 
 
+def test_a_fruitless_best_elite_makes_room_for_the_others():
+    config = IslandsConfig(islands=1, patience=10, explore=1.0)
+    population = seeded(config)
+    for number in range(8):
+        population.add(0, f"p{number}", 1.0 + number, (number / 10 + 0.15, 0.5))
+
+    def drawn(times):
+        chosen = [population.select(0, np.random.default_rng([3, n]))[0].program_id for n in range(times)]
+        return {program_id: chosen.count(program_id) for program_id in chosen}
+
+    population.record_parents(0, ["p7"] * 9)
+    assert drawn(200) == {"p7": 200}  # cold, and still within its patience
+    population.record_parents(0, ["p7"])
+    assert "p7" not in drawn(200)
+    for _ in range(200):  # explored on, every cell gets its turn, the better ones more of them
+        parent = population.select(0, np.random.default_rng([4, _]))[0]
+        population.record_parents(0, [parent.program_id])
+    tries = dict(
+        zip((e.program_id for e in population.elites(0)), population.archive(0).tries(), strict=True)
+    )
+    assert min(tries.values()) >= 10
+    assert tries["p7"] > tries["p4"] > tries["seed"]
+    population.add(0, "better", 99.0, (0.85, 0.5))  # into the cell of p7: a fresh start for it
+    assert drawn(200) == {"better": 200}
+
+
+def test_exploring_is_a_share_of_the_decisions():
+    population = seeded(IslandsConfig(islands=1, patience=1, explore=0.5))
+    population.add(0, "best", 1.0, (0.95, 0.95))
+    population.record_parents(0, ["best"] * 20)
+    chosen = [population.select(0, np.random.default_rng([5, n]))[0].program_id for n in range(1000)]
+    assert 430 < chosen.count("seed") < 570
+
+
 def test_selection_is_a_function_of_the_rng():
     population, _ = live(IslandsConfig(), 100, 5)
     picks = [population.select(0, np.random.default_rng([1, 2]), 2) for _ in range(2)]
@@ -209,6 +243,9 @@ def test_memory_is_bounded_by_the_elites():
         ("tau0", float("nan")),
         ("alpha", -1.0),
         ("window", 1),
+        ("patience", -1),
+        ("explore", 1.5),
+        ("fatigue", 0.0),
         ("migrants", 0),
         ("normalisation", "raw"),
         ("topology", "star"),
@@ -229,20 +266,26 @@ def test_bad_calls_are_refused():
 
 
 def test_every_field_of_the_config_changes_something():
-    base = IslandsConfig(islands=3, opening_interval=20, migration_interval=10, stagnation=30, window=20)
-    reference = state(live(base, 300, 9)[0])
-    for field, value in {
+    base = IslandsConfig(
+        islands=3, opening_interval=20, patience=5, migration_interval=10, stagnation=30, window=20
+    )
+    varied = {
         "islands": 2,
         "opening_interval": 50,
         "tau0": base.tau0 * 3,
         "alpha": base.alpha * 3,
         "beta": base.beta + 3,
-        "ladder": base.ladder * 1.5,
+        "patience": 2,
+        "explore": 0.3,
+        "fatigue": 0.02,
         "window": 10,
         "normalisation": "robust",
         "migration_interval": 17,
         "migrants": base.migrants + 2,
         "topology": "all",
         "stagnation": 11,
-    }.items():
+    }
+    assert varied.keys() == {field.name for field in dataclasses.fields(base)} - {"cvt_cells"}
+    reference = state(live(base, 300, 9)[0])
+    for field, value in varied.items():
         assert state(live(dataclasses.replace(base, **{field: value}), 300, 9)[0]) != reference, field

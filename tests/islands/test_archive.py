@@ -117,6 +117,22 @@ def test_importing_and_filling_an_archive_leaves_ribs_alone():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_tries_are_counted_afresh_for_a_new_elite():
+    archive = Archive(SQUARE)
+    for number in range(200):  # more cells than the index is made for at first
+        archive.add(
+            f"p{number}", float(number), tuple(np.random.default_rng(number).uniform((-1, 0), (3, 10)))
+        )
+    cell = archive.best.cell
+    for _ in range(3):
+        archive.count_try(cell)
+    assert archive.tries().sum() == 3
+    archive.add("worse", -1.0, archive.best.measures)
+    assert archive.tries().sum() == 3
+    archive.add("better", 999.0, archive.best.measures)
+    assert archive.tries().sum() == 0
+
+
 def test_score_zero_and_negative_scores_are_ordinary():
     archive = Archive(SQUARE)
     assert archive.add("negative", -3.0, (0, 0)).status is AddStatus.NEW
