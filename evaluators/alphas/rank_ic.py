@@ -35,17 +35,19 @@ def average_ranks(values: Floats, mask: Bools) -> NDArray[np.float64]:
     width = shape[1]
     spread = np.where(mask, values, np.nan)
     order = np.argsort(spread, axis=1)
-    rows = np.arange(len(spread))[:, None]
-    sorted_values = spread[rows, order]
-    places = np.broadcast_to(np.arange(width), shape)
-    begins = np.ones(shape, dtype=np.bool_)
-    begins[:, 1:] = sorted_values[:, 1:] != sorted_values[:, :-1]
-    ends = np.ones(shape, dtype=np.bool_)
-    ends[:, :-1] = begins[:, 1:]
+    sorted_values = np.take_along_axis(spread, order, axis=1)
+    places = np.broadcast_to(np.arange(1.0, width + 1.0), shape)
+    ranks = np.empty(shape)
+    same = sorted_values[:, 1:] == sorted_values[:, :-1]
+    if not same.any():
+        np.put_along_axis(ranks, order, places, axis=1)
+        return np.where(mask, ranks, np.nan)
+    begins, ends = np.ones((2, *shape), dtype=np.bool_)
+    begins[:, 1:] = ~same
+    ends[:, :-1] = ~same
     first = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
     last = np.minimum.accumulate(np.where(ends, places, width)[:, ::-1], axis=1)[:, ::-1]
-    ranks = np.empty(shape)
-    ranks[rows, order] = 0.5 * (first + last) + 1.0
+    np.put_along_axis(ranks, order, 0.5 * (first + last), axis=1)
     return np.where(mask, ranks, np.nan)
 
 
