@@ -1,4 +1,7 @@
-"""Heilbronn in convex regions: from random starts, SLSQP with orientations and hull fixed, the hull's area being 1."""
+"""Heilbronn in convex regions: SLSQP with orientations and hull fixed, the hull's area being 1.
+
+Starts are random, or move one or two points of the best set so far.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,11 @@ def solve(case: Case, seconds: float, rng: np.random.Generator) -> list[list[flo
     end = time.process_time() + seconds
     while best is None or time.process_time() < end:
         points = rng.normal(size=(COUNT, 2))
+        if best is not None and rng.random() < 0.7:  # move one or two points of the best
+            base = np.array(best)
+            kept = rng.permutation(COUNT)[int(rng.integers(1, 3)) :]
+            points = base.mean(axis=0) + points * base.std(axis=0)
+            points[kept] = base[kept]
         for _ in range(3):  # the hull may change on the way
             points = improved(points)
         value = problem.score(case, points.tolist())["smallest_share"]

@@ -1,8 +1,8 @@
-"""Hexagons in a hexagon: from random starts, a sequence of linear programs with a trust region.
+"""Hexagons in a hexagon: a sequence of linear programs with a trust region.
 
-In each, every pair keeps the side that separates it best (or nearly does), linearised in all positions
-and angles; the outer side is minimised, overlaps being penalised. At the end the centres are moved apart
-until all are disjoint.
+In each, every pair keeps the side that separates it best, linearised in all positions and angles; the outer
+side is minimised, overlaps being penalised. At the end the centres are moved apart until all are disjoint.
+Starts are random, or move one or two hexagons of the best packing so far.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ def solve(case: Case, seconds: float, rng: np.random.Generator) -> list[list[flo
     end = time.process_time() + seconds
     while best is None or time.process_time() < end:
         z = np.concatenate([rng.uniform(-3, 3, 2 * COUNT), rng.uniform(0, SIXTH, COUNT)])
-        z = descend(z, end)
-        z = apart(z)
+        if best is not None and rng.random() < 0.7:  # move one or two hexagons of the best
+            kept = rng.permutation(COUNT)[int(rng.integers(1, 3)) :]
+            for offset in (0, COUNT, 2 * COUNT):
+                z[offset + kept] = best[offset + kept]
+        z = apart(descend(z, end, least))
         if outer_side(z)[0] < least:
             best, least = z, outer_side(z)[0]
     x, y, angle = best[:COUNT], best[COUNT : 2 * COUNT], best[2 * COUNT :]
@@ -38,11 +41,13 @@ def solve(case: Case, seconds: float, rng: np.random.Generator) -> list[list[flo
     return np.stack([x, y, np.tan(folded / 2)], axis=1).tolist()
 
 
-def descend(z: NDArray[np.float64], end: float) -> NDArray[np.float64]:
-    """Returns a local optimum of the outer side plus penalised overlaps."""
+def descend(z: NDArray[np.float64], end: float, least: float) -> NDArray[np.float64]:
+    """Returns a local optimum of the outer side plus penalised overlaps, cut short where `least` is out of reach."""
     radius = 0.5
     value = merit(z)
     while radius > 1e-10 and time.process_time() < end + 1:
+        if radius < 1e-2 and value > least + 0.05:
+            return z
         step = linear_step(z, radius)
         if step is None:
             return z
@@ -103,7 +108,7 @@ def linear_step(z: NDArray[np.float64], radius: float) -> NDArray[np.float64] | 
     hold = np.zeros((len(near), size + 1 + pairs))
     hold[:, :size] = -slopes[near]
     hold[np.arange(len(near)), size + 1 + near] = -1
-    now, needs = outer_side(z)
+    _, needs = outer_side(z)
     inside = np.zeros((6 * COUNT, size + 1 + pairs))
     angle = z[2 * COUNT :]
     for k in range(6):
@@ -122,16 +127,14 @@ def linear_step(z: NDArray[np.float64], radius: float) -> NDArray[np.float64] | 
         bounds=[(-radius, radius)] * size + [(None, None)] + [(0, None)] * pairs,
         method="highs",
     )
-    del now
     return found.x[:size] if found.status == 0 else None
 
 
 def apart(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the packing with its centres scaled until no two overlap."""
-    low, high = 1.0, 1.0
+    scale = 1.0
     moved = z.copy()
     while separations(moved).max(axis=1).min() < 1e-14:
-        high *= 1 + max(1e-13, high - 1)
-        moved[: 2 * COUNT] = z[: 2 * COUNT] * high
-    del low
+        scale += max(1e-13, scale - 1)
+        moved[: 2 * COUNT] = z[: 2 * COUNT] * scale
     return moved

@@ -49,7 +49,11 @@ def test_the_score_agrees_with_rational_arithmetic_and_keeps_the_bound(heights: 
     n, total = len(exact), sum(exact)
     if total in (0, n):
         return
-    valid = [h * n / (2 * total) for h in exact] if 2 * total >= n else [1 - (1 - h) * n / (2 * (n - total)) for h in exact]
+    valid = (
+        [h * n / (2 * total) for h in exact]
+        if 2 * total >= n
+        else [1 - (1 - h) * n / (2 * (n - total)) for h in exact]
+    )
     assert sum(valid) == Fraction(n, 2)
     assert all(0 <= h <= 1 for h in valid)
     largest = max(
