@@ -20,6 +20,12 @@ COMMANDS = {
     "evaluate": ("problems", "Judge one program file."),
     "check": ("problems", "Tell what is wrong with a problem module."),
     "new": ("problems", "Write a small problem to start from."),
+    "serve": ("service", "Host runs behind an HTTP API."),
+    "submit": ("client", "Begin a run on a service."),
+    "list": ("client", "List the runs of a service."),
+    "status": ("client", "Tell how a run of a service is doing."),
+    "stop": ("client", "End a run of a service."),
+    "fetch": ("client", "Clone the lineage of a run of a service."),
     "worker": ("service", "Do jobs of runs that use a broker."),
     "doctor": ("problems", "Tell which protections and tools this machine has."),
 }
@@ -37,7 +43,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"discovery.commands.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, {"list": "list_runs"}.get(cmd_name, cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

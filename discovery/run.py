@@ -282,12 +282,14 @@ def replayed_state(folder: RunFolder) -> RunState:
     return state
 
 
-def embedded_executor(config: RunConfig, problem: Problem) -> Executor:
-    """Returns an executor on this machine."""
+def embedded_executor(config: RunConfig, problem: Problem, *, untrusted: bool = False) -> Executor:
+    """Returns an executor on this machine; the code of an untrusted problem is confined."""
     model: Model | None = LiteLLMModel(config.models) if config.models.models else None
     secret = secret_of(config)
     return EmbeddedExecutor(
-        make_judge=lambda: JudgeProcess(problem.source, secret, unsafe=config.unsafe, tier=config.tier),
+        make_judge=lambda: JudgeProcess(
+            problem.source, secret, unsafe=config.unsafe, tier=config.tier, untrusted=untrusted
+        ),
         slots=config.workers,
         operators=OPERATORS,
         model=model,

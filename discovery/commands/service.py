@@ -1,15 +1,24 @@
-"""`discovery worker`: the parts of a run that work on other machines."""
+"""`discovery worker` and `discovery serve`: the parts that work for runs on this machine or on others."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from discovery.broker import QUEUES, BrokerConfig
 from discovery.errors import ConfigError
 
+if TYPE_CHECKING:
+    from discovery.hosting import Host
+
+OUTAGE_LIMIT_S = 30 * 86400.0
+"""A service waits for its broker; a person sees it in the state of its runs."""
 BROKER = click.option(
     "--broker",
     envvar="DISCOVERY_BROKER",
@@ -53,3 +62,86 @@ def require_broker(broker: str | None) -> str:
     if not broker:
         raise ConfigError("no broker is named; give --broker redis://HOST:PORT/0, or set DISCOVERY_BROKER")
     return broker
+
+
+@click.command()
+@click.option(
+    "--host", default="127.0.0.1", help="Address to listen on; others than loopback need DISCOVERY_TOKEN."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8420, help="Port to listen on.  [default: 8420]"
+)
+@click.option(
+    "--runs",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    help="Where runs lie.  [default: runs]",
+)
+@click.option("--max-runs", type=click.IntRange(1), default=32, help="Runs under way at once.  [default: 32]")
+@click.option(
+    "--max-workers",
+    type=click.IntRange(1),
+    default=256,
+    help="Evaluations at once of one run.  [default: 256]",
+)
+@click.option(
+    "--max-upload-mib", type=click.IntRange(1, 1024), default=16, help="Largest request.  [default: 16]"
+)
+@click.option(
+    "--api-base", envvar="DISCOVERY_API_BASE", help="Base URL of the endpoint that runs with models use."
+)
+@click.option("--demo", help="Begin one run of this problem, named demo, if there is none of that name.")
+@click.option(
+    "--demo-evals", type=click.IntRange(1), default=2000, help="Evaluations of that run.  [default: 2000]"
+)
+@BROKER
+def serve(
+    host: str, port: int, folder: Path, max_runs: int, max_workers: int, max_upload_mib: int, **options: Any
+) -> None:
+    """Host any number of runs behind an HTTP API, until SIGTERM; unfinished ones go on at the next start.
+
+    Without a broker, runs are done on this machine. Callers present the secret in DISCOVERY_TOKEN, if it is set.
+    """
+    import uvicorn
+
+    from discovery.hosting import Host, HostConfig
+    from discovery.service import ServiceConfig, check_address, is_loopback, make_app
+
+    token = os.environ.get("DISCOVERY_TOKEN", "")
+    check_address(host, token)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
+    broker = BrokerConfig(options["broker"], outage_limit_s=OUTAGE_LIMIT_S) if options["broker"] else None
+    hosted = Host(HostConfig(folder, broker, most_runs=max_runs, most_workers=max_workers))
+    config = ServiceConfig(token, is_loopback(host), max_upload_mib << 20, options["api_base"])
+    try:
+        for name in hosted.resume_unfinished():
+            click.echo(f"run {name} goes on", err=True)
+        if (problem := options["demo"]) and "demo" not in {run.name for run in hosted.runs()}:
+            _begin_demo(hosted, problem, options["demo_evals"])
+        app = make_app(hosted, config, lambda: _check_ready(broker))
+        click.echo(f"listening on http://{host}:{port}, runs in {folder.absolute()}", err=True)
+        settings = uvicorn.Config(
+            app, host=host, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=3,
+            server_header=False, proxy_headers=False,
+        )  # fmt: skip
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends on them, then hands them on to us
+            signal.signal(number, lambda *_: None)
+        uvicorn.Server(settings).run()
+    finally:
+        hosted.close()
+
+
+def _begin_demo(hosted: Host, problem: str, evaluations: int) -> None:
+    from discovery.commands.search import make_config
+
+    hosted.create(
+        "demo", lambda spec: make_config({"problem": spec, "evals": evaluations}, "--demo"), problem
+    )
+
+
+def _check_ready(broker: BrokerConfig | None) -> None:
+    if broker is not None:
+        from discovery.celery_executor import check_broker
+
+        check_broker(broker)

@@ -72,7 +72,7 @@ def confine(folder: str, readable: Iterable[str], *, may_fork: bool = True) -> N
             *landlock.readable_paths(native=True),
             "/proc",
             f"{sys.prefix}/pyvenv.cfg",
-            package,
+            str(package),
             *readable,
         ]
         ruleset = landlock.build(

@@ -18,10 +18,10 @@ ATTACKS = {
     "reads a file": "open({secret!r}).read()",
     "writes a file": "open({secret!r} + '.new', 'w')",
     "writes to /tmp": "open('/tmp/discovery-confine-test', 'w')",
-    "changes a mode": "os.chmod({secret!r}, 0o777)",
+    "changes a mode": "__import__('os').chmod({secret!r}, 0o777)",
     "connects": "__import__('socket').create_connection(('127.0.0.1', {port}), 2)",
     "reads its owner's environment": "open(f'/proc/{pid}/environ').read()",
-    "signals its owner": "os.kill({pid}, 0)",
+    "signals its owner": "__import__('os').kill({pid}, 0)",
 }
 
 
