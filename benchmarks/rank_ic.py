@@ -2,9 +2,9 @@
 
     python -m benchmarks.rank_ic [--days 2500] [--names 300] [--rounds 15] [--seed 0]
 
-5 % of the values are missing, labels have Student-t4 tails. Times are medians of one
-thread's processor milliseconds, so that neighbours on the machine count little; the paths are interleaved round by round, the group-by is timed in three rounds. Prints one line
-of JSON.
+5 % of the values are missing, labels have Student-t4 tails. Times are medians of one thread's processor
+milliseconds, so that neighbours on the machine count little; the paths are interleaved round by round, the
+group-by is timed in three rounds. Prints one line of JSON.
 """
 
 from __future__ import annotations
