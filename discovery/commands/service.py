@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +39,11 @@ BROKER = click.option(
 @click.option(
     "--unsafe", is_flag=True, help="Accept jobs that ask for no whole sandbox (never for untrusted code)."
 )
+@click.option(
+    "--alive-file", type=click.Path(path_type=Path), help="A file to touch every 5 s, for health checks."
+)
 @BROKER
-def worker(queues: str, concurrency: int, unsafe: bool, broker: str | None) -> None:
+def worker(queues: str, concurrency: int, unsafe: bool, alive_file: Path | None, broker: str | None) -> None:
     """Do the jobs of runs that were started with --broker, until SIGTERM.
 
     A worker for `evaluate` needs no key and no network but the broker's; one for `propose` runs no candidate.
@@ -50,7 +56,15 @@ def worker(queues: str, concurrency: int, unsafe: bool, broker: str | None) -> N
     from discovery.job_runner import serve_queues
 
     click.echo(f"worker for {', '.join(names)}: {concurrency} jobs at a time from {config.shown}", err=True)
+    if alive_file is not None:
+        threading.Thread(target=_touch, args=(alive_file,), name="alive", daemon=True).start()
     sys.exit(serve_queues(config, names, concurrency=concurrency, unsafe=unsafe))
+
+
+def _touch(path: Path) -> None:
+    while True:
+        path.touch()
+        time.sleep(5)
 
 
 def require_broker(broker: str | None) -> str:
@@ -91,6 +105,11 @@ def require_broker(broker: str | None) -> str:
 @click.option(
     "--api-base", envvar="DISCOVERY_API_BASE", help="Base URL of the endpoint that runs with models use."
 )
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="Holds the callers' secret; made if it is not there.",
+)
 @click.option("--demo", help="Begin one run of this problem, named demo, if there is none of that name.")
 @click.option(
     "--demo-evals", type=click.IntRange(1), default=2000, help="Evaluations of that run.  [default: 2000]"
@@ -108,7 +127,7 @@ def serve(
     from discovery.hosting import Host, HostConfig
     from discovery.service import ServiceConfig, check_address, is_loopback, make_app
 
-    token = os.environ.get("DISCOVERY_TOKEN", "")
+    token = os.environ.get("DISCOVERY_TOKEN", "") or _token_of(options["token_file"])
     check_address(host, token)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
     broker = BrokerConfig(options["broker"], outage_limit_s=OUTAGE_LIMIT_S) if options["broker"] else None
@@ -130,6 +149,26 @@ def serve(
         uvicorn.Server(settings).run()
     finally:
         hosted.close()
+
+
+def _token_of(path: Path | None) -> str:
+    """Returns the secret in a file, which is made where there is none.
+
+    Raises:
+        ConfigError: the file cannot be read or written.
+    """
+    if path is None:
+        return ""
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(
+                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
+            ) as file:
+                file.write(secrets.token_urlsafe(24) + "\n")
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the token file {path} cannot be used: {error}") from error
 
 
 def _begin_demo(hosted: Host, problem: str, evaluations: int) -> None:
