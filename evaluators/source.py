@@ -17,7 +17,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import entry_points
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -101,6 +100,10 @@ def locate(spec: str) -> tuple[str, str, Location]:
     for location in _shipped():
         if location.name == spec:
             return "name", spec, location
+    from importlib.metadata import (
+        entry_points,
+    )  # 40 modules that a process which forks programs need not carry
+
     registered = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
     if spec in registered:
         return "module", registered[spec], _locate_module(registered[spec], name=spec)

@@ -250,6 +250,9 @@ def main() -> NoReturn:
     except (ProblemError, JudgeError, SandboxError) as error:
         with contextlib.suppress(OSError):
             control.send(channel, _error(error))
+    except Exception as error:  # noqa: BLE001 - a worker's outermost loop: a fault of ours must not pass for a program's
+        with contextlib.suppress(OSError):
+            control.send(channel, _error(SandboxError(f"the judge failed: {type(error).__name__}: {error}")))
     finally:
         if sandbox is not None:
             sandbox.close()

@@ -10,6 +10,7 @@ import inspect
 import json
 import linecache
 import os
+import random  # noqa: TID251 - to seed it
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -51,7 +52,6 @@ def serve(
         return
     paths: frozenset[str] = frozenset()
     is_loading = True
-    _reseed_standard_generator()
     try:
         start = json.loads(first[1])
         paths = frozenset(start["files"])
@@ -62,6 +62,8 @@ def serve(
             inputs = plain.decode(message[1], writable=True)
             options = _options(extras, reader, out_fd, max_bytes, start["deadline_s"]) if extras else {}
             _answer(out_fd, frames.OUTPUT, run(program, inputs, **options), max_bytes)
+            if message[0] == frames.LAST_INPUTS:
+                return
     except MemoryError:
         reserve.clear()
         frames.write_all(out_fd, _MEMORY_FRAME)
@@ -72,10 +74,7 @@ def serve(
 
 
 def warm_up() -> None:
-    """Serves a few programs of our own in the zygote, so that less is left to do (and to copy) in each child.
-
-    It also seeds the global generators: programs that draw from them give the same output every time.
-    """
+    """Serves a few programs of our own in the zygote, so that less is left to do (and to copy) in each child."""
     value = {"numbers": [1, 2.5], "text": "warm", "array": np.ones((2, 2))}
     start = {
         "files": {"warm.py": _WARM_PROGRAM},
@@ -93,14 +92,12 @@ def warm_up() -> None:
         for descriptor in (read_fd, drain, answer_fd):
             os.close(descriptor)
     del sys.modules["warm"], linecache.cache["warm.py"]
+
+
+def seed_generators() -> None:
+    """Seeds the global generators: programs that draw from them give the same output every time."""
+    random.seed(0)
     np.random.seed(0)  # noqa: NPY002, TID251 - the programs' generator, not ours
-
-
-def _reseed_standard_generator() -> None:
-    """Seeds `random`, which the fork has seeded at random."""
-    standard = sys.modules.get("random")
-    if standard is not None:
-        standard.seed(0)
 
 
 class _Refused(Exception):

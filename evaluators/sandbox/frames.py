@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 # judge -> child
-PROGRAM, INPUTS, REPLY = b"P", b"I", b"A"
+PROGRAM, INPUTS, LAST_INPUTS, REPLY = b"P", b"I", b"L", b"A"
 # child -> judge
 OUTPUT, REPORT, REQUEST, ERROR, REFUSED = b"O", b"R", b"Q", b"E", b"X"
 

@@ -155,16 +155,12 @@ class LinuxSandbox:
             self._stop_zygote()
             raise SandboxError(f"the zygote is gone: {error.strerror}") from error
 
-    def ask(self, message: object, timeout_s: float = _ANSWER_TIMEOUT_S) -> dict[str, Any]:
-        """Returns the zygote's answer to a request.
+    def receive(self, timeout_s: float = _ANSWER_TIMEOUT_S) -> dict[str, Any]:
+        """Returns the zygote's answer to the request before.
 
         Raises:
             SandboxError: it is gone, says nothing, or reports a fault.
         """
-        self.send(message)
-        return self._receive(timeout_s)
-
-    def _receive(self, timeout_s: float) -> dict[str, Any]:
         if self._channel is None:
             raise SandboxError("the sandbox is closed")
         self._channel.settimeout(timeout_s)
@@ -197,7 +193,8 @@ class LinuxSandbox:
         finally:
             theirs.close()
         self._channel = ours
-        answer = self.ask(self._request, _START_TIMEOUT_S)
+        self.send(self._request)
+        answer = self.receive(_START_TIMEOUT_S)
         if "missing" in answer:
             self._stop_zygote()
             raise SandboxUnavailable(answer["missing"])

@@ -37,6 +37,7 @@ class Ready:
     layers: tuple[str, ...]
     run: Callable[..., Any]
     own_pid_namespace: int | None
+    has_one_thread: bool
     uid_lock: socket.socket | None
 
 
@@ -82,9 +83,10 @@ def prepare(request: Mapping[str, Any]) -> Ready:
         user_tasks=0 if uid is not None else _count_tasks(),
     )
     child.warm_up()
+    child.seed_generators()
     gc.collect()
     gc.freeze()
-    return Ready(plan, _layers(plan), run, own, uid_lock)
+    return Ready(plan, _layers(plan), run, own, len(os.listdir("/proc/self/task")) == 1, uid_lock)
 
 
 def _prepare_without_locks(request: Mapping[str, Any]) -> Ready:
@@ -93,7 +95,7 @@ def _prepare_without_locks(request: Mapping[str, Any]) -> Ready:
     plan = lock.Plan(scratch=_make_scratch(is_private=False, uid=None), base_bytes=0, user_tasks=1 << 16)
     gc.collect()
     gc.freeze()
-    return Ready(plan, ("process-group", "rlimits"), run, None, None)
+    return Ready(plan, ("process-group", "rlimits"), run, None, False, None)
 
 
 def _require(condition: bool, message: str) -> None:

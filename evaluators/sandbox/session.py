@@ -55,8 +55,8 @@ class Zygote(Protocol):
         """Sends a request."""
         ...
 
-    def ask(self, message: object) -> dict[str, Any]:
-        """Returns the answer to a request."""
+    def receive(self) -> dict[str, Any]:
+        """Returns the answer to the request before."""
         ...
 
 
@@ -81,7 +81,9 @@ class LinuxSession:
         self._limits = limits
         self._max_bytes = limits.output_mib * _MIB
         self._watches_scratch = "namespaces" not in zygote.layers
+        self._cases = max(1, cases)
         self._cases_begun = 0
+        self._is_reaping = False
         self._cpu_s = 0.0
         self._is_open = True
         self._pending = bytearray()
@@ -97,7 +99,7 @@ class LinuxSession:
             "deadline_s": min(limits.wall_s, limits.cpu_s),
         }
         self._pending += frames.frame(frames.PROGRAM, json.dumps(start).encode())
-        self._spawn(max(1, cases))
+        self._spawn()
 
     def run(self, inputs: PlainData, oracle: Oracle | None = None) -> Outcome:
         """Returns how the next case ended."""
@@ -105,7 +107,8 @@ class LinuxSession:
             raise SandboxError("this session is over; start another one")
         self._cases_begun += 1
         self._report, self._reported_bytes = None, 0
-        self._pending += frames.frame(frames.INPUTS, plain.encode(inputs))
+        is_last = self._cases_begun >= self._cases
+        self._pending += frames.frame(frames.LAST_INPUTS if is_last else frames.INPUTS, plain.encode(inputs))
         try:
             ended = self._exchange(oracle)
         except BaseException:
@@ -120,6 +123,8 @@ class LinuxSession:
         self._read_log()
         if self._has_too_much_log():
             return self._close_with(self._log_end())
+        if is_last:
+            self._ask_to_reap(0.0)  # which goes on while the output is being scored
         if output is None and self._has_report():
             return self._reported(is_partial=False)
         return Outcome(Status.OK, output, feedback=self._feedback(""))
@@ -127,12 +132,14 @@ class LinuxSession:
     def close(self) -> float:
         """Ends the child; returns the CPU seconds it took."""
         if self._is_open:
-            self._reap(0.0)
+            self._ask_to_reap(0.0)
+        if self._is_reaping:
+            self._await_reaping()
         return self._cpu_s
 
     # ---- the child's life
 
-    def _spawn(self, cases: int) -> None:
+    def _spawn(self) -> None:
         in_read, self._in = os.pipe()
         self._out, out_write = os.pipe()
         self._log_fd, log_write = os.pipe()
@@ -142,7 +149,7 @@ class LinuxSession:
                 os.set_blocking(descriptor, False)
             limits = self._limits
             numbers = [
-                limits.cpu_s * cases,
+                limits.cpu_s * self._cases,
                 limits.memory_mib,
                 limits.scratch_mib,
                 limits.processes,
@@ -162,9 +169,22 @@ class LinuxSession:
             self._poll.register(self._zygote.hangup_fd, 0)
 
     def _reap(self, grace_s: float) -> dict[str, Any]:
+        self._ask_to_reap(grace_s)
+        return self._await_reaping()
+
+    def _ask_to_reap(self, grace_s: float) -> None:
         self._is_open = False
         try:
-            answer = self._zygote.ask({"do": "reap", "grace_s": grace_s})
+            self._zygote.send({"do": "reap", "grace_s": grace_s})
+            self._is_reaping = True
+        except SandboxError:
+            self._close_descriptors()
+            raise
+
+    def _await_reaping(self) -> dict[str, Any]:
+        self._is_reaping = False
+        try:
+            answer = self._zygote.receive()
             self._read_log()
         finally:
             self._close_descriptors()
@@ -173,9 +193,8 @@ class LinuxSession:
 
     def _abandon(self) -> None:
         """Ends the child after a failure on this side, which is what counts."""
-        if self._is_open:
-            with contextlib.suppress(SandboxError):
-                self._reap(0.0)
+        with contextlib.suppress(SandboxError):
+            self.close()
 
     def _close_descriptors(self) -> None:
         self._is_open = False
@@ -183,9 +202,8 @@ class LinuxSession:
             os.close(descriptor)
 
     def _close_with(self, end: _End) -> Outcome:
-        """Ends the child and returns the outcome; a time limit that caught it counts like ours."""
-        if self._is_open:
-            self._reap(0.0)
+        """Ends the child and returns the outcome."""
+        self.close()
         if end.allows_report and self._has_report():
             return self._reported(is_partial=True)
         return Outcome(end.status, reason=end.reason, feedback=self._feedback(end.trace))
@@ -226,7 +244,8 @@ class LinuxSession:
             if now >= deadline:
                 return _End(Status.TIMEOUT, f"ran longer than {limits.wall_s:g} s", allows_report=True)
             if now >= next_watch:
-                used = self._zygote.ask({"do": "watch"})
+                self._zygote.send({"do": "watch"})
+                used = self._zygote.receive()
                 if (end := self._judge_use(used)) is not None:
                     return end
                 cpu_left = limits.cpu_s * self._cases_begun - float(used["cpu_s"])

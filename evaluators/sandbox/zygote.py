@@ -99,13 +99,14 @@ class Zygote:
                 os.rmdir(self._ready.plan.scratch)
 
     def _fork(self) -> int:
+        fork = kernel.fork if self._ready.has_one_thread else os.fork
         own = self._ready.own_pid_namespace
         if own is None:
-            return os.fork()
+            return fork()
         kernel.unshare(kernel.CLONE_NEWPID)
         pid = -1
         try:
-            pid = os.fork()
+            pid = fork()
         finally:
             if pid:
                 kernel.setns(own, kernel.CLONE_NEWPID)  # else the next unshare fails
@@ -117,6 +118,8 @@ class Zygote:
         except BaseException:  # noqa: BLE001 - no program may run in a process that is not locked
             os._exit(LOCK_FAILED)
         try:
+            if not self._ready.has_one_thread:
+                child.seed_generators()  # os.fork has seeded one of them at random
             child.serve(self._ready.run, self._extras, self._reserve)
         finally:
             os._exit(0)

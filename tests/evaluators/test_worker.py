@@ -13,9 +13,11 @@ import time
 import psutil
 import pytest
 
+from evaluators import worker
 from evaluators.contract import Program
 from evaluators.judge import JudgeError
 from evaluators.problem import ProblemError, load_problem
+from evaluators.sandbox import SandboxError
 from evaluators.worker import JudgeProcess
 from tests.evaluators.arena import HONEST, PROBLEM, SECRET, STRICT
 
@@ -202,6 +204,18 @@ def test_a_broken_scorer_is_the_problems_fault(judge_of):
             judge.evaluate(HONEST_PROGRAM)
 
 
+def test_a_fault_of_the_judge_itself_is_no_verdict(tmp_path, monkeypatch):
+    problem = write_problem(tmp_path)
+    boot = (
+        "import evaluators.judge as j; j.Judge._judge = lambda *a: 1 / 0; from evaluators.worker import main"
+    )
+    monkeypatch.setattr(worker, "_BOOT", worker._BOOT.replace("from evaluators.worker import main", boot))
+    judge = JudgeProcess(problem.source, SECRET, tier=1)
+    with pytest.raises(SandboxError, match="the judge failed: ZeroDivisionError"):
+        judge.evaluate(HONEST_PROGRAM)
+    judge.close()
+
+
 def test_a_changed_problem_is_noticed(tmp_path):
     problem = write_problem(tmp_path)
     (tmp_path / "one_more.py").write_text("x = 1\n")
@@ -218,8 +232,10 @@ def test_cases_that_cannot_be_drawn_are_named(judge_of):
 
 OWNER = """
 import sys, time
+from evaluators import worker
 from evaluators.contract import Program
 from evaluators.problem import load_problem
+from evaluators.sandbox import SandboxError
 from evaluators.worker import JudgeProcess
 judge = JudgeProcess(load_problem(sys.argv[1]).source, b"s", tier=1)
 print(judge.pid, flush=True)
