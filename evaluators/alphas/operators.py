@@ -152,13 +152,12 @@ def ewma(x: ArrayLike, days: float) -> Array:
     """Returns the exponentially weighted mean with half-life `days`; unknown days are skipped."""
     values = _array(x)
     keep = 0.5 ** (1.0 / max(0.1, float(days)))
-    total, weight = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    known = np.isfinite(values)
+    sums = np.stack([np.where(known, values, 0.0), known], axis=1)
+    for day in range(1, len(sums)):
+        sums[day] += keep * sums[day - 1]
     out = np.full_like(values, np.nan)
-    for day, row in enumerate(values):
-        known = np.isfinite(row)
-        total = total * keep + np.where(known, row, 0.0)
-        weight = weight * keep + known
-        np.divide(total, weight, out=out[day], where=known & (weight > 0))
+    np.divide(sums[:, 0], sums[:, 1], out=out, where=known)
     return out
 
 

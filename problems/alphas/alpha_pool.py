@@ -32,37 +32,41 @@ PANEL = None  # a folder written by `discovery panel import`; a synthetic market
 SEALED = True
 EXAMINER = Examiner(PANEL, members=8, sealed=not SEALED)
 
-SEED = '''"""A pool of factors, each in a function of its own."""
+SEED = '''"""A pool of factors, each in a function of its own; windows are half-lives in days."""
 
 import numpy as np
 
 from evaluators.alphas import operators as op
 
 # EVOLVE-BLOCK-START
-def trend(x):
-    return op.divide(op.ts_mean(x["close"], 10), op.ts_mean(x["close"], 60)) - 1.0
+def trend(x, fast=8.0, slow=40.0):
+    return op.divide(op.ewma(x["close"], fast), op.ewma(x["close"], slow))
 
 
-def busy(x):
+def busy(x, fast=5.0, slow=60.0):
     volume = op.log(x["volume"])
-    return op.ts_mean(volume, 10) - op.ts_mean(volume, 120)
+    return op.ewma(volume, fast) - op.ewma(volume, slow)
 
 
-def location(x):
-    return op.ts_mean(op.divide(x["close"] - x["low"], x["high"] - x["low"]), 10)
+def location(x, days=5.0):
+    return op.ewma(op.divide(x["close"] - x["low"], x["high"] - x["low"]), days)
 
 
-def width(x):
+def width(x, fast=5.0, slow=60.0):
     spread = op.log(op.divide(x["high"], x["low"]))
-    return op.divide(op.ts_mean(spread, 10), op.ts_mean(spread, 60))
+    return op.divide(op.ewma(spread, fast), op.ewma(spread, slow))
 
 
-def premium(x):
-    return op.ts_mean(op.log(op.divide(x["vwap"], x["close"])), 10)
+def premium(x, days=5.0):
+    return op.ewma(op.log(op.divide(x["vwap"], x["close"])), days)
+
+
+def overnight(x, days=5.0):
+    return op.ewma(op.divide(x["open"], op.delay(x["close"], 1)), days)
 
 
 def factors(x):
-    return [trend(x), busy(x), location(x), width(x), premium(x)]
+    return [trend(x), busy(x), location(x), width(x), premium(x), overnight(x)]
 # EVOLVE-BLOCK-END
 '''
 

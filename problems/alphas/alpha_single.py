@@ -31,23 +31,22 @@ PANEL = None  # a folder written by `discovery panel import`; a synthetic market
 SEALED = True
 EXAMINER = Examiner(PANEL, sealed=not SEALED)
 
-SEED = '''"""A factor: how far the price is from its average, and how busy the trading is."""
+SEED = '''"""How far the price is from its average, and how busy the trading; windows are half-lives in days."""
 
 import numpy as np
 
 from evaluators.alphas import operators as op
 
 # EVOLVE-BLOCK-START
-FAST = 5
-SLOW = 60
-WEIGHT = 0.5
+TREND = 1.0
+BUSY = 0.5
 
 
-def factor(x):
-    trend = op.divide(op.ts_mean(x["close"], FAST), op.ts_mean(x["close"], SLOW)) - 1.0
+def factor(x, fast=8.0, slow=40.0, days=5.0, usual=60.0):
+    trend = op.divide(op.ewma(x["close"], fast), op.ewma(x["close"], slow))
     volume = op.log(x["volume"])
-    busy = op.ts_mean(volume, FAST) - op.ts_mean(volume, SLOW)
-    return op.cs_rank(trend) + WEIGHT * op.cs_rank(busy)
+    busy = op.ewma(volume, days) - op.ewma(volume, usual)
+    return TREND * op.cs_rank(trend) + BUSY * op.cs_rank(busy)
 # EVOLVE-BLOCK-END
 '''
 

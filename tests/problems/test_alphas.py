@@ -118,9 +118,9 @@ def test_the_pool_is_judged_and_its_test_opens_on_demand(tmp_path) -> None:
     with closing(JudgeProcess(problem.source, b"a secret for tests")) as judge:
         sealed = judge.evaluate(problem.seed)
         assert sealed.is_ok, sealed.reason
-        assert sealed.metrics["members"] == 5
+        assert sealed.metrics["members"] == 6
         assert sealed.metrics["probes_passed"] == 15
-        leak = pool.replace("def width(x):\n", "def width(x):\n    return np.roll(x['close'], -1, axis=0)\n")
+        leak = pool.replace("return [trend(x)", "return [np.roll(x['close'], -1, axis=0)")
         assert "looks ahead" in judge.evaluate(Program({"program.py": leak})).reason
         copy = pool.replace("busy(x), location(x)", "busy(x), -busy(x)")
         assert judge.evaluate(Program({"program.py": copy})).metrics["left_out"] == 1
