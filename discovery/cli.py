@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": ("problems", "Judge one program file."),
     "check": ("problems", "Tell what is wrong with a problem module."),
     "new": ("problems", "Write a small problem to start from."),
+    "panel": ("panels", "Import, inspect and synthesize panels of prices."),
     "serve": ("service", "Host runs behind an HTTP API."),
     "submit": ("client", "Begin a run on a service."),
     "list": ("client", "List the runs of a service."),

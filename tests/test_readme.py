@@ -41,7 +41,7 @@ def test_the_table_tells_of_both() -> None:
 def test_every_command_is_named_and_every_named_command_exists() -> None:
     named = set()
     for cell in re.findall(r"^\| `discovery ([^`]+)` \|", README, re.MULTILINE):
-        named |= set(re.findall(r"[a-z]+", cell))
+        named |= set(re.findall(r"\b[a-z]+\b", cell))
     assert named == set(COMMANDS)
     for name in re.findall(r"^    discovery (\w+)", README, re.MULTILINE):
         assert name in COMMANDS

@@ -14,8 +14,22 @@ from tests.discovery.conftest import Discovery, last_json
 KEY = "sk-secret-0123456789abcdef"
 
 
-def run(discovery: Discovery, toy: Path, out: Path, api_base: str, *more: object) -> subprocess.CompletedProcess[str]:
-    arguments = ("run", toy, "--seed", 2, "--out", out, "--model", "scripted", "--api-base", api_base, "--json")
+def run(
+    discovery: Discovery, toy: Path, out: Path, api_base: str, *more: object
+) -> subprocess.CompletedProcess[str]:
+    arguments = (
+        "run",
+        toy,
+        "--seed",
+        2,
+        "--out",
+        out,
+        "--model",
+        "scripted",
+        "--api-base",
+        api_base,
+        "--json",
+    )
     return discovery(*arguments, *more, OPENAI_API_KEY=KEY)
 
 
@@ -34,7 +48,9 @@ def test_a_model_improves_the_program_and_everything_is_accounted_for(
         assert all(KEY in request.headers.get("authorization", KEY) for request in endpoint.requests)
     assert done.returncode == 0, done.stderr
     summary = last_json(done)
-    records = [entry["record"] for entry in read_entries(out / "journal.jsonl") if entry["type"] == "evaluated"]
+    records = [
+        entry["record"] for entry in read_entries(out / "journal.jsonl") if entry["type"] == "evaluated"
+    ]
     by = {record["operator"] for record in records}
     assert {"seed", "diff", "tune"} <= by
     assert summary["model_calls"] == summary["unpriced_calls"] <= asked
@@ -43,7 +59,9 @@ def test_a_model_improves_the_program_and_everything_is_accounted_for(
     assert summary["best_score"] > records[0]["evaluation"]["score"]
     told = next(record for record in records if record.get("texts"))
     assert "Idea" not in told["texts"]["idea"]
-    log = subprocess.run(["git", "-C", out / "lineage", "log", "all"], capture_output=True, text=True, check=True)
+    log = subprocess.run(
+        ["git", "-C", out / "lineage", "log", "all"], capture_output=True, text=True, check=True
+    )
     assert "Cost-USD: unknown" in log.stdout
     assert KEY.encode() not in everything(out, done)
 
