@@ -2,11 +2,14 @@
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+RUN python -m venv /opt/venv \
+    && python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > needs.txt \
+    && /opt/venv/bin/pip install --no-cache-dir -r needs.txt
 COPY discovery discovery
 COPY islands islands
 COPY evaluators evaluators
 COPY problems problems
-RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir . && /opt/venv/bin/python -m compileall -q /opt/venv
+RUN /opt/venv/bin/pip install --no-cache-dir --no-deps . && /opt/venv/bin/python -m compileall -q /opt/venv/lib/python3.11/site-packages/discovery
 
 FROM python:3.11-slim-bookworm AS service
 RUN apt-get update \

@@ -1,6 +1,6 @@
 """Everything that can happen to a distributed run, done to it on purpose; then everything is counted.
 
-    python -m benchmarks.chaos [--evals 500] [--kinds-each 3] [--seed 1] [--pause-s 2] [--short]
+    python -m benchmarks.chaos [--evals 500] [--kinds-each 3] [--seed 1] [--pause-s 1.5] [--short]
 
 A run over 3 evaluator and 2 proposer processes on a real Redis, with a scripted model. Every few seconds one of: a
 worker killed -9, one worker's child killed (as the kernel does when memory runs out), a worker stopped for longer than
@@ -76,7 +76,7 @@ class Cluster:
     def __init__(self, place: Path, evals: int, seed: int, *, is_poisoned: bool) -> None:
         self.place, self.evals, self.seed = place, evals, seed
         self.problem = place / "chaos.py"
-        self.problem.write_text(PROBLEM.format(work_s=0.05, is_poisoned=is_poisoned))
+        self.problem.write_text(PROBLEM.format(work_s=0.4, is_poisoned=is_poisoned))
         self.run = place / "run"
         self.redis = RedisServer()
         self.endpoint = ChatEndpoint(ScriptedMutator(seed=seed), latency=Latency(0.5, seed=seed))
@@ -293,7 +293,7 @@ def main() -> None:
     parser.add_argument("--evals", type=int, default=500)
     parser.add_argument("--kinds-each", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--pause-s", type=float, default=2.0)
+    parser.add_argument("--pause-s", type=float, default=1.5)
     parser.add_argument("--limit-s", type=float, default=1500.0)
     parser.add_argument(
         "--short", action="store_true", help="each kind once over 150 evaluations; no undisturbed run"
