@@ -11,6 +11,7 @@ the free lane keeps to its operators' share of the weights, so that it does not 
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -108,6 +109,8 @@ class Coordinator:
         self.duplicates = 0
         self.end: Finish | None = None
         self._operators = {name: operators[name] for name, weight in plan.weights.items() if weight > 0}
+        digest = hashlib.blake2b(f"proposals {plan.seed}".encode(), digest_size=8).digest()
+        self._proposal_seed = int.from_bytes(digest)  # proposers must not know the seed: hidden cases derive from it
         self._next_decision = 0
         self._proposing: dict[str, _Job] = {}
         self._queued: deque[_Job] = deque()
@@ -434,7 +437,7 @@ class Coordinator:
             decision,
             parents,
             context,
-            rng_key=(self.plan.seed, decision, 1),
+            rng_key=(self._proposal_seed, decision, 1),
             values=values,
             session=session,
         )
