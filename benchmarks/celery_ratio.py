@@ -87,7 +87,7 @@ def measure(place: Path, options: argparse.Namespace, *, with_broker: bool) -> t
                 "--out",
                 str(run),
                 "--workers",
-                "2",
+                str(options.evaluators),
             ),
             *(
                 "--model",
