@@ -53,6 +53,7 @@ def place(gpus, models):
 '''
 
 OBJECTIVE = Objective("inverse_pressure", "maximize", target=OPTIMUM, bound=OPTIMUM)
+BASELINE_60S = 25.25597174953524  # benchmarks/baselines/prism_placement.py, seed 0
 MEASURES = (
     Measure("free_spread", 0.0, 30.0, bins=12),
     Measure("load_spread", 0.0, 2.0, bins=12),
