@@ -54,7 +54,9 @@ class DirectExecutor:
             evaluation = Evaluation(Status.ERROR, reason=str(error), cases_total=1)
         else:
             measures = (metrics["first"], metrics["last"])
-            evaluation = Evaluation(Status.OK, metrics["closeness"], metrics, measures, cases_done=1, cases_total=1)
+            evaluation = Evaluation(
+                Status.OK, metrics["closeness"], metrics, measures, cases_done=1, cases_total=1
+            )
         self._events.append(Evaluated(job.job_id, replace(evaluation, cpu_s=0.001), time.time()))
 
     def next_events(self, timeout_s: float) -> list[Event]:
@@ -77,7 +79,9 @@ class Silent:
 
 def main() -> None:
     """Makes a run, resumes it, prints one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -101,7 +105,15 @@ def main() -> None:
         assert outcome.reason == "evaluations", outcome
         size = folder.journal.stat().st_size
         begun = time.perf_counter()
-        command = [sys.executable, "-m", "discovery", "resume", str(folder.path), "--evals", str(options.records + 10)]
+        command = [
+            sys.executable,
+            "-m",
+            "discovery",
+            "resume",
+            str(folder.path),
+            "--evals",
+            str(options.records + 10),
+        ]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             while folder.journal.stat().st_size < size + 1000:
                 assert process.poll() is None, "the resume ended early"
@@ -110,8 +122,12 @@ def main() -> None:
             code = process.wait()
             whole_s = time.perf_counter() - begun
         git_bytes = sum(f.stat().st_size for f in folder.lineage.rglob("*") if f.is_file())
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}")
-    print("| records | made in s | journal MB | git MB | first new evaluation after s | 10 more and the end after s | exit |")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
+    )
+    print(
+        "| records | made in s | journal MB | git MB | first new evaluation after s | 10 more and the end after s | exit |"
+    )
     print("|---|---|---|---|---|---|---|")
     print(
         f"| {options.records} | {made_s:.0f} | {size / 1e6:.0f} | {git_bytes / 1e6:.0f} | {first_s:.2f} | "

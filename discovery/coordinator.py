@@ -110,7 +110,9 @@ class Coordinator:
         self.end: Finish | None = None
         self._operators = {name: operators[name] for name, weight in plan.weights.items() if weight > 0}
         digest = hashlib.blake2b(f"proposals {plan.seed}".encode(), digest_size=8).digest()
-        self._proposal_seed = int.from_bytes(digest)  # proposers must not know the seed: hidden cases derive from it
+        self._proposal_seed = int.from_bytes(
+            digest
+        )  # proposers must not know the seed: hidden cases derive from it
         self._next_decision = 0
         self._proposing: dict[str, _Job] = {}
         self._queued: deque[_Job] = deque()

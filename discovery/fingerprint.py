@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import warnings
 from typing import Any
 
+from evaluators import trees
 from evaluators.contract import Program
 
 _IGNORED = frozenset({"ctx", "annotation", "returns", "type_comment", "type_ignores", "kind", "simple"})
@@ -36,9 +36,7 @@ def skeleton(program: Program) -> str:
 def parse(text: str) -> ast.Module | None:
     """Returns the syntax tree of a Python text, or None where it has none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
+        return trees.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -174,7 +174,9 @@ def check_model(config: ModelConfig) -> None:
         ModelError: (fatal) a name without provider, or a key that is not in the environment, by its name.
     """
     litellm = load_litellm()
-    for name in [name for name, value in os.environ.items() if name.endswith("_API_KEY") and not value.strip()]:
+    for name in [
+        name for name, value in os.environ.items() if name.endswith("_API_KEY") and not value.strip()
+    ]:
         del os.environ[name]  # an empty key (as container settings pass on what is unset) is no key
     for name, _ in config.models:
         full = _full_name(name, config.api_base)

@@ -15,7 +15,6 @@ import ast
 import difflib
 import functools
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from string import Template
@@ -27,6 +26,7 @@ from discovery.edits import editable_lines
 from discovery.operators.base import Context, Individual, OperatorError
 from discovery.texts import one_line, printable
 from discovery.tokens import estimate_tokens
+from evaluators import trees
 from evaluators.blocks import editable_text, has_blocks, spans
 from evaluators.contract import Program
 
@@ -171,9 +171,7 @@ def _names(seed: Program) -> dict[str, str]:
     """Returns what the seed's evolvable text defines at the top, by name, as it is to be told."""
     found: dict[str, str] = {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(seed.text)
+        tree = trees.parse(seed.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return found
     ranges = editable_lines(seed).get(seed.entry, ())

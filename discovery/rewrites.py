@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from discovery.edits import EditError, check_child, check_reply, indentation, path_above
+from evaluators import trees
 from evaluators.blocks import BlockError, block_texts, has_blocks, replace_block_texts, spans
 from evaluators.contract import Program
 
@@ -158,9 +158,7 @@ def _indented(lines: list[str], old: Sequence[str]) -> list[str]:
 
 def _syntax_tree(text: str) -> ast.Module | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
+        return trees.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

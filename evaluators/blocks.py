@@ -22,12 +22,12 @@ import ast
 import io
 import re
 import tokenize
-import warnings
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from evaluators import trees
 from evaluators.contract import ContractError, Program
 
 _MARKER = re.compile(
@@ -319,9 +319,7 @@ def _comment_start(match: re.Match[str]) -> tuple[int, int]:
 
 def _parse(text: str) -> ast.Module | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
+        return trees.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

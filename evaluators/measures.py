@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
+from evaluators import trees
 from evaluators.contract import ContractError, Program
 
 _MAX_PARSED_BYTES = 256 * 1024
@@ -127,9 +127,7 @@ def _parse(text: str) -> ast.Module | None:
     if len(text) > _MAX_PARSED_BYTES:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
+        return trees.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

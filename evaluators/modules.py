@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from evaluators.source import ProblemError, SourceFiles, dotted_name, imported_names, parse, strip_package
+from evaluators import trees
+from evaluators.source import ProblemError, SourceFiles, dotted_name, imported_names, strip_package
 
 TRUSTED_FUNCTIONS = ("cases", "score", "serve", "aggregate", "held_out")
 _PREFIX = "_code_discovery_problem_"
@@ -118,7 +119,7 @@ def _find_module(files: Mapping[str, str], inner: str) -> tuple[str | None, bool
 
 def _compile(text: str, origin: str, package: str, source: SourceFiles) -> CodeType:
     siblings = {dotted_name(path).partition(".")[0] for path in source.files if path.endswith(".py")}
-    tree = _SiblingImports(package, siblings, source.package).visit(parse(text, origin))
+    tree = _SiblingImports(package, siblings, source.package).visit(trees.parse(text, origin))
     return compile(ast.fix_missing_locations(tree), origin, "exec", dont_inherit=True)
 
 
@@ -186,7 +187,7 @@ def run_half(text: str, *, file: str = "") -> str:
         ProblemError: `run` needs a trusted function.
         SyntaxError: the text is no Python.
     """
-    tree = parse(text, file)
+    tree = trees.parse(text, file)
     uses = [(statement, *_names(statement)) for statement in tree.body]
     needed: set[str] = {"run"}
     kept: set[int] = set()

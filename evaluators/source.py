@@ -13,13 +13,13 @@ import ast
 import hashlib
 import importlib.machinery
 import importlib.util
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from evaluators import trees
 from evaluators.contract import ContractError
 
 ENTRY_POINT_GROUP = "code_discovery.problems"
@@ -313,16 +313,9 @@ def strip_package(dotted: str, package: str) -> str:
 
 def _parse_or_empty(text: str) -> ast.Module:
     try:
-        return parse(text, "")
+        return trees.parse(text, "")
     except (SyntaxError, ValueError):
         return ast.Module([], [])
-
-
-def parse(text: str, filename: str) -> ast.Module:
-    """Returns the syntax tree of a text, without the compiler's warnings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text, filename)
 
 
 def _read_bytes(path: Path) -> bytes:

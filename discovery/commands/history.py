@@ -101,7 +101,11 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for number in range(len(population)):
         stats = population.archive(number).store.stats
-        row: dict[str, Any] = {"island": number, "elites": int(stats.num_elites), "coverage": float(stats.coverage)}
+        row: dict[str, Any] = {
+            "island": number,
+            "elites": int(stats.num_elites),
+            "coverage": float(stats.coverage),
+        }
         row |= {"qd_score": float(stats.qd_score), "best_fitness": float(stats.obj_max or 0.0)}
         if elites:
             row["cells"] = [asdict(elite) for elite in population.elites(number)]

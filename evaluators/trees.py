@@ -1,0 +1,25 @@
+"""Syntax trees of texts, one thread at a time.
+
+CPython (seen in 3.11.7) keeps the depth of the tree it is building per interpreter, not per thread: when two threads
+parse at once and a collection of garbage switches between them, one gets `SystemError: AST constructor recursion
+depth mismatch`. Everything here that parses in a process with threads does it through `parse`.
+"""
+
+from __future__ import annotations
+
+import ast
+import threading
+import warnings
+
+_one_at_a_time = threading.RLock()
+
+
+def parse(text: str, filename: str = "<text>") -> ast.Module:
+    """Returns the syntax tree of a text, without the compiler's warnings.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: see `ast.parse`.
+    """
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text, filename)
