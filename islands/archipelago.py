@@ -40,8 +40,7 @@ class IslandsConfig:
         window: recent parents over which the entropy is taken.
         normalisation: "rank" or "robust" (scores.normalise).
         patience: children without a better one that an island's best elite may have before the island explores.
-        explore: share of the island's decisions that then explore, in [0, 1].
-        fatigue: what each child costs an elite in these decisions, in units of normalised fitness; > 0.
+        fatigue: what each child then costs every elite of the island, in units of normalised fitness; > 0.
         migration_interval: births of an island between two migrations from it; 0 for none.
         migrants: how many of the island's best elites are offered to each neighbour.
         topology: "ring" (to the next), "all" (to every other), "none".
@@ -58,8 +57,7 @@ class IslandsConfig:
     window: int = 64
     normalisation: Normalisation = "rank"
     patience: int = 80
-    explore: float = 0.9
-    fatigue: float = 0.1
+    fatigue: float = 0.07
     migration_interval: int = 50
     migrants: int = 2
     topology: Topology = "ring"
@@ -85,8 +83,6 @@ class IslandsConfig:
         for name in ("alpha", "beta"):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise IslandsError(f"{name} must be a finite number >= 0, got {getattr(self, name)}")
-        if not 0 <= self.explore <= 1:
-            raise IslandsError(f"explore must be within [0, 1], got {self.explore}")
         if self.normalisation not in {"rank", "robust"}:
             raise IslandsError(f"normalisation must be 'rank' or 'robust', got {self.normalisation!r}")
         if self.topology not in {"ring", "all", "none"}:
@@ -220,7 +216,7 @@ class Archipelago:
             )
         values, tries = archive.normalised(self.config.normalisation), archive.tries()
         # Beyond the paper: its law alone never leaves a dead end in time (docs/selection.md).
-        if tries[values.argmax()] >= self.config.patience and rng.random() < self.config.explore:
+        if tries[values.argmax()] >= self.config.patience:
             values = values - self.config.fatigue * tries
         positions = draw(values, self.temperature(island), rng=rng, count=count)
         return [archive.elite_at(position) for position in positions]

@@ -185,7 +185,7 @@ def test_selection_draws_from_the_islands_own_cells():
 
 
 def test_a_fruitless_best_elite_makes_room_for_the_others():
-    config = IslandsConfig(islands=1, patience=10, explore=1.0)
+    config = IslandsConfig(islands=1, patience=10, fatigue=0.1)
     population = seeded(config)
     for number in range(8):
         population.add(0, f"p{number}", 1.0 + number, (number / 10 + 0.15, 0.5))
@@ -208,14 +208,6 @@ def test_a_fruitless_best_elite_makes_room_for_the_others():
     assert tries["p7"] > tries["p4"] > tries["seed"]
     population.add(0, "better", 99.0, (0.85, 0.5))  # into the cell of p7: a fresh start for it
     assert drawn(200) == {"better": 200}
-
-
-def test_exploring_is_a_share_of_the_decisions():
-    population = seeded(IslandsConfig(islands=1, patience=1, explore=0.5))
-    population.add(0, "best", 1.0, (0.95, 0.95))
-    population.record_parents(0, ["best"] * 20)
-    chosen = [population.select(0, np.random.default_rng([5, n]))[0].program_id for n in range(1000)]
-    assert 430 < chosen.count("seed") < 570
 
 
 def test_selection_is_a_function_of_the_rng():
@@ -244,7 +236,6 @@ def test_memory_is_bounded_by_the_elites():
         ("alpha", -1.0),
         ("window", 1),
         ("patience", -1),
-        ("explore", 1.5),
         ("fatigue", 0.0),
         ("migrants", 0),
         ("normalisation", "raw"),
@@ -276,7 +267,6 @@ def test_every_field_of_the_config_changes_something():
         "alpha": base.alpha * 3,
         "beta": base.beta + 3,
         "patience": 2,
-        "explore": 0.3,
         "fatigue": 0.02,
         "window": 10,
         "normalisation": "robust",
