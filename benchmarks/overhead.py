@@ -136,7 +136,9 @@ class Meter:
         if not self.first_s:
             self.first_s = time.perf_counter() - self.start_s
         if not self.rows or count - self.rows[-1][0] >= self.step:
-            memory = tree_memory_mib() if len(self.rows) % 10 == 0 else self.rows[-1][2]  # it reads every page
+            memory = (
+                tree_memory_mib() if len(self.rows) % 10 == 0 else self.rows[-1][2]
+            )  # it reads every page
             self.rows.append((count, tree_cpu_s(), memory))
 
     def ticked(self, state: RunState, in_flight: int) -> None:
