@@ -27,7 +27,8 @@ import psutil
 
 from discovery import wire
 from discovery.budget import Budget
-from discovery.coordinator import Coordinator, Plan
+from discovery.choosing import Plan
+from discovery.coordinator import Coordinator
 from discovery.events import Evaluate, Evaluated, Event, Finish, Instruction, Propose, Proposed, Save
 from discovery.fingerprint import fingerprint
 from discovery.journal import Journal

@@ -11,15 +11,12 @@ the free lane keeps to its operators' share of the weights, so that it does not 
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from discovery.budget import Budget
+from discovery.choosing import Chooser, Plan, Policy
 from discovery.events import (
     Broken,
     Evaluate,
@@ -36,7 +33,8 @@ from discovery.events import (
     Ticked,
 )
 from discovery.fingerprint import fingerprint
-from discovery.operators.base import Context, Individual, ModelCall, Operator, Proposal, ProposeJob
+from discovery.learning import Waste
+from discovery.operators.base import ModelCall, Operator, Proposal
 from discovery.records import Record
 from discovery.state import SEED_OPERATOR, RunState
 from evaluators.contract import Program
@@ -47,39 +45,6 @@ ENDPOINT_LIMIT = 12
 """Model failures in a row before the run is paused."""
 WASTE_LIMIT = 30
 """Paid replies in a row that gave no new program before the run is paused: something is wrong with the model."""
-INSPIRATIONS = 2
-SHOWN_FAILURES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the coordinator must know of the run's settings.
-
-    Attributes:
-        seed: of every decision.
-        slots: evaluations at the same time.
-        model_slots: proposals at a model at the same time.
-        weights: operator name -> weight.
-        budget: what may be spent.
-        target: overrides the problem's target, in the declared direction.
-        token_budget: upper bound of a prompt's tokens.
-    """
-
-    seed: int
-    slots: int
-    model_slots: int
-    weights: Mapping[str, float]
-    budget: Budget
-    target: float | None = None
-    token_budget: int = 8000
-
-    @property
-    def ahead(self) -> int:
-        """Returns how many evaluations are handed out at once.
-
-        A few more than there are slots hide the way there; on one slot the order must not depend on timing.
-        """
-        return self.slots if self.slots == 1 else self.slots + max(1, self.slots // 4)
 
 
 @dataclass(slots=True)
@@ -94,6 +59,8 @@ class _Job:
     step: int | None = None
     proposal: Proposal | None = None
     fingerprint: str = ""
+    model: str | None = None
+    variant: str = ""
 
     @property
     def job_id(self) -> str:
@@ -103,23 +70,20 @@ class _Job:
 class Coordinator:
     """Decides. See the module's docstring; `validate()` states the invariants."""
 
-    def __init__(self, plan: Plan, state: RunState, operators: Mapping[str, Operator]) -> None:
+    def __init__(
+        self, plan: Plan, state: RunState, operators: Mapping[str, Operator], policy: Policy | None = None
+    ) -> None:
         self.plan = plan
         self.state = state
         self.duplicates = 0
         self.end: Finish | None = None
         self._operators = {name: operators[name] for name, weight in plan.weights.items() if weight > 0}
-        digest = hashlib.blake2b(f"proposals {plan.seed}".encode(), digest_size=8).digest()
-        self._proposal_seed = int.from_bytes(
-            digest
-        )  # proposers must not know the seed: hidden cases derive from it
+        self._chooser = Chooser(plan, state, operators, policy)
         self._next_decision = 0
         self._proposing: dict[str, _Job] = {}
         self._queued: deque[_Job] = deque()
         self._evaluating: dict[str, _Job] = {}
         self._held_out: dict[str, str] = {}
-        self._free_decisions = 0
-        self._all_decisions = 0
         self._barren = 0
         self._endpoint_failures = 0
         self._wasted = 0
@@ -161,7 +125,7 @@ class Coordinator:
             self._next_decision = max(self._next_decision, job.decision + 1)
         elif kind == "unproposed":
             self._next_decision = max(self._next_decision, entry["decision"] + 1)
-            self.state.ledger.charge(ModelCall(**call) for call in entry["calls"])
+            self.state.waste(_waste_from_json(entry))
         elif kind == "held_out":
             self.state.note_held_out(entry["program_id"], entry["metrics"])
 
@@ -233,7 +197,7 @@ class Coordinator:
         self._barren += 1
         if not calls:
             return []
-        self.state.ledger.charge(calls)
+        self.state.waste(Waste(job.operator, job.model, job.variant, job.island, reason, calls))
         self._wasted += 1
         if self._wasted >= max(WASTE_LIMIT, 3 * self.plan.model_slots):
             message = f"{self._wasted} paid replies in a row gave no new program; the last: {reason}"
@@ -247,6 +211,7 @@ class Coordinator:
                     "island": job.island,
                     "reason": reason,
                     "calls": [asdict(call) for call in calls],
+                    **_arm_to_json(job),
                 }
             )
         ]
@@ -277,6 +242,8 @@ class Coordinator:
                 fingerprint=job.fingerprint,
                 session=job.session,
                 step=job.step,
+                model=job.model,
+                variant=job.variant,
             )
         )
         instructions: list[Instruction] = [Save({"type": "evaluated", "record": record})]
@@ -370,104 +337,25 @@ class Coordinator:
             and len(self._queued) < self.plan.ahead
             and self.state.ledger.has_room_for_call(budget, self._model_calls)
         )
-        has_free_room = self._backlog < self.plan.ahead and self._is_free_turn()
-        lanes = [
-            name
-            for name, operator in self._operators.items()
-            if (has_model_room if operator.needs_model else has_free_room)
-        ]
-        if not lanes:
-            return None
+        has_free_room = self._backlog < self.plan.ahead
         decision = self._take_decision()
-        rng = np.random.default_rng([self.plan.seed, decision])
-        island = self.state.archipelago.island_of(decision)
-        while lanes:
-            name = self._draw_operator(lanes, rng)
-            if (job := self._make_job(name, decision, island, rng)) is not None:
-                return job
-            lanes.remove(name)
-        self._next_decision -= 1
-        return None
-
-    def _draw_operator(self, names: list[str], rng: np.random.Generator) -> str:
-        """Returns one of the operators, in proportion to their weights."""
-        point = float(rng.random()) * sum(self.plan.weights[name] for name in names)
-        for name in names:
-            point -= self.plan.weights[name]
-            if point < 0:
-                return name
-        return names[-1]
-
-    def _is_free_turn(self) -> bool:
-        """Returns whether a free operator may go: always, unless it would eat a limited budget beyond its share."""
-        model_weight = sum(
-            w for n, w in self.plan.weights.items() if w > 0 and self._operators[n].needs_model
-        )
-        if not model_weight or self.plan.budget.evaluations is None:
-            return True
-        share = 1 - model_weight / sum(self.plan.weights.values())
-        return self._free_decisions < share * (self._all_decisions + 1)
-
-    def _make_job(self, name: str, decision: int, island: int, rng: np.random.Generator) -> Propose | None:
-        """Returns the instruction of one decision, or None where this operator has nothing to do now."""
-        operator = self._operators[name]
-        values: tuple[float, ...] = ()
-        session = step = None
-        if name == "tune":
-            if (
-                ask := self.state.tuner.ask(island, self.state.archipelago.elites, self.state.individual)
-            ) is None:
-                return None
-            parents: tuple[Individual, ...] = (ask.root,)
-            island, session, step, values = ask.island, ask.session, ask.step, ask.values
-        elif name == "repair":
-            if (failed := self.state.next_repairable()) is None:
-                return None
-            parents = (failed,)
-        else:
-            elites = self.state.archipelago.select(island, rng, operator.parents_needed)
-            parents = tuple(self.state.individual(elite.program_id) for elite in elites)
-        job = _Job(decision, name, island, tuple(p.program_id for p in parents), session, step)
-        self._proposing[job.job_id] = job
-        self._all_decisions += 1
-        self._free_decisions += not operator.needs_model
-        context = self._context(island, parents, rng) if operator.needs_model else self._bare_context()
-        request = ProposeJob(
-            job.job_id,
-            name,
-            island,
+        choice = self._chooser.choose(decision, has_model_room=has_model_room, has_free_room=has_free_room)
+        if choice is None:
+            self._next_decision -= 1
+            return None
+        request = choice.job
+        job = _Job(
             decision,
-            parents,
-            context,
-            rng_key=(self._proposal_seed, decision, 1),
-            values=values,
-            session=session,
+            request.operator,
+            request.island,
+            tuple(parent.program_id for parent in request.parents),
+            request.session,
+            choice.step,
+            model=request.model,
+            variant=request.variant,
         )
-        return Propose(request, operator.needs_model)
-
-    def _bare_context(self) -> Context:
-        statement = self.state.statement
-        return Context(
-            statement.goal, statement.objective.name, statement.objective.direction, statement.seed
-        )
-
-    def _context(self, island: int, parents: tuple[Individual, ...], rng: np.random.Generator) -> Context:
-        statement, objective = self.state.statement, self.state.statement.objective
-        chosen = {parent.program_id for parent in parents}
-        others = [
-            self.state.individual(elite.program_id)
-            for elite in self.state.archipelago.select(island, rng, INSPIRATIONS + len(parents))
-            if elite.program_id not in chosen
-        ]
-        others.sort(key=lambda one: objective.fitness(one.evaluation.score or 0.0))
-        return replace(
-            self._bare_context(),
-            notes=statement.notes,
-            best_score=self.state.best.evaluation.score if self.state.best else None,
-            inspirations=tuple(others[-INSPIRATIONS:]),
-            failures=self.state.failures_of(parents[0].program_id, SHOWN_FAILURES),
-            token_budget=self.plan.token_budget,
-        )
+        self._proposing[job.job_id] = job
+        return Propose(request, self._operators[request.operator].needs_model)
 
 
 def _job_to_json(job: _Job) -> dict[str, Any]:
@@ -482,7 +370,19 @@ def _job_to_json(job: _Job) -> dict[str, Any]:
         "program": job.proposal.program.to_json(),
         "calls": [asdict(call) for call in job.proposal.calls],
         "texts": dict(job.proposal.texts),
+        **_arm_to_json(job),
     }
+
+
+def _arm_to_json(job: _Job) -> dict[str, str]:
+    """Returns the model and the variant that were asked for, where any were."""
+    return ({"model": job.model} if job.model else {}) | ({"variant": job.variant} if job.variant else {})
+
+
+def _waste_from_json(entry: Mapping[str, Any]) -> Waste:
+    calls = tuple(ModelCall(**call) for call in entry["calls"])
+    model, variant = entry.get("model"), entry.get("variant", "")
+    return Waste(entry["operator"], model, variant, entry["island"], entry["reason"], calls)
 
 
 def _job_from_json(entry: Mapping[str, Any]) -> _Job:
@@ -499,4 +399,6 @@ def _job_from_json(entry: Mapping[str, Any]) -> _Job:
         proposal.parents,
         proposal=proposal,
         fingerprint=entry["fingerprint"],
+        model=entry.get("model"),
+        variant=entry.get("variant", ""),
     )

@@ -84,6 +84,7 @@ class Record:
         changes: archive cells that got a new elite because of it, in order, migrations too.
         fingerprint: hash of its normalised form (fingerprint.py), by which duplicates are known, or "".
         session: the tuning session that asked for it, and step: its number there; None for other operators.
+        model: the model that the decision named, None where it named none; variant: its prompt variant, or "".
     """
 
     index: int
@@ -102,6 +103,8 @@ class Record:
     fingerprint: str = ""
     session: int | None = None
     step: int | None = None
+    model: str | None = None
+    variant: str = ""
 
     @property
     def tokens(self) -> int:
@@ -137,6 +140,10 @@ class Record:
             data["fingerprint"] = self.fingerprint
         if self.session is not None:
             data |= {"session": self.session, "step": self.step}
+        if self.model is not None:
+            data["model"] = self.model
+        if self.variant:
+            data["variant"] = self.variant
         return data
 
     @staticmethod
@@ -168,6 +175,8 @@ class Record:
                 fingerprint=data.get("fingerprint", ""),
                 session=data.get("session"),
                 step=data.get("step"),
+                model=data.get("model"),
+                variant=data.get("variant", ""),
             )
         except KeyError as error:
             raise RecordError(f"field {error} is missing in record {data.get('index', '?')}") from error

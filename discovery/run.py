@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from discovery.choosing import Plan
 from discovery.config import RunConfig
-from discovery.coordinator import Coordinator, Plan
+from discovery.coordinator import Coordinator
 from discovery.errors import JournalError, LineageError, RunError
 from discovery.events import Evaluate, Event, Finish, Instruction, Propose, Save, StopAsked, Ticked
 from discovery.executor import EmbeddedExecutor, Executor

@@ -7,10 +7,11 @@ journal and in git, so memory grows by a fingerprint and a number per program.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from discovery.budget import Ledger
+from discovery.learning import Learner, Lesson, Waste
 from discovery.operators.base import Individual
 from discovery.records import Record
 from discovery.tuning import Tuner
@@ -49,7 +50,15 @@ class RunState:
         next_decision: a number above every decision seen.
     """
 
-    def __init__(self, statement: Statement, archipelago: Callable[[], Archipelago], tuner: Tuner) -> None:
+    def __init__(
+        self,
+        statement: Statement,
+        archipelago: Callable[[], Archipelago],
+        tuner: Tuner,
+        learners: Sequence[Learner] = (),
+    ) -> None:
+        """Starts empty; `learners` are told of every record and of every paid call that led to none, in order."""
+        self._learners = tuple(learners)
         self.statement = statement
         self.tuner = tuner
         self.ledger = Ledger()
@@ -118,6 +127,7 @@ class RunState:
         """Folds a record in and returns the changes it made to the archives."""
         evaluation = record.evaluation
         fitness = self.fitness(record)
+        parent_fitness, best_before = self._fitness_of(record.parents[:1]), self._best_fitness()
         self.next_index = record.index + 1
         self.next_decision = max(self.next_decision, record.decision + 1)
         self.ledger.evaluations += 1
@@ -134,16 +144,33 @@ class RunState:
             self._failures.append((record.parents, individual))
         else:
             self._individuals[record.program_id] = individual
-            if self.best is None or fitness > self.statement.objective.fitness(
-                self.best.evaluation.score or 0.0
-            ):
+            if best_before is None or fitness > best_before:
                 self.best, self.best_index = individual, record.index
             changes = self._settle(record, fitness, evaluation.measures)
             self._prune()
         tally = self.yields.setdefault(record.operator, [0, 0, 0])
         for place, hit in enumerate((True, fitness is not None, bool(changes))):
             tally[place] += hit
+        for learner in self._learners:
+            learner.learn(Lesson(record, fitness, parent_fitness, best_before, changes))
         return changes
+
+    def waste(self, waste: Waste) -> None:
+        """Books paid model calls that led to no evaluation."""
+        self.ledger.charge(waste.calls)
+        for learner in self._learners:
+            learner.learn_waste(waste)
+
+    def _best_fitness(self) -> float | None:
+        return (
+            None if self.best is None else self.statement.objective.fitness(self.best.evaluation.score or 0.0)
+        )
+
+    def _fitness_of(self, ids: Sequence[str]) -> float | None:
+        """Returns the fitness of the first id, None where it has none or is forgotten."""
+        found = (self._individuals.get(ids[0]) or self._former.get(ids[0])) if ids else None
+        score = found.evaluation.score if found else None
+        return None if score is None else self.statement.objective.fitness(score)
 
     def _tell(self, record: Record, session: int, step: int, fitness: float | None) -> None:
         if not self.tuner.knows(

@@ -59,6 +59,7 @@ def propose_job_to_json(job: ProposeJob) -> dict[str, Any]:
         "values": list(job.values),
         "session": job.session,
         "model": job.model,
+        "variant": job.variant,
     }
 
 

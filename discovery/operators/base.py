@@ -76,7 +76,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class ProposeJob:
-    """One request for a child. `values` is for `tune`: the new constants, in the order of `constants.find`."""
+    """One request for a child.
+
+    Attributes:
+        values: for `tune`, the new constants, in the order of `constants.find`.
+        model: the model to ask; None leaves it to the weights of the settings.
+        variant: name of the prompt variant to use; "" is the standing one.
+    """
 
     job_id: str
     operator: str
@@ -88,6 +94,7 @@ class ProposeJob:
     values: tuple[float, ...] = ()
     session: int | None = None
     model: str | None = None
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from discovery.budget import Budget
-from discovery.coordinator import ENDPOINT_LIMIT, WASTE_LIMIT, Coordinator, Plan
+from discovery.choosing import Plan
+from discovery.coordinator import ENDPOINT_LIMIT, WASTE_LIMIT, Coordinator
 from discovery.events import (
     Broken,
     Evaluate,

@@ -1,0 +1,175 @@
+"""What is tried next: which operator, which model and prompt variant, which parents.
+
+A decision is a pure function of the state and of the decision's number. The `Policy` says what is worth trying; here
+stands what is possible now, and how the job is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from discovery.budget import Budget
+from discovery.context import bare_context, compose_context
+from discovery.operators.base import Individual, Operator, ProposeJob
+from discovery.state import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the coordinator must know of the run's settings.
+
+    Attributes:
+        seed: of every decision.
+        slots: evaluations at the same time.
+        model_slots: proposals at a model at the same time.
+        weights: operator name -> weight.
+        budget: what may be spent.
+        target: overrides the problem's target, in the declared direction.
+        token_budget: upper bound of a prompt's tokens.
+    """
+
+    seed: int
+    slots: int
+    model_slots: int
+    weights: Mapping[str, float]
+    budget: Budget
+    target: float | None = None
+    token_budget: int = 8000
+
+    @property
+    def ahead(self) -> int:
+        """Returns how many evaluations are handed out at once.
+
+        A few more than there are slots hide the way there; on one slot the order must not depend on timing.
+        """
+        return self.slots if self.slots == 1 else self.slots + max(1, self.slots // 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What can be chosen: an operator, the model it asks (None: as the weights of --model say), a prompt variant."""
+
+    operator: str
+    model: str | None = None
+    variant: str = ""
+
+
+class Policy(Protocol):
+    """Chooses what to try. Contract: a function of its settings, of what it learned and of `rng`; never empty-handed."""
+
+    def choose(self, operators: Sequence[str], island: int, rng: np.random.Generator) -> Arm:
+        """Returns an arm of one of `operators`, all of which could go now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedWeights:
+    """Draws operators in proportion to their weights, whatever they bring."""
+
+    weights: Mapping[str, float]
+
+    def choose(self, operators: Sequence[str], island: int, rng: np.random.Generator) -> Arm:
+        """Returns one of the operators."""
+        point = float(rng.random()) * sum(self.weights[name] for name in operators)
+        for name in operators:
+            point -= self.weights[name]
+            if point < 0:
+                return Arm(name)
+        return Arm(operators[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One decision: the job, and its step in the tuning session that asked for it."""
+
+    job: ProposeJob
+    step: int | None = None
+
+
+class Chooser:
+    """Makes decisions; counts how many went to which lane."""
+
+    def __init__(
+        self, plan: Plan, state: RunState, operators: Mapping[str, Operator], policy: Policy | None = None
+    ) -> None:
+        self._plan = plan
+        self._state = state
+        self._operators = {name: operators[name] for name, weight in plan.weights.items() if weight > 0}
+        self._policy = policy or FixedWeights(plan.weights)
+        digest = hashlib.blake2b(f"proposals {plan.seed}".encode(), digest_size=8).digest()
+        # proposers must not know the run's seed: hidden cases derive from it
+        self._proposal_seed = int.from_bytes(digest)
+        self._free_decisions = 0
+        self._all_decisions = 0
+
+    def choose(self, decision: int, *, has_model_room: bool, has_free_room: bool) -> Choice | None:
+        """Returns what decision number `decision` is, or None where there is nothing to do now."""
+        has_free_room = has_free_room and self._is_free_turn()
+        lanes = [
+            name
+            for name, operator in self._operators.items()
+            if (has_model_room if operator.needs_model else has_free_room)
+        ]
+        if not lanes:
+            return None
+        rng = np.random.default_rng([self._plan.seed, decision])
+        island = self._state.archipelago.island_of(decision)
+        while lanes:
+            arm = self._policy.choose(lanes, island, rng)
+            if (choice := self._make(arm, decision, island, rng)) is not None:
+                self._all_decisions += 1
+                self._free_decisions += not self._operators[arm.operator].needs_model
+                return choice
+            lanes.remove(arm.operator)
+        return None
+
+    def _is_free_turn(self) -> bool:
+        """Returns whether a free operator may go: always, unless it would eat a limited budget beyond its share."""
+        weights = self._plan.weights
+        model_weight = sum(w for n, w in weights.items() if w > 0 and self._operators[n].needs_model)
+        if not model_weight or self._plan.budget.evaluations is None:
+            return True
+        share = 1 - model_weight / sum(weights.values())
+        return self._free_decisions < share * (self._all_decisions + 1)
+
+    def _make(self, arm: Arm, decision: int, island: int, rng: np.random.Generator) -> Choice | None:
+        """Returns the job of one arm, or None where its operator has nothing to do now."""
+        operator, state = self._operators[arm.operator], self._state
+        values: tuple[float, ...] = ()
+        session = step = None
+        if arm.operator == "tune":
+            if (ask := state.tuner.ask(island, state.archipelago.elites, state.individual)) is None:
+                return None
+            parents: tuple[Individual, ...] = (ask.root,)
+            island, session, step, values = ask.island, ask.session, ask.step, ask.values
+        elif arm.operator == "repair":
+            if (failed := state.next_repairable()) is None:
+                return None
+            parents = (failed,)
+        else:
+            elites = state.archipelago.select(island, rng, operator.parents_needed)
+            parents = tuple(state.individual(elite.program_id) for elite in elites)
+        context = (
+            compose_context(state, island, parents, rng, token_budget=self._plan.token_budget)
+            if operator.needs_model
+            else bare_context(state)
+        )
+        job = ProposeJob(
+            f"{decision}-{arm.operator}",
+            arm.operator,
+            island,
+            decision,
+            parents,
+            context,
+            rng_key=(self._proposal_seed, decision, 1),
+            values=values,
+            session=session,
+            model=arm.model,
+            variant=arm.variant,
+        )
+        return Choice(job, step)
