@@ -13,11 +13,26 @@ from typing import Any
 
 from evaluators import blocks, measures
 from evaluators.contract import DEFAULT_ENTRY, ContractError, Measure, Program
+from evaluators.kernels.task import LANGUAGES, KernelTask
 from evaluators.source import ProblemError, SourceFiles
 
 RUN_EXTRAS = ("oracle", "report", "deadline_s")
 _REQUIRED = ("SEED", "OBJECTIVE", "cases", "run", "score")
+_REQUIRED_OF_KERNELS = ("SEED", "OBJECTIVE")
+_NOT_IN_KERNELS = (
+    "cases",
+    "run",
+    "score",
+    "serve",
+    "aggregate",
+    "held_out",
+    "STAGES",
+    "THRESHOLDS",
+    "CERTIFICATE",
+)
+_KERNEL_ENTRY = "kernel.c"
 _OPTIONAL = (
+    "KERNEL",
     "MEASURES",
     "LIMITS",
     "ENTRY",
@@ -54,17 +69,41 @@ class Declaration:
         line = text.count("\n", 0, match.start()) + 1 if match else 0
         return ProblemError(what, remedy=remedy, file=self.files.path, line=line)
 
+    @property
+    def is_kernel(self) -> bool:
+        """Returns whether the module declares a kernel instead of cases, run and score."""
+        return self.names_of_module.get("KERNEL") is not None
+
+    def kernel(self) -> KernelTask | None:
+        """Returns the declared kernel, None where the problem is of another kind."""
+        if not self.is_kernel:
+            return None
+        task: KernelTask = self.instance("KERNEL", KernelTask)
+        entry = self.instance("ENTRY", str, _KERNEL_ENTRY)
+        language = LANGUAGES.get(Path(entry).suffix, "")
+        if language not in task.languages:
+            what = f"ENTRY must end in .c or .py, in a language of the task ({', '.join(task.languages)}), got {entry!r}"
+            raise self.error("ENTRY", what)
+        return task
+
     def check_names(self) -> None:
         """Refuses missing names, and names that look like misspelt ones of the contract."""
         own = [name for name in self.names_of_module if not name.startswith("_")]
-        known = (*_REQUIRED, *_OPTIONAL)
+        required = _REQUIRED_OF_KERNELS if self.is_kernel else _REQUIRED
+        known = tuple(
+            name for name in (*_REQUIRED, *_OPTIONAL) if not (self.is_kernel and name in _NOT_IN_KERNELS)
+        )
+        for name in own:
+            if self.is_kernel and name in _NOT_IN_KERNELS:
+                what = f"{name} has no meaning beside KERNEL, whose judge draws, runs and scores by itself"
+                raise self.error(name, what, "remove it, or call it by another name")
         absent = [name for name in known if name not in self.names_of_module]
         own = [name for name in own if name not in known and self._is_candidate(name)]
         for name in absent:
-            if near := get_close_matches(name, own, n=1, cutoff=0.8 if name in _REQUIRED else 0.85):
+            if near := get_close_matches(name, own, n=1, cutoff=0.8 if name in required else 0.85):
                 what = f"{near[0]} is not a name of the contract"
                 raise self.error(near[0], what, f"did you mean {name}? (else rename it: _{near[0]})")
-        missing = [name for name in absent if name in _REQUIRED]
+        missing = [name for name in absent if name in required]
         if missing:
             form = f"def {missing[0]}(...)" if missing[0].islower() else f"{missing[0]} = ..."
             raise self.error("", f"{' and '.join(missing)} must be defined", f"add {form} to the module")
@@ -136,7 +175,7 @@ class Declaration:
 
     def seed(self) -> tuple[Program, dict[str, str]]:
         """Returns the seed program, and the files beside the module that it was read from."""
-        entry = self.instance("ENTRY", str, DEFAULT_ENTRY)
+        entry = self.instance("ENTRY", str, _KERNEL_ENTRY if self.is_kernel else DEFAULT_ENTRY)
         read: dict[str, str] = {}
         seed = Program(self._seed_files(entry, read), entry)
         try:

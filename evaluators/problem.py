@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from evaluators.contract import (
     Case,
@@ -31,6 +31,7 @@ from evaluators.contract import (
     Program,
 )
 from evaluators.declaration import Declaration, as_finite
+from evaluators.kernels.task import KernelTask
 from evaluators.modules import import_source, run_half, run_source
 from evaluators.source import ProblemError, SourceFiles, locate, read_source, shipped_names
 
@@ -96,6 +97,7 @@ class Problem:
         source: how another process loads it; files: its texts, enough to run it elsewhere.
         run_extras: which of oracle, report, deadline_s `run` takes, by name.
         cases, run, score, serve, aggregate, held_out: the module's functions; serve and held_out may be None.
+        kernel: what a kernel problem declares instead of these functions; None for other problems.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Problem:
     preload: tuple[str, ...] = ()
     keeps_certificate: bool = False
     notes: str = ""
+    kernel: KernelTask | None = None
 
     @property
     def code_measures(self) -> tuple[str, ...]:
@@ -235,11 +238,14 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
     module = _execute(files)
     reading = Declaration(files, vars(module))
     reading.check_names()
+    kernel = reading.kernel()
     seed, seed_files = reading.seed()
     if new := {path: text for path, text in seed_files.items() if path not in files.files}:
         version = hashlib.blake2b((files.version + seed.id).encode(), digest_size=8).hexdigest()
         files = replace(files, files={**files.files, **new}, version=version)
         source = replace(source, version=version)
+    if kernel is not None:
+        return _kernel_problem(reading, kernel, seed, files=files, source=source)
     stages = reading.count("STAGES", 1)
     run = reading.function("run")
     serve = reading.optional_function("serve", ("case",))
@@ -270,6 +276,36 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
     )
     run_source(files)  # refuses a run() that leans on the scorer
     return problem
+
+
+def _kernel_problem(
+    reading: Declaration, kernel: KernelTask, seed: Program, *, files: SourceFiles, source: ProblemSource
+) -> Problem:
+    """Returns a problem whose cases, runs and scores are the kernel judge's."""
+    return Problem(
+        name=files.name,
+        goal=reading.goal(),
+        seed=seed,
+        objective=reading.instance("OBJECTIVE", Objective),
+        measures=reading.measures(),
+        limits=reading.instance("LIMITS", Limits, Limits()),
+        version=files.version,
+        source=source,
+        files=files,
+        cases=_no_function,
+        run=_no_function,
+        score=_no_function,
+        aggregate=_mean,
+        held_out=_no_function if kernel.held_out else None,
+        preload=reading.names("PRELOAD"),
+        keeps_certificate=True,
+        notes=reading.instance("NOTES", str, ""),
+        kernel=kernel,
+    )
+
+
+def _no_function(*_: object) -> NoReturn:
+    raise ProblemError("a kernel problem has no cases, run and score; evaluators.kernels.judge does it all")
 
 
 def _execute(files: SourceFiles) -> ModuleType:
