@@ -28,6 +28,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from discovery.broker import EVALUATE, PROPOSE, BrokerConfig, Keys, Levels, build_version, bundle_key
+from discovery.clock import now_s
 from discovery.config import RunConfig
 from discovery.errors import RunError
 from discovery.events import Broken, Evaluated, EvaluateJob, Event
@@ -171,7 +172,7 @@ class CeleryExecutor:
         tier: int | None = None,
         untrusted: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = now_s,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         session = uuid.uuid4().hex

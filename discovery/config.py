@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import secrets
 import tomllib
 import types
 import typing
@@ -15,7 +16,8 @@ from typing import Any, TypeVar
 
 from discovery.budget import Budget
 from discovery.errors import ConfigError
-from discovery.models import ModelConfig
+from discovery.models import ModelConfig, parse_models
+from discovery.operators.registry import OPERATORS
 from discovery.tuning import TuningConfig
 from islands.archipelago import IslandsConfig
 
@@ -27,6 +29,16 @@ MODEL_WEIGHTS: Mapping[str, float] = {
     "repair": 1.0,
     "tune": 2.0,
 }
+
+DEFAULT_MINUTES = 5.0
+BUDGET_KEYS: Mapping[str, str] = {
+    "evals": "evaluations",
+    "minutes": "minutes",
+    "cost_usd": "cost_usd",
+    "tokens": "tokens",
+}
+"""What a person calls the parts of a budget, and its fields."""
+_PLAIN_KEYS = ("seed", "workers", "model_slots", "target", "tier", "unsafe")
 
 T = TypeVar("T")
 
@@ -83,6 +95,41 @@ class RunConfig:
     def from_json(data: Mapping[str, Any]) -> RunConfig:
         """Returns the settings of a JSON form."""
         return build(RunConfig, data, where="config.json")
+
+
+def make_config(settings: Mapping[str, Any], where: str) -> RunConfig:
+    """Returns the run's settings from the options of the command line, of a TOML file or of a request.
+
+    Args:
+        settings: options by name.
+        where: what to call their source in a message.
+
+    Raises:
+        ConfigError: an unknown option or a value out of range.
+    """
+    rest = dict(settings)
+    data: dict[str, Any] = {key: rest.pop(key) for key in _PLAIN_KEYS if key in rest}
+    if not (problem := rest.pop("problem", None)):
+        raise ConfigError("no problem is named; try: discovery run circle_packing")
+    path = Path(str(problem)).expanduser()
+    data["problem"] = str(path.absolute()) if path.exists() else str(problem)
+    data.setdefault("seed", secrets.randbits(48))
+    data.setdefault("workers", default_workers())
+    budget = {field: rest.pop(key) for key, field in BUDGET_KEYS.items() if key in rest}
+    data["budget"] = budget or {"minutes": DEFAULT_MINUTES}
+    if isinstance(operators := rest.pop("operators", None), str):
+        data["operators"] = parse_operators(operators, OPERATORS)
+    elif isinstance(operators, Mapping):
+        data["operators"] = parse_operators(",".join(f"{k}={v}" for k, v in operators.items()), OPERATORS)
+    islands = rest.pop("islands", {})
+    data["islands"] = dict(islands) if isinstance(islands, Mapping) else {"islands": islands}
+    models = dict(rest.pop("models", {}))
+    if names := rest.pop("model", ()):
+        models["models"] = parse_models([names] if isinstance(names, str) else names)
+    if "api_base" in rest:
+        models["api_base"] = rest.pop("api_base")
+    data["models"] = models
+    return build(RunConfig, data | rest, where=where)
 
 
 def default_workers() -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from discovery.clock import now_s
 from discovery.events import Broken, Evaluated, EvaluateJob, Event
 from discovery.jobs import propose
 from discovery.operators.base import Model, Operator, ProposeJob
@@ -62,7 +62,7 @@ class EmbeddedExecutor:
         operators: Mapping[str, Operator],
         model: Model | None = None,
         model_slots: int = 1,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = now_s,
     ) -> None:
         self._operators = operators
         self._model = model

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from discovery.choosing import Plan
+from discovery.clock import now_s
 from discovery.config import RunConfig
 from discovery.coordinator import Coordinator
 from discovery.errors import JournalError, LineageError, RunError
@@ -160,7 +161,7 @@ class Session:
             journal = Journal(self._folder.journal)
             try:
                 self._catch_up(lineage)
-                journal.append([{"type": "opened", "at_s": time.time()}])
+                journal.append([{"type": "opened", "at_s": now_s()}])
                 finish = self._loop(executor, journal, lineage)
                 finish = _close_lineage(lineage, finish)
                 _close_journal(journal, finish)
@@ -361,7 +362,7 @@ def _close_lineage(lineage: Lineage, finish: Finish) -> Finish:
 def _close_journal(journal: Journal, finish: Finish) -> None:
     try:
         journal.append(
-            [{"type": "closed", "at_s": time.time(), "reason": finish.reason, "message": finish.message}]
+            [{"type": "closed", "at_s": now_s(), "reason": finish.reason, "message": finish.message}]
         )
     except JournalError:
         if finish.is_success:

@@ -27,8 +27,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from discovery import history
-from discovery.commands.search import make_config
-from discovery.config import RunConfig, check_keys
+from discovery.config import BUDGET_KEYS, RunConfig, check_keys, make_config
 from discovery.errors import ConfigError, DiscoveryError, LineageError
 from discovery.hosting import BusyError, Host, HostedRun, NoSuchRunError
 from discovery.openapi import document
@@ -40,7 +39,6 @@ RUN_KEYS = (
     "name", "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "islands", "workers", "model",
     "model_slots", "operators", "tuning",
 )  # fmt: skip
-BUDGET_KEYS = {"evals": "evaluations", "minutes": "minutes", "cost_usd": "cost_usd", "tokens": "tokens"}
 _OPEN_PATHS = ("/healthz", "/readyz")
 _HEARTBEAT_S = 15.0
 

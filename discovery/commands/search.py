@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,24 +16,19 @@ from typing import Any
 import click
 
 from discovery.broker import BrokerConfig
-from discovery.config import RunConfig, build, check_keys, default_workers, parse_operators, read_toml
-from discovery.errors import ConfigError
+from discovery.config import BUDGET_KEYS, RunConfig, check_keys, make_config, read_toml
 from discovery.executor import Executor
 from discovery.folder import RunFolder
-from discovery.models import check_model, parse_models
-from discovery.operators.registry import OPERATORS
+from discovery.models import check_model
 from discovery.progress import Progress
 from discovery.run import Outcome, Session, StopRequest, check_operators, create_run, run_folder
 from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 
-DEFAULT_MINUTES = 5.0
 EXIT_STOPPED = 3
-BUDGET_KEYS = {"evals": "evaluations", "minutes": "minutes", "cost_usd": "cost_usd", "tokens": "tokens"}
 KEYS = (
     "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "islands", "workers", "model", "models",
     "model_slots", "api_base", "operators", "out", "tier", "unsafe", "tuning", "json",
 )  # fmt: skip
-PLAIN_KEYS = ("seed", "workers", "model_slots", "target", "tier", "unsafe")
 
 _BUDGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--evals", type=int, help="End after this many evaluations, the seed included."),
@@ -119,37 +113,6 @@ def resume(path: Path, as_json: bool, broker: str | None, **options: Any) -> Non
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     _check(config, broker)
     _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
-
-
-def make_config(settings: Mapping[str, Any], where: str) -> RunConfig:
-    """Returns the run's settings from the options of the command line and of a TOML file.
-
-    Raises:
-        ConfigError: an unknown option or a value out of range.
-    """
-    rest = dict(settings)
-    data: dict[str, Any] = {key: rest.pop(key) for key in PLAIN_KEYS if key in rest}
-    if not (problem := rest.pop("problem", None)):
-        raise ConfigError("no problem is named; try: discovery run circle_packing")
-    path = Path(str(problem)).expanduser()
-    data["problem"] = str(path.absolute()) if path.exists() else str(problem)
-    data.setdefault("seed", secrets.randbits(48))
-    data.setdefault("workers", default_workers())
-    budget = {field: rest.pop(key) for key, field in BUDGET_KEYS.items() if key in rest}
-    data["budget"] = budget or {"minutes": DEFAULT_MINUTES}
-    if isinstance(operators := rest.pop("operators", None), str):
-        data["operators"] = parse_operators(operators, OPERATORS)
-    elif isinstance(operators, Mapping):
-        data["operators"] = parse_operators(",".join(f"{k}={v}" for k, v in operators.items()), OPERATORS)
-    islands = rest.pop("islands", {})
-    data["islands"] = dict(islands) if isinstance(islands, Mapping) else {"islands": islands}
-    models = dict(rest.pop("models", {}))
-    if names := rest.pop("model", ()):
-        models["models"] = parse_models([names] if isinstance(names, str) else names)
-    if "api_base" in rest:
-        models["api_base"] = rest.pop("api_base")
-    data["models"] = models
-    return build(RunConfig, data | rest, where=where)
 
 
 def _check(config: RunConfig, broker: str | None) -> None:
