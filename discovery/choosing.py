@@ -92,12 +92,16 @@ class Choice:
 
 
 class Chooser:
-    """Makes decisions; counts how many went to which lane."""
+    """Makes decisions; counts how many went to which lane.
+
+    Attributes:
+        plan: the settings in force; the coordinator puts new ones in when a person changes the budget.
+    """
 
     def __init__(
         self, plan: Plan, state: RunState, operators: Mapping[str, Operator], policy: Policy | None = None
     ) -> None:
-        self._plan = plan
+        self.plan = plan
         self._state = state
         self._operators = {name: operators[name] for name, weight in plan.weights.items() if weight > 0}
         self._policy = policy or FixedWeights(plan.weights)
@@ -117,7 +121,7 @@ class Chooser:
         ]
         if not lanes:
             return None
-        rng = np.random.default_rng([self._plan.seed, decision])
+        rng = np.random.default_rng([self.plan.seed, decision])
         island = self._state.archipelago.island_of(decision)
         while lanes:
             arm = self._policy.choose(lanes, island, rng)
@@ -130,9 +134,9 @@ class Chooser:
 
     def _is_free_turn(self) -> bool:
         """Returns whether a free operator may go: always, unless it would eat a limited budget beyond its share."""
-        weights = self._plan.weights
+        weights = self.plan.weights
         model_weight = sum(w for n, w in weights.items() if w > 0 and self._operators[n].needs_model)
-        if not model_weight or self._plan.budget.evaluations is None:
+        if not model_weight or self.plan.budget.evaluations is None:
             return True
         share = 1 - model_weight / sum(weights.values())
         return self._free_decisions < share * (self._all_decisions + 1)
@@ -155,7 +159,7 @@ class Chooser:
             elites = state.archipelago.select(island, rng, operator.parents_needed)
             parents = tuple(state.individual(elite.program_id) for elite in elites)
         context = (
-            compose_context(state, island, parents, rng, token_budget=self._plan.token_budget)
+            compose_context(state, island, parents, rng, token_budget=self.plan.token_budget)
             if operator.needs_model
             else bare_context(state)
         )

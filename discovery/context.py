@@ -52,4 +52,5 @@ def compose_context(
         inspirations=tuple(others[-INSPIRATIONS:]),
         failures=state.failures_of(parents[0].program_id, SHOWN_FAILURES),
         token_budget=token_budget,
+        hints=tuple(state.hints),
     )

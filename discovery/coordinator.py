@@ -12,12 +12,13 @@ the free lane keeps to its operators' share of the weights, so that it does not 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from discovery.choosing import Chooser, Plan, Policy
 from discovery.events import (
+    Asked,
     Broken,
     Evaluate,
     Evaluated,
@@ -36,6 +37,7 @@ from discovery.fingerprint import fingerprint
 from discovery.learning import Waste
 from discovery.operators.base import ModelCall, Operator, Proposal
 from discovery.records import Record
+from discovery.requests import Request
 from discovery.state import SEED_OPERATOR, RunState
 from evaluators.contract import Program
 
@@ -43,6 +45,8 @@ STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
 ENDPOINT_LIMIT = 12
 """Model failures in a row before the run is paused."""
+INJECT_OPERATOR = "inject"
+BUDGET_ENDS = ("minutes", "cost", "tokens", "evaluations")
 WASTE_LIMIT = 30
 """Paid replies in a row that gave no new program before the run is paused: something is wrong with the model."""
 
@@ -88,6 +92,9 @@ class Coordinator:
         self._endpoint_failures = 0
         self._wasted = 0
         self._is_over = False
+        self.is_paused = False
+        self._injected: deque[tuple[Request, str]] = deque()
+        self._asked: set[str] = set()
 
     @property
     def in_flight(self) -> int:
@@ -117,6 +124,8 @@ class Coordinator:
             self.state.fold(record)
             if self._queued:
                 self._queued = deque(job for job in self._queued if job.decision != record.decision)
+            if self._injected:
+                self._injected = deque(one for one in self._injected if one[1] != record.fingerprint)
         elif kind == "proposed":
             job = _job_from_json(entry)
             self.state.ledger.charge(job.proposal.calls if job.proposal else ())
@@ -128,11 +137,21 @@ class Coordinator:
             self.state.waste(_waste_from_json(entry))
         elif kind == "held_out":
             self.state.note_held_out(entry["program_id"], entry["metrics"])
+        elif kind == "asked":
+            self._obey(Asked(Request.from_json(entry["request"]), entry["fingerprint"], entry["refusal"]))
 
     # --- the present
 
-    def start(self) -> list[Instruction]:
-        """Returns the first instructions: the seed's evaluation, or, after a replay, work for every slot."""
+    def is_asked(self, request_id: str) -> bool:
+        """Returns whether a request was taken in already."""
+        return request_id in self._asked
+
+    def start(self, asked: Sequence[Asked] = ()) -> list[Instruction]:
+        """Returns the first instructions: the seed's evaluation, or, after a replay, work for every slot.
+
+        `asked` is what a person asked for while nothing ran; it counts before anything is decided.
+        """
+        self.is_paused = False
         self._next_decision = max(self._next_decision, self.state.next_decision)
         if self.state.next_index == 0 and not self._queued:
             seed = self.state.statement.seed
@@ -140,7 +159,7 @@ class Coordinator:
             job.fingerprint = fingerprint(seed)
             self.state.expect(job.fingerprint)
             self._queued.append(job)
-        return self._decide()
+        return [instruction for event in asked for instruction in self._on_asked(event)] + self._decide()
 
     def handle(self, event: Event) -> list[Instruction]:
         """Returns what to do about an event. Events of unknown or finished jobs change nothing."""
@@ -152,6 +171,8 @@ class Coordinator:
                 instructions = self._on_not_proposed(event)
             case Evaluated():
                 instructions = self._on_evaluated(event)
+            case Asked():
+                instructions = self._on_asked(event)
             case Ticked():
                 self.state.ledger.elapsed_s = event.elapsed_s
             case StopAsked():
@@ -275,13 +296,65 @@ class Coordinator:
         if job.session is not None and job.step is not None:
             self.state.tuner.tell(job.session, job.step, fitness)
 
+    # --- a person's hand
+
+    def _on_asked(self, event: Asked) -> list[Instruction]:
+        if event.request.request_id in self._asked:
+            return []
+        self._obey(event)
+        request = event.request.to_json()
+        entry = {"request": request, "fingerprint": event.fingerprint, "refusal": event.refusal}
+        return [Save({"type": "asked", **entry})]
+
+    def _obey(self, event: Asked) -> None:
+        """Does what a person asked, live and in a replay alike."""
+        request = event.request
+        self._asked.add(request.request_id)
+        match request.kind:
+            case "inject" if not event.refusal and not self.state.is_known(event.fingerprint):
+                self.state.expect(event.fingerprint)
+                self._injected.append((request, event.fingerprint))
+            case "hint":
+                self.state.hints.append(request.text)
+            case "forget-hints":
+                self.state.hints.clear()
+            case "pause" | "resume":
+                self.is_paused = request.kind == "pause"
+            case "budget":
+                budget = replace(self.plan.budget, **request.budget)
+                self.plan = self._chooser.plan = replace(self.plan, budget=budget)
+                is_spent = self.state.ledger.spent(budget) is not None
+                if (
+                    self.end is not None
+                    and self.end.reason in BUDGET_ENDS
+                    and not self._is_over
+                    and not is_spent
+                ):
+                    self.end = None
+
+    def _next_injected(self) -> _Job | None:
+        """Returns the next program that a person gave, as a job, where the budget has room."""
+        if not self._injected or not self._has_room():
+            return None
+        request, mark = self._injected.popleft()
+        assert request.program is not None
+        texts = {"request": request.request_id} | ({"idea": request.text} if request.text else {})
+        decision = self._take_decision()
+        island = self.state.archipelago.island_of(decision)
+        proposal = Proposal(request.program, (), texts=texts)
+        return _Job(decision, INJECT_OPERATOR, island, (), proposal=proposal, fingerprint=mark)
+
     # --- deciding
 
     def _decide(self) -> list[Instruction]:
+        if self.is_paused and self.end is None:
+            return []
         instructions: list[Instruction] = []
         if self.end is None:
             self._look_at_the_budget()
         if self.end is None and self.state.next_index > 0:
+            while (injected := self._next_injected()) is not None:
+                self._queued.appendleft(injected)
             while (proposal := self._next_proposal()) is not None:
                 instructions.append(proposal)
         if self.end is None:
@@ -323,14 +396,14 @@ class Coordinator:
         """Programs on their way to an evaluator that no model holds up."""
         return len(self._queued) + len(self._evaluating) + len(self._proposing) - self._model_calls
 
+    def _has_room(self) -> bool:
+        """Returns whether one more evaluation fits the budget."""
+        most = self.plan.budget.evaluations
+        return most is None or self.state.ledger.evaluations + self.in_flight < most
+
     def _next_proposal(self) -> Propose | None:
         budget = self.plan.budget
-        if (
-            budget.evaluations is not None
-            and self.state.ledger.evaluations + self.in_flight >= budget.evaluations
-        ):
-            return None
-        if self._barren >= STALL_LIMIT:
+        if not self._has_room() or self._barren >= STALL_LIMIT:
             return None
         has_model_room = (
             self._model_calls < self.plan.model_slots

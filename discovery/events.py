@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from discovery.operators.base import ModelCall, Proposal, ProposeJob
+from discovery.requests import Request
 from evaluators.contract import Evaluation, Program
 
 # --- events: what happened
@@ -64,7 +65,16 @@ class StopAsked:
     message: str = ""
 
 
-Event: TypeAlias = Proposed | NotProposed | Evaluated | Broken | Ticked | StopAsked
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A person asks something of the run. `refusal` says why an injected program must not run, if it must not."""
+
+    request: Request
+    fingerprint: str = ""
+    refusal: str = ""
+
+
+Event: TypeAlias = Proposed | NotProposed | Evaluated | Broken | Ticked | StopAsked | Asked
 
 # --- instructions: what to do
 

@@ -37,6 +37,11 @@ class RunFolder:
         """Returns the git repository."""
         return self.path / "lineage"
 
+    @property
+    def requests(self) -> Path:
+        """Returns the folder in which requests wait."""
+        return self.path / "requests"
+
     def create(self, settings: Mapping[str, Any]) -> None:
         """Makes a new run folder.
 
@@ -108,3 +113,17 @@ class RunFolder:
             yield
         finally:
             os.close(fd)
+
+    def is_locked(self) -> bool:
+        """Returns whether a process works on this run now."""
+        try:
+            fd = os.open(self.path / ".lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False

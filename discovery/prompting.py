@@ -41,6 +41,8 @@ MAX_FEEDBACK_CHARS = 800
 MAX_IDEA_CHARS = 160
 MAX_REASON_CHARS = 200
 MAX_METRICS = 8
+MAX_HINTS = 8
+MAX_HINT_CHARS = 2000
 MAX_SIGNATURES = 6
 MAX_SIGNATURE_CHARS = 80
 _MESSAGE_TOKENS = 4
@@ -133,7 +135,8 @@ def _drawn(kind: Kind, rng: np.random.Generator) -> str:
 
 
 def _system(context: Context) -> str:
-    goal = "\n\n".join(filter(None, (printable(context.goal).strip(), printable(context.notes).strip())))
+    parts = (printable(context.goal).strip(), printable(context.notes).strip(), _hints(context))
+    goal = "\n\n".join(filter(None, parts))
     is_marked = has_blocks(context.seed)
     text = _fill(
         "system",
@@ -148,6 +151,15 @@ def _system(context: Context) -> str:
         },
     )
     return text.replace("- \n", "")
+
+
+def _hints(context: Context) -> str:
+    """Returns what the person who runs the search wants considered, the newest last; "" if nothing."""
+    if not context.hints:
+        return ""
+    return "Advice from the person who runs this search:\n" + "\n".join(
+        f"- {one_line(hint, MAX_HINT_CHARS)}" for hint in context.hints[-MAX_HINTS:]
+    )
 
 
 def _interface(seed: Program) -> str:

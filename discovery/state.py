@@ -46,6 +46,7 @@ class RunState:
         best_index: its record's index.
         counts: evaluations by status.
         yields: operator -> [evaluated, ok, new or improved cells].
+        hints: what the models are told on behalf of the person who runs the search, oldest first.
         next_index: the index of the next record.
         next_decision: a number above every decision seen.
     """
@@ -66,6 +67,7 @@ class RunState:
         self.best_index = -1
         self.counts: dict[str, int] = {}
         self.yields: dict[str, list[int]] = {}
+        self.hints: list[str] = []
         self.next_index = 0
         self.next_decision = 0
         self._failures: deque[tuple[tuple[str, ...], Individual]] = deque(maxlen=RECENT_FAILURES)

@@ -54,6 +54,7 @@ def propose_job_to_json(job: ProposeJob) -> dict[str, Any]:
             "inspirations": [_individual_to_json(one) for one in context.inspirations],
             "failures": [_individual_to_json(one) for one in context.failures],
             "token_budget": context.token_budget,
+            "hints": list(context.hints),
         },
         "rng_key": list(job.rng_key),
         "values": list(job.values),
@@ -69,6 +70,7 @@ def propose_job_from_json(data: Mapping[str, Any]) -> ProposeJob:
     context["seed"] = Program.from_json(context["seed"])
     for group in ("inspirations", "failures"):
         context[group] = tuple(_individual_from_json(one) for one in context[group])
+    context["hints"] = tuple(context["hints"])
     values = dict(data)
     values["context"] = Context(**context)
     values["parents"] = tuple(_individual_from_json(parent) for parent in data["parents"])

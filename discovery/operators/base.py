@@ -61,6 +61,7 @@ class Context:
         failures: recent failed children of the same parent.
         seed: the problem's seed program (it carries the frozen part).
         token_budget: upper bound of a prompt's tokens.
+        hints: what the person who runs the search wants considered, oldest first. Unlike all else it may be obeyed.
     """
 
     goal: str
@@ -72,6 +73,7 @@ class Context:
     inspirations: tuple[Individual, ...] = ()
     failures: tuple[Individual, ...] = ()
     token_budget: int = 8000
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
