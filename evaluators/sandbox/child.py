@@ -41,7 +41,8 @@ def serve(
 
     Args:
         run: the problem's function.
-        extras: which of "oracle", "report", "deadline_s" it wants.
+        extras: which of "oracle", "report", "deadline_s", "files" it wants; where it wants the program's files it
+            is given no program: nothing of them has been executed.
         reserve: memory to let go of when the program has used up all.
         in_fd: where the judge's messages come from.
         out_fd: where the answers go.
@@ -56,11 +57,11 @@ def serve(
         start = json.loads(first[1])
         paths = frozenset(start["files"])
         max_bytes = start["output_bytes"]
-        program = programs.load(start["files"], start["entry"])
+        program = None if "files" in extras else programs.load(start["files"], start["entry"])
         is_loading = False
         while (message := reader.read()) is not None:
             inputs = plain.decode(message[1], writable=True)
-            options = _options(extras, reader, out_fd, max_bytes, start["deadline_s"]) if extras else {}
+            options = _options(extras, reader, out_fd, start) if extras else {}
             _answer(out_fd, frames.OUTPUT, run(program, inputs, **options), max_bytes)
             if message[0] == frames.LAST_INPUTS:
                 return
@@ -106,12 +107,14 @@ class _Refused(Exception):
 
 def wanted_extras(run: Callable[..., Any]) -> frozenset[str]:
     """Returns which of the optional parameters `run` declares."""
-    return frozenset({"oracle", "report", "deadline_s"} & set(inspect.signature(run).parameters))
+    return frozenset({"oracle", "report", "deadline_s", "files"} & set(inspect.signature(run).parameters))
 
 
 def _options(
-    extras: frozenset[str], reader: frames.Reader, out_fd: int, max_bytes: int, deadline_s: float
+    extras: frozenset[str], reader: frames.Reader, out_fd: int, start: dict[str, Any]
 ) -> dict[str, Any]:
+    max_bytes = start["output_bytes"]
+
     def oracle(request: Any) -> Any:
         _answer(out_fd, frames.REQUEST, request, max_bytes)
         message = reader.read()
@@ -122,7 +125,8 @@ def _options(
     def report(output: Any) -> None:
         _answer(out_fd, frames.REPORT, output, max_bytes)
 
-    options: dict[str, Any] = {"oracle": oracle, "report": report, "deadline_s": deadline_s}
+    options: dict[str, Any] = {"oracle": oracle, "report": report}
+    options |= {"deadline_s": start["deadline_s"], "files": start["files"]}
     return {name: options[name] for name in extras}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _LENGTH_BYTES = 4
-_MAX_DESCRIPTORS = 3
+_MAX_DESCRIPTORS = 4
 
 
 def send(channel: socket.socket, message: object, descriptors: Sequence[int] = ()) -> None:

@@ -34,6 +34,7 @@ class ChildLimits:
     scratch_mib: int
     processes: int
     native: bool
+    threads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def build_filter(plan: Plan, limits: ChildLimits) -> tuple[bytes, tuple[int, ...
         modes=plan.uid is not None,
         truncate=plan.landlock_abi >= 3 or plan.uid is not None,
         signals=limits.processes > 1 and bounds_signals,
+        threads=limits.threads,
     )
     return seccomp.build(options)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import importlib
 import os
 import signal
 import socket
@@ -16,13 +15,15 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from evaluators.sandbox import child, kernel, landlock, lock, namespaces, scratch
+from evaluators.sandbox import kernel, landlock, lock, namespaces, scratch
 
 _NEEDED_CAPABILITIES = (0, 1, 3, 5, 6, 7)  # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID
 _TEMPORARY = ("/tmp", "/var/tmp")
 _UID_TRIES = 1000
+
+WarmUp: TypeAlias = Callable[[Mapping[str, Any]], Callable[..., Any]]
 
 
 class PrepareError(Exception):
@@ -40,9 +41,29 @@ class Ready:
     has_one_thread: bool
     uid_lock: socket.socket | None
 
+    def fork(self) -> int:
+        """Forks, into a pid namespace of the child's own where there are namespaces; returns 0 in the child.
 
-def prepare(request: Mapping[str, Any]) -> Ready:
+        Raises:
+            OSError: there are too many processes, or too little memory.
+        """
+        fork = kernel.fork if self.has_one_thread else os.fork
+        if self.own_pid_namespace is None:
+            return fork()
+        kernel.unshare(kernel.CLONE_NEWPID)
+        pid = -1
+        try:
+            pid = fork()
+        finally:
+            if pid:
+                kernel.setns(self.own_pid_namespace, kernel.CLONE_NEWPID)  # else the next unshare fails
+        return pid
+
+
+def prepare(request: Mapping[str, Any], warm_up: WarmUp) -> Ready:
     """Returns what the zygote needs for serving. `request`: see LinuxSandbox.
+
+    `warm_up(request)` imports what children will want, and returns what they call (`Ready.run`).
 
     Raises:
         PrepareError: a layer of tier 1 is missing and `unsafe` was not asked for, or tier 2 was asked for by
@@ -51,12 +72,12 @@ def prepare(request: Mapping[str, Any]) -> Ready:
     is_unsafe = bool(request["unsafe"])
     native, scratch_mib = bool(request["native"]), int(request["scratch_mib"])
     if not kernel.IS_LINUX:
-        return _prepare_without_locks(request)
+        return _prepare_without_locks(request, warm_up)
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     uid_lock, uid = _take_uid()  # before the network namespace, in which the lock's name would mean nothing
     has_namespaces = _enter_namespaces(request["tier"], scratch_mib=scratch_mib, native=native)
-    run = _warm_up(request)
+    run = warm_up(request)
     folder = _make_scratch(is_private=has_namespaces, uid=uid)
     keeps_read = uid is not None and not _is_readable_for_all()
     version = landlock.abi()
@@ -82,16 +103,14 @@ def prepare(request: Mapping[str, Any]) -> Ready:
         zygote_fd=_open_own_pidfd(),
         user_tasks=0 if uid is not None else _count_tasks(),
     )
-    child.warm_up()
-    child.seed_generators()
     gc.collect()
     gc.freeze()
     return Ready(plan, _layers(plan), run, own, len(os.listdir("/proc/self/task")) == 1, uid_lock)
 
 
-def _prepare_without_locks(request: Mapping[str, Any]) -> Ready:
+def _prepare_without_locks(request: Mapping[str, Any], warm_up: WarmUp) -> Ready:
     """Prepares where there is no Linux: resource limits and process groups only."""
-    run = _warm_up(request)
+    run = warm_up(request)
     plan = lock.Plan(scratch=_make_scratch(is_private=False, uid=None), base_bytes=0, user_tasks=1 << 16)
     gc.collect()
     gc.freeze()
@@ -101,17 +120,6 @@ def _prepare_without_locks(request: Mapping[str, Any]) -> Ready:
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise PrepareError(f"{message}; or run with --unsafe, which trusts every program with this machine")
-
-
-def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
-    """Imports what programs will want, and the half of the problem that may live beside them."""
-    for name in ("numpy", "numpy.random", "numpy.linalg", *request["preload"]):
-        importlib.import_module(name)
-    from evaluators.modules import import_source
-    from evaluators.source import SourceFiles
-
-    run: Callable[..., Any] = import_source(SourceFiles(**request["source"])).run
-    return run
 
 
 def _enter_namespaces(tier: int | None, *, scratch_mib: int, native: bool) -> bool:

@@ -112,6 +112,7 @@ class FilterOptions:
         truncate: whether truncation is left to Landlock (ABI 3); otherwise it is refused without write
             access.
         signals: whether any signal to any process may be tried (something else must then bound it).
+        threads: whether threads may be started.
     """
 
     processes: bool = False
@@ -119,6 +120,7 @@ class FilterOptions:
     modes: bool = False
     truncate: bool = True
     signals: bool = False
+    threads: bool = True
 
 
 class _Code:
@@ -227,7 +229,8 @@ def _add_leaf(code: _Code, action: str, options: FilterOptions) -> None:
     elif action == "clone":
         code.add(_LOAD, _argument(0))
         code.add(_JSET, _CLONE_NAMESPACES | (_CLONE_PARENT if options.processes else 0), on_true=bad)
-        code.add(_JSET, 0xFFFFFFFF if options.processes else _CLONE_THREAD, on_true=good)
+        if options.processes or options.threads:
+            code.add(_JSET, 0xFFFFFFFF if options.processes else _CLONE_THREAD, on_true=good)
     elif action in ("open", "openat"):
         code.add(_LOAD, _argument(1 if action == "open" else 2))
         code.add(_AND, _O_TRUNC_OR_ACCESS)

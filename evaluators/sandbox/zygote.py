@@ -11,6 +11,7 @@ Requests: {"do": "spawn", "limits": [...]} with three descriptors, no answer; {"
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import resource
 import select
@@ -18,9 +19,10 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from evaluators.sandbox import child, control, kernel, lock, prepare, scratch, selftest
+from evaluators.sandbox import child, control, kernel, lock, prepare, scratch, selftest, sweep
 
 LOCK_FAILED = 72
 """Exit code of a child that could not lock itself; it has read nothing then."""
@@ -47,7 +49,7 @@ class Zygote:
         self._pid, self._fault = 0, ""
         lock.park(channel)
         try:
-            self._pid = self._fork()
+            self._pid = self._ready.fork()
         except OSError as error:
             self._fault = f"cannot fork: {error.strerror}"
         if self._pid == 0 and not self._fault:
@@ -98,20 +100,6 @@ class Zygote:
             with contextlib.suppress(OSError):
                 os.rmdir(self._ready.plan.scratch)
 
-    def _fork(self) -> int:
-        fork = kernel.fork if self._ready.has_one_thread else os.fork
-        own = self._ready.own_pid_namespace
-        if own is None:
-            return fork()
-        kernel.unshare(kernel.CLONE_NEWPID)
-        pid = -1
-        try:
-            pid = fork()
-        finally:
-            if pid:
-                kernel.setns(own, kernel.CLONE_NEWPID)  # else the next unshare fails
-        return pid
-
     def _be_child(self, locks: lock.Lock) -> NoReturn:
         try:
             locks.close()
@@ -161,29 +149,22 @@ class Zygote:
     def _sweep(self, pid: int) -> int:
         """Ends what a child may have left behind; returns how many processes are still there."""
         plan = self._ready.plan
-        if plan.has_pid_namespace or (
-            plan.has_filter and self._limits is not None and self._limits.processes == 1
-        ):
+        if plan.has_filter and self._limits is not None and self._limits.processes == 1:
             return 0
-        from evaluators.sandbox import tree
+        return sweep.end_tree(plan, pid)
 
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        if plan.uid is not None:
-            self._kill_user(plan.uid)
-        return tree.kill_descendants()
 
-    @staticmethod
-    def _kill_user(uid: int) -> None:
-        """Kills every process of the slot's user, at one stroke, from a process of that user."""
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.setresuid(uid, uid, uid)
-                os.kill(-1, signal.SIGKILL)
-            finally:
-                os._exit(0)
-        os.waitpid(pid, 0)
+def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
+    """Imports what programs will want, and the half of the problem that may live beside them."""
+    for name in ("numpy", "numpy.random", "numpy.linalg", *request["preload"]):
+        importlib.import_module(name)
+    from evaluators.modules import import_source
+    from evaluators.source import SourceFiles
+
+    run: Callable[..., Any] = import_source(SourceFiles(**request["source"])).run
+    child.warm_up()
+    child.seed_generators()
+    return run
 
 
 def main() -> None:
@@ -194,7 +175,7 @@ def main() -> None:
         return
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        ready = prepare.prepare(first[0])
+        ready = prepare.prepare(first[0], _warm_up)
     except prepare.PrepareError as error:
         control.send(channel, {"missing": str(error)})
         return

@@ -1,0 +1,34 @@
+"""Ending what a child that could start processes may have left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+from evaluators.sandbox import lock
+
+
+def end_tree(plan: lock.Plan, pid: int) -> int:
+    """Ends all that the dead child `pid` started; returns how many processes are still there."""
+    if plan.has_pid_namespace:
+        return 0  # the kernel has ended them with the namespace's first process
+    from evaluators.sandbox import tree
+
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    if plan.uid is not None:
+        _kill_user(plan.uid)
+    return tree.kill_descendants()
+
+
+def _kill_user(uid: int) -> None:
+    """Kills every process of the slot's user, at one stroke, from a process of that user."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setresuid(uid, uid, uid)
+            os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
