@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
-from discovery.operators.base import Context, Individual
+from discovery.operators.base import Advice, Context, Individual
 from discovery.state import RunState
+
+
+class Memory(Protocol):
+    """What was learned earlier, for questions to models. Contract: a function of what it learned and of `rng`; quick.
+
+    The ids that a question showed come back as `texts["advice"]` of the record, those that the reply says it used as
+    `texts["used"]` (both "id, id"; absent where there are none), so that a `Learner` can give credit.
+    """
+
+    def advise(self, parent: Individual, rng: np.random.Generator, room_tokens: int) -> Sequence[Advice]:
+        """Returns the items to show with `parent`, the most valuable first, of `room_tokens` tokens at most."""
+        ...
+
 
 INSPIRATIONS = 2
 SHOWN_FAILURES = 2

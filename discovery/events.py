@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from discovery.operators.base import ModelCall, Proposal, ProposeJob
+from discovery.operators.base import ModelCall, Note, Proposal, ProposeJob
 from discovery.requests import Request
 from evaluators.contract import Evaluation, Program
 
@@ -24,8 +24,16 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """An operator wrote a note: a plan, a summary, an instruction."""
+
+    job_id: str
+    note: Note
+
+
+@dataclass(frozen=True, slots=True)
 class NotProposed:
-    """An operator made no child. `endpoint` tells a model's failure from an operator's."""
+    """An operator made no child and no note. `endpoint` tells a model's failure from an operator's."""
 
     job_id: str
     reason: str
@@ -74,7 +82,7 @@ class Asked:
     refusal: str = ""
 
 
-Event: TypeAlias = Proposed | NotProposed | Evaluated | Broken | Ticked | StopAsked | Asked
+Event: TypeAlias = Proposed | Noted | NotProposed | Evaluated | Broken | Ticked | StopAsked | Asked
 
 # --- instructions: what to do
 

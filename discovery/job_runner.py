@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from discovery.broker import EVALUATE, PROPOSE, BrokerConfig, Keys, build_version, bundle_key
 from discovery.celery_executor import BROKER_ERRORS, connect, make_app, start_worker
-from discovery.events import Broken, Evaluated, NotProposed, Proposed
+from discovery.events import Broken, Evaluated, Noted, NotProposed, Proposed
 from discovery.jobs import propose
 from discovery.judges import JudgePool
 from discovery.models import LiteLLMModel, ModelConfig
@@ -50,7 +50,7 @@ return redis.call('INCR', KEYS[3])
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Done: TypeAlias = Proposed | NotProposed | Evaluated | Broken
+Done: TypeAlias = Proposed | Noted | NotProposed | Evaluated | Broken
 
 
 class RefusedError(Exception):

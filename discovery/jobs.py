@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from discovery.events import NotProposed, Proposed
+from discovery.events import Noted, NotProposed, Proposed
 from discovery.fingerprint import fingerprint
-from discovery.operators.base import Model, ModelError, Operator, OperatorError, ProposeJob
+from discovery.operators.base import Model, ModelError, Note, Operator, OperatorError, ProposeJob
 from evaluators.blocks import check_frozen
 
 
-def propose(job: ProposeJob, operator: Operator, model: Model | None) -> Proposed | NotProposed:
-    """Returns what one operator made of its job: a child, or why there is none."""
+def propose(job: ProposeJob, operator: Operator, model: Model | None) -> Proposed | Noted | NotProposed:
+    """Returns what one operator made of its job: a child or a note, or why there is none."""
     try:
         proposal = operator.propose(job, np.random.default_rng(job.rng_key), model)
     except OperatorError as error:
         return NotProposed(job.job_id, str(error), error.calls)
     except ModelError as error:
         return NotProposed(job.job_id, str(error), is_endpoint=True, is_fatal=error.is_fatal)
+    if isinstance(proposal, Note):
+        return Noted(job.job_id, proposal)
     refusal = check_frozen(job.context.seed, proposal.program)
     return Proposed(job.job_id, proposal, fingerprint(proposal.program), refusal or "")

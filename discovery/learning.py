@@ -6,7 +6,7 @@ them resumes by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,6 +52,28 @@ class Waste:
     calls: tuple[ModelCall, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A paid reply that is no program: a plan, a summary of an evaluated program, a new instruction.
+
+    Attributes:
+        kind: "plan", "summary" or "instruction".
+        program_id: the program that it is about: a plan's parent, a summary's program; "" for an instruction.
+        operator, model, variant, island: whose call it is, as in `ProposeJob`.
+        texts: what came of it, by name; empty where the reply could not be used.
+        calls: what was paid. They stand in no lesson and in no waste.
+    """
+
+    kind: str
+    program_id: str
+    operator: str
+    model: str | None
+    variant: str
+    island: int
+    texts: Mapping[str, str]
+    calls: tuple[ModelCall, ...]
+
+
 class Learner(Protocol):
     """A part of a run that learns from what happened. Contract: a pure, quick fold; never raises."""
 
@@ -61,4 +83,8 @@ class Learner(Protocol):
 
     def learn_waste(self, waste: Waste) -> None:
         """Takes in paid calls that led to nothing."""
+        ...
+
+    def learn_remark(self, remark: Remark) -> None:
+        """Takes in paid calls that led to a text."""
         ...

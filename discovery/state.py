@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from discovery.budget import Ledger
-from discovery.learning import Learner, Lesson, Waste
+from discovery.learning import Learner, Lesson, Remark, Waste
 from discovery.operators.base import Individual
 from discovery.records import Record
 from discovery.tuning import Tuner
@@ -162,6 +162,12 @@ class RunState:
         self.ledger.charge(waste.calls)
         for learner in self._learners:
             learner.learn_waste(waste)
+
+    def remark(self, remark: Remark) -> None:
+        """Books paid model calls that led to a text."""
+        self.ledger.charge(remark.calls)
+        for learner in self._learners:
+            learner.learn_remark(remark)
 
     def _best_fitness(self) -> float | None:
         return (

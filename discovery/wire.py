@@ -1,6 +1,6 @@
 """Jobs and events as JSON, for workers in other processes. What is read back equals what was written.
 
-Only the three events that a worker can cause have a form; the others never leave the coordinator.
+Only the events that a worker can cause have a form; the others never leave the coordinator.
 """
 
 from __future__ import annotations
@@ -11,11 +11,21 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from discovery.events import Broken, Evaluated, EvaluateJob, NotProposed, Proposed
-from discovery.operators.base import Context, Individual, ModelCall, Proposal, ProposeJob
+from discovery.events import Broken, Evaluated, EvaluateJob, Noted, NotProposed, Proposed
+from discovery.operators.base import (
+    Advice,
+    Context,
+    Individual,
+    ModelCall,
+    Note,
+    Proposal,
+    ProposeJob,
+    Trace,
+    Trajectory,
+)
 from evaluators.contract import Evaluation, Program
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a form changes; a worker refuses jobs of another format."""
 
 
@@ -55,12 +65,23 @@ def propose_job_to_json(job: ProposeJob) -> dict[str, Any]:
             "failures": [_individual_to_json(one) for one in context.failures],
             "token_budget": context.token_budget,
             "hints": list(context.hints),
+            "ancestors": [asdict(trace) for trace in context.ancestors],
+            "siblings": [asdict(trace) for trace in context.siblings],
+            "trajectories": [asdict(trajectory) for trajectory in context.trajectories],
+            "standing": list(context.standing),
+            "situation": context.situation,
+            "advice": [asdict(item) for item in context.advice],
+            "instruction": context.instruction,
+            "is_full": context.is_full,
         },
         "rng_key": list(job.rng_key),
         "values": list(job.values),
         "session": job.session,
         "model": job.model,
         "variant": job.variant,
+        "plan": job.plan,
+        "attempts": [_individual_to_json(one) for one in job.attempts],
+        "turns": [dict(turn) for turn in job.turns],
     }
 
 
@@ -70,15 +91,25 @@ def propose_job_from_json(data: Mapping[str, Any]) -> ProposeJob:
     context["seed"] = Program.from_json(context["seed"])
     for group in ("inspirations", "failures"):
         context[group] = tuple(_individual_from_json(one) for one in context[group])
-    context["hints"] = tuple(context["hints"])
+    for group in ("hints", "standing"):
+        context[group] = tuple(context[group])
+    for group in ("ancestors", "siblings"):
+        context[group] = tuple(Trace(**trace) for trace in context[group])
+    context["trajectories"] = tuple(
+        Trajectory(one["kind"], tuple(Trace(**trace) for trace in one["steps"]))
+        for one in context["trajectories"]
+    )
+    context["advice"] = tuple(Advice(**item) for item in context["advice"])
     values = dict(data)
     values["context"] = Context(**context)
     values["parents"] = tuple(_individual_from_json(parent) for parent in data["parents"])
+    values["attempts"] = tuple(_individual_from_json(one) for one in data["attempts"])
+    values["turns"] = tuple(dict(turn) for turn in data["turns"])
     values["rng_key"], values["values"] = tuple(data["rng_key"]), tuple(data["values"])
     return ProposeJob(**values)
 
 
-def event_to_json(event: Proposed | NotProposed | Evaluated | Broken) -> dict[str, Any]:
+def event_to_json(event: Proposed | Noted | NotProposed | Evaluated | Broken) -> dict[str, Any]:
     """Returns the JSON form, with the event's name under "event"."""
     match event:
         case Evaluated():
@@ -97,8 +128,18 @@ def event_to_json(event: Proposed | NotProposed | Evaluated | Broken) -> dict[st
                 "parents": list(proposal.parents),
                 "calls": [asdict(call) for call in proposal.calls],
                 "texts": dict(proposal.texts),
+                "turns": [dict(turn) for turn in proposal.turns],
                 "fingerprint": event.fingerprint,
                 "refusal": event.refusal,
+            }
+        case Noted():
+            note = event.note
+            return {
+                "event": "noted",
+                "job_id": event.job_id,
+                "texts": dict(note.texts),
+                "calls": [asdict(call) for call in note.calls],
+                "turns": [dict(turn) for turn in note.turns],
             }
         case NotProposed():
             return {"event": "not_proposed", **asdict(event)}
@@ -106,7 +147,7 @@ def event_to_json(event: Proposed | NotProposed | Evaluated | Broken) -> dict[st
             return {"event": "broken", "reason": event.reason}
 
 
-def event_from_json(data: Mapping[str, Any]) -> Proposed | NotProposed | Evaluated | Broken:
+def event_from_json(data: Mapping[str, Any]) -> Proposed | Noted | NotProposed | Evaluated | Broken:
     """Returns the event of a JSON form.
 
     Raises:
@@ -117,20 +158,32 @@ def event_from_json(data: Mapping[str, Any]) -> Proposed | NotProposed | Evaluat
             return Evaluated(data["job_id"], Evaluation.from_json(data["evaluation"]), data["at_s"])
         case "proposed":
             proposal = Proposal(
-                Program.from_json(data["program"]), tuple(data["parents"]), _calls(data), dict(data["texts"])
+                Program.from_json(data["program"]),
+                tuple(data["parents"]),
+                _calls(data),
+                dict(data["texts"]),
+                _turns(data),
             )
             return Proposed(data["job_id"], proposal, data["fingerprint"], data["refusal"])
+        case "noted":
+            return Noted(data["job_id"], Note(dict(data["texts"]), _calls(data), _turns(data)))
         case "not_proposed":
             return NotProposed(
                 data["job_id"], data["reason"], _calls(data), data["is_endpoint"], data["is_fatal"]
             )
         case "broken":
             return Broken(data["reason"])
-    raise ValueError(f"event must be evaluated, proposed, not_proposed or broken, got {data['event']!r}")
+    raise ValueError(
+        f"event must be evaluated, proposed, noted, not_proposed or broken, got {data['event']!r}"
+    )
 
 
 def _calls(data: Mapping[str, Any]) -> tuple[ModelCall, ...]:
     return tuple(ModelCall(**call) for call in data["calls"])
+
+
+def _turns(data: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
+    return tuple(dict(turn) for turn in data["turns"])
 
 
 def _individual_to_json(individual: Individual) -> dict[str, Any]:

@@ -50,6 +50,39 @@ class Individual:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing that was learned earlier, shown to a model under `item_id`, by which its reply can cite it."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is remembered of one step of the search without its text.
+
+    Attributes:
+        score: None where it failed; `fault` says how then.
+        gain: its score less that of its first parent, positive where it is better; None where either has none.
+        texts: those of the program (idea, plan, summary), by name.
+    """
+
+    program_id: str
+    score: float | None
+    gain: float | None = None
+    fault: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """Steps of one line of descent, oldest first: "rising" (all gains), "falling" (all losses) or "mixed"."""
+
+    kind: str
+    steps: tuple[Trace, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What an operator may tell a model about the search. Everything in it may be shown; nothing in it is secret.
 
@@ -61,6 +94,13 @@ class Context:
         failures: recent failed children of the same parent.
         seed: the problem's seed program (it carries the frozen part).
         token_budget: upper bound of a prompt's tokens.
+        ancestors: the first parent's ancestors and itself, oldest first.
+        siblings: earlier children of the first parent, oldest first.
+        trajectories: lines of descent to learn a direction from, at most one of each kind.
+        standing: best score of each open island; situation: "stuck", "fuse", "barren" (see context.py) or "".
+        advice: what was learned earlier, the most valuable first.
+        instruction: a sentence that stands for the usual one on what to look for; "" for the usual one.
+        is_full: whether `inspirations` are the whole history, to be shown whole (for comparisons).
         hints: what the person who runs the search wants considered, oldest first. Unlike all else it may be obeyed.
     """
 
@@ -74,6 +114,14 @@ class Context:
     failures: tuple[Individual, ...] = ()
     token_budget: int = 8000
     hints: tuple[str, ...] = ()
+    ancestors: tuple[Trace, ...] = ()
+    siblings: tuple[Trace, ...] = ()
+    trajectories: tuple[Trajectory, ...] = ()
+    standing: tuple[float, ...] = ()
+    situation: str = ""
+    advice: tuple[Advice, ...] = ()
+    instruction: str = ""
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +132,9 @@ class ProposeJob:
         values: for `tune`, the new constants, in the order of `constants.find`.
         model: the model to ask; None leaves it to the weights of the settings.
         variant: name of the prompt variant to use; "" is the standing one.
+        plan: the plan to carry out, for `execute` and `summarize`.
+        attempts: programs that were made of this plan before, oldest first.
+        turns: the conversation to go on with, where plan, execution and summary are one conversation.
     """
 
     job_id: str
@@ -97,6 +148,9 @@ class ProposeJob:
     session: int | None = None
     model: str | None = None
     variant: str = ""
+    plan: str = ""
+    attempts: tuple[Individual, ...] = ()
+    turns: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +179,29 @@ class Proposal:
         parents: ids of its genealogical parents, the first is the one it was made from.
         calls: the model calls it took.
         texts: texts that stay with the child (plan, summary, the model's explanation), by name.
+        turns: what it adds to a conversation, where there is one.
     """
 
     program: Program
     parents: tuple[str, ...]
     calls: tuple[ModelCall, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    turns: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A reply that is no program: a plan, a summary, an instruction.
+
+    Attributes:
+        texts: what the reply says, by name.
+        calls: the model calls it took.
+        turns: what it adds to a conversation, where there is one.
+    """
+
+    texts: Mapping[str, str]
+    calls: tuple[ModelCall, ...]
+    turns: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +224,7 @@ class Model(Protocol):
 
 
 class Operator(Protocol):
-    """Turns parents and context into one child.
+    """Turns parents and context into one child, or into a note for the operators that come after it.
 
     Contract: pure apart from the model it is handed; raises `OperatorError` when no child came out and lets
     `ModelError` pass; `parents_needed` distinct parents stand in the job (fewer when the archive holds fewer).
@@ -163,6 +234,6 @@ class Operator(Protocol):
     needs_model: bool
     parents_needed: int
 
-    def propose(self, job: ProposeJob, rng: np.random.Generator, model: Model | None) -> Proposal:
-        """Returns the child of one job."""
+    def propose(self, job: ProposeJob, rng: np.random.Generator, model: Model | None) -> Proposal | Note:
+        """Returns the child (or the note) of one job."""
         ...

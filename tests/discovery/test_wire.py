@@ -7,8 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery import wire
-from discovery.events import Broken, Evaluated, EvaluateJob, NotProposed, Proposed
-from discovery.operators.base import Context, Individual, ModelCall, Proposal, ProposeJob
+from discovery.events import Broken, Evaluated, EvaluateJob, Noted, NotProposed, Proposed
+from discovery.operators.base import (
+    Advice,
+    Context,
+    Individual,
+    ModelCall,
+    Note,
+    Proposal,
+    ProposeJob,
+    Trace,
+    Trajectory,
+)
 from evaluators.contract import Evaluation, Program, Status
 
 texts = st.text(max_size=20)
@@ -44,6 +54,11 @@ calls = st.builds(
 )
 call_tuples = st.lists(calls, max_size=2).map(tuple)
 groups = st.lists(individuals, max_size=2).map(tuple)
+turns = st.lists(st.fixed_dictionaries({"role": texts, "content": texts}), max_size=2).map(tuple)
+traces = st.builds(
+    Trace, texts, st.none() | numbers, st.none() | numbers, texts, st.dictionaries(texts, texts, max_size=2)
+)
+trace_groups = st.lists(traces, max_size=2).map(tuple)
 contexts = st.builds(
     Context,
     goal=texts,
@@ -55,6 +70,14 @@ contexts = st.builds(
     inspirations=groups,
     failures=groups,
     token_budget=st.integers(1, 10**6),
+    ancestors=trace_groups,
+    siblings=trace_groups,
+    trajectories=st.lists(st.builds(Trajectory, texts, trace_groups), max_size=2).map(tuple),
+    standing=st.lists(numbers, max_size=2).map(tuple),
+    situation=texts,
+    advice=st.lists(st.builds(Advice, texts, texts), max_size=2).map(tuple),
+    instruction=texts,
+    is_full=st.booleans(),
 )
 propose_jobs = st.builds(
     ProposeJob,
@@ -67,6 +90,9 @@ propose_jobs = st.builds(
     rng_key=st.lists(st.integers(0, 2**63), max_size=3).map(tuple),
     values=st.lists(numbers, max_size=3).map(tuple),
     session=st.none() | st.integers(0, 9),
+    plan=texts,
+    attempts=groups,
+    turns=turns,
 )
 events = st.one_of(
     st.builds(Evaluated, texts, evaluations, numbers),
@@ -79,10 +105,12 @@ events = st.one_of(
             st.lists(texts, max_size=2).map(tuple),
             call_tuples,
             st.dictionaries(texts, texts),
+            turns,
         ),
         texts,
         texts,
     ),
+    st.builds(Noted, texts, st.builds(Note, st.dictionaries(texts, texts), call_tuples, turns)),
     st.builds(NotProposed, texts, texts, call_tuples, st.booleans(), st.booleans()),
     st.builds(Broken, texts),
 )
@@ -93,7 +121,7 @@ def through_json(data: object) -> dict:
 
 
 @given(events)
-def test_events_come_back_as_they_were(event: Proposed | NotProposed | Evaluated | Broken) -> None:
+def test_events_come_back_as_they_were(event: Proposed | Noted | NotProposed | Evaluated | Broken) -> None:
     assert wire.event_from_json(through_json(wire.event_to_json(event))) == event
 
 
