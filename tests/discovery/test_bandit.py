@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from discovery.bandit import Bandit, BanditConfig
+from discovery.choosing import Arm
+from discovery.errors import ConfigError
+from discovery.gains import NEW_CELL, OFF_BEST, GainMeter
+from discovery.learning import Lesson, Waste
+from discovery.operators.base import ModelCall
+from discovery.records import Record
+from evaluators.contract import Evaluation, Program, Status
+from islands.archipelago import Change
+
+PROGRAM = Program({"program.py": "x = 1\n"})
+CHEAP, STRONG = "cheap", "strong"
+PRICES = {CHEAP: 0.001, STRONG: 0.02}
+
+
+class Told(GainMeter):
+    """A meter that is told the gains, for worlds that draw them."""
+
+    def learn(self, lesson: Lesson) -> None:
+        """Changes nothing."""
+
+
+def call(
+    model: str = CHEAP, *, seconds: float = 1.0, cost: float | None = 0.001, tokens: int = 1000
+) -> ModelCall:
+    return ModelCall(model, tokens - 100, 100, cost, seconds)
+
+
+def lesson(
+    fitness: float | None,
+    *,
+    name: str = "a",
+    parent: float | None = 0.0,
+    best: float | None = 0.0,
+    displaced: str | None = "old",
+    taken: bool = True,
+    operator: str = "diff",
+    calls: tuple[ModelCall, ...] = (),
+    wall_s: float = 0.0,
+) -> Lesson:
+    status = Status.ERROR if fitness is None else Status.OK
+    evaluation = Evaluation(status, score=fitness, wall_s=wall_s)
+    record = Record(0, PROGRAM, name, ("p",), evaluation, operator, 0, None, 0, calls=calls)
+    changes = (Change(0, 3, name, displaced, "birth"),) if taken and fitness is not None else ()
+    return Lesson(record, fitness, parent, best, changes)
+
+
+def bandit(operators: tuple[str, ...] = ("diff", "rewrite"), *, models=((CHEAP, 1.0),), **config) -> Bandit:
+    return Bandit(
+        BanditConfig(enabled=True, **config),
+        weights=dict.fromkeys(operators, 1.0),
+        models=models,
+        needs_model=dict.fromkeys(operators, True),
+        meter=Told(),
+    )
+
+
+def credit(
+    policy: Bandit, arm: Arm, gain: float, *, seconds: float = 1.0, cost: float | None = 0.001
+) -> None:
+    policy._meter.last = gain
+    made = call(arm.model or CHEAP, seconds=seconds, cost=cost)
+    policy.learn(lesson(gain, operator=arm.operator, best=9.0, calls=(made,)))
+
+
+# --- gains
+
+
+def gains(lessons: list[Lesson]) -> list[float]:
+    meter = GainMeter()
+    measured = []
+    for one in lessons:
+        meter.learn(one)
+        measured.append(meter.last)
+    return measured
+
+
+@given(
+    st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50), st.booleans()), max_size=40),
+    st.integers(-4, 8),
+    st.integers(-1000, 1000),
+)
+def test_gains_do_not_know_the_unit_of_the_score(children, power, shift):
+    def told(scale: float, origin: float) -> list[float]:
+        return gains(
+            [
+                lesson(scale * c + origin, name=f"{n}", parent=scale * p + origin, best=origin, taken=taken)
+                for n, (c, p, taken) in enumerate(children)
+            ]
+        )
+
+    assert told(1.0, 0.0) == told(2.0**power, float(shift))
+
+
+def test_gains_by_hand():
+    measured = gains(
+        [
+            lesson(2.0, name="a"),  # the first improvement is the unit
+            lesson(None, name="b"),  # failed
+            lesson(9.0, name="c", taken=False),  # no cell wanted it
+            lesson(1.0, name="d", parent=0.5, best=2.0),  # a quarter of the unit, and no new best
+            lesson(
+                1.0, name="e", parent=1.5, best=2.0, displaced=None
+            ),  # worse than its parent, in a cell of its own
+            lesson(
+                2.1, name="f", parent=0.0, best=2.0, displaced="a"
+            ),  # above its parent by 2.1, above "a" by 0.1
+            lesson(3.0, name="g", parent=None, best=2.0),  # a repaired one counts against the best
+        ]
+    )
+    assert measured[:5] == [1.0, 0.0, 0.0, 0.25 * OFF_BEST, NEW_CELL]
+    assert measured[5] == pytest.approx(0.1 / 2.0)
+    assert measured[6] == pytest.approx(1.0 / 2.0)
+
+
+def test_steps_in_the_last_digit_are_worth_little_beside_leaps():
+    lessons, best = [], 0.0
+    for n in range(200):
+        step = 1.0 if n % 5 == 0 else 1e-9
+        lessons.append(lesson(best + step, name=str(n), parent=best, best=best))
+        best += step
+    measured = np.array(gains(lessons))
+    assert measured[::5].min() == 1.0
+    assert measured[1::5].max() < 1e-8
+
+
+# --- choosing
+
+
+def regret(policy: Bandit, means: dict[Arm, float], rng: np.random.Generator, rounds: int) -> float:
+    best, lost = max(means.values()), 0.0
+    for _ in range(rounds):
+        arm = policy.choose(("diff", "rewrite"), 0, rng)
+        lost += best - means[arm]
+        credit(policy, arm, float(rng.random() < means[arm]))
+    return lost / rounds
+
+
+def test_the_regret_of_the_bandit_is_a_fraction_of_that_of_fixed_weights():
+    models = (("m1", 1.0), ("m2", 1.0), ("m3", 1.0))
+    learned, fixed = [], []
+    for seed in range(20):
+        rng = np.random.default_rng([seed, 1])
+        means = {
+            Arm(operator, model): float(rng.beta(1, 9))
+            for operator in ("diff", "rewrite")
+            for model, _ in models
+        }
+        learned.append(regret(bandit(models=models), means, rng, 400))
+        fixed.append(max(means.values()) - float(np.mean(list(means.values()))))
+    wins = sum(a < b for a, b in zip(learned, fixed, strict=True))
+    assert wins >= 19
+    assert np.mean(learned) < 0.6 * np.mean(fixed)
+
+
+def test_what_paid_once_is_left_when_it_stops_to_pay():
+    policy, rng = bandit(half_life=50.0), np.random.default_rng(3)
+    means = {Arm("diff", CHEAP): 0.5, Arm("rewrite", CHEAP): 0.1}
+    regret(policy, means, rng, 300)
+    after = regret(policy, {Arm("diff", CHEAP): 0.0, Arm("rewrite", CHEAP): 0.4}, rng, 600)
+    assert after < 0.4 * 0.25  # 0.2 is what a coin would lose
+
+
+Arrivals = Callable[[np.random.Generator], tuple[float, float]]
+
+
+def quick_or_idle(rng: np.random.Generator) -> tuple[float, float]:
+    """Returns (seconds, gain) of an arm with quick, small successes and long failures: 0.0099 a second."""
+    return (0.2, 0.2) if rng.random() < 0.5 else (20.0, 0.0)
+
+
+def slow_and_good(rng: np.random.Generator) -> tuple[float, float]:
+    """Returns (seconds, gain) of an arm that always takes its time, and pays: 0.05 a second."""
+    return 10.0, 0.5
+
+
+def pool(choose, learn, *, seed: int, slots: int = 8, end_s: float = 4000.0) -> float:
+    """Runs an asynchronous pool and returns the share of its time that went to the slow good arm."""
+    rng = np.random.default_rng(seed)
+    arms: dict[str, Arrivals] = {"rewrite": slow_and_good, "diff": quick_or_idle}
+    running: list[tuple[float, int, str, float, float]] = []
+    spent = dict.fromkeys(arms, 0.0)
+    for number in range(1_000_000):
+        now_s = 0.0
+        if len(running) == slots:
+            now_s, _, name, seconds, gain = heapq.heappop(running)
+            spent[name] += seconds
+            learn(name, seconds, gain)
+        if now_s > end_s:
+            break
+        name = choose(rng)
+        seconds, gain = arms[name](rng)
+        heapq.heappush(running, (now_s + seconds, number, name, seconds, gain))
+    return spent["rewrite"] / sum(spent.values())
+
+
+def per_return(explore: float = 0.1):
+    """Returns a policy that credits each return with its own gain per second, all alike."""
+    sums = {"diff": [0.0, 0], "rewrite": [0.0, 0]}
+
+    def choose(rng: np.random.Generator) -> str:
+        if rng.random() < explore or not all(count for _, count in sums.values()):
+            return str(rng.choice(list(sums)))
+        return max(sums, key=lambda name: sums[name][0] / sums[name][1])
+
+    def learn(name: str, seconds: float, gain: float) -> None:
+        sums[name][0] += gain / seconds
+        sums[name][1] += 1
+
+    return choose, learn
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_credit_weighted_by_duration_picks_the_slow_good_arm_where_credit_per_return_does_not(seed):
+    naive = pool(*per_return(), seed=seed)
+    policy = bandit(dollars=0.0, evaluations=0.0)
+
+    def choose(rng: np.random.Generator) -> str:
+        return policy.choose(("diff", "rewrite"), 0, rng).operator
+
+    def learn(name: str, seconds: float, gain: float) -> None:
+        credit(policy, Arm(name, CHEAP), gain, seconds=seconds)
+
+    weighted = pool(choose, learn, seed=seed)
+    assert naive < 0.3
+    assert weighted > 0.7
+
+
+def test_dollars_decide_between_models_that_gain_alike_and_tokens_where_a_price_is_unknown():
+    models = ((CHEAP, 1.0), (STRONG, 1.0))
+    for priced in (True, False):
+        policy, rng, chosen = (
+            bandit(models=models, seconds=0.0, evaluations=0.0, stall=0),
+            np.random.default_rng(1),
+            [],
+        )
+        for _ in range(300):
+            arm = policy.choose(("diff",), 0, rng)
+            chosen.append(arm.model)
+            made = call(arm.model, cost=PRICES[arm.model], tokens=1000)
+            if not priced:  # the dear one has no price: its long replies tell
+                made = call(
+                    arm.model,
+                    cost=None if arm.model == STRONG else 0.001,
+                    tokens=20_000 if arm.model == STRONG else 1000,
+                )
+            policy._meter.last = float(rng.random() < 0.2)
+            policy.learn(lesson(1.0, best=9.0, calls=(made,)))
+        assert chosen[100:].count(CHEAP) > 0.8 * 200, priced
+
+
+def test_paid_calls_that_led_to_nothing_count_against_their_arm():
+    policy = bandit(floor=0.0)
+    for _ in range(30):
+        credit(policy, Arm("diff", CHEAP), 0.3)
+        credit(policy, Arm("rewrite", CHEAP), 0.3)
+        for _ in range(3):
+            policy.learn_waste(Waste("rewrite", CHEAP, "", 0, "no edit applies", (call(),)))
+    rates = policy.rates()
+    assert rates[Arm("rewrite", CHEAP)] < 0.6 * rates[Arm("diff", CHEAP)]
+
+
+def test_a_strong_model_is_called_when_the_cheap_ones_stall_and_less_when_it_fails_too():
+    models = ((CHEAP, 1.0), (STRONG, 1.0))
+    policy, rng = bandit(models=models, floor=0.0, stall=20), np.random.default_rng(0)
+
+    def share_of_strong(count: int = 400) -> float:
+        return sum(policy.choose(("diff",), 0, rng).model == STRONG for _ in range(count)) / count
+
+    def fail(model: str, times: int) -> None:
+        for _ in range(times):
+            policy._meter.last = 0.0
+            policy.learn(
+                lesson(0.5, parent=1.0, best=1.0, taken=False, calls=(call(model, cost=PRICES[model]),))
+            )
+
+    for model, gain in ((STRONG, 0.0), (CHEAP, 0.4), (CHEAP, 0.4), (CHEAP, 0.4)) * 10:
+        policy._meter.last = gain
+        policy.learn(lesson(1.0, best=0.5, calls=(call(model, cost=PRICES[model]),)))
+    assert policy.strong_models() == {STRONG}
+    assert share_of_strong() < 0.1
+    fail(CHEAP, 19)
+    assert share_of_strong() < 0.1
+    fail(CHEAP, 1)
+    assert 0.4 < share_of_strong() < 0.65
+    fail(STRONG, 60)
+    assert share_of_strong() < 0.25
+    policy.learn(
+        lesson(2.0, best=1.0, calls=(call(STRONG, cost=PRICES[STRONG]),))
+    )  # a new best: the cheap ones go on
+    assert share_of_strong() < 0.15
+
+
+def test_the_floor_keeps_every_arm_alive():
+    policy, rng = bandit(floor=0.2), np.random.default_rng(2)
+    for _ in range(200):
+        credit(policy, Arm("diff", CHEAP), 1.0)
+        credit(policy, Arm("rewrite", CHEAP), 0.0)
+    chosen = [policy.choose(("diff", "rewrite"), 0, rng).operator for _ in range(1000)]
+    assert 60 < chosen.count("rewrite") < 150
+
+
+def test_variants_are_arms_and_an_untried_one_begins_at_what_its_operator_brings():
+    policy = Bandit(
+        BanditConfig(enabled=True),
+        weights={"diff": 1.0, "rewrite": 1.0},
+        models=((CHEAP, 1.0),),
+        needs_model={"diff": True, "rewrite": True},
+        meter=Told(),
+        variants={"diff": ("", "bold")},
+    )
+    for _ in range(40):
+        credit(policy, Arm("diff", CHEAP), 0.5)
+        credit(policy, Arm("rewrite", CHEAP), 0.0)
+    rng = np.random.default_rng(0)
+    chosen = {policy.choose(("diff", "rewrite"), 0, rng).variant for _ in range(100)}
+    assert chosen == {"", "bold"}
+    assert policy._expected(Arm("diff", CHEAP, "bold")) > 3 * policy._expected(Arm("rewrite", CHEAP))
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["diff", "rewrite"]), st.floats(0, 1), st.floats(0.01, 100)), max_size=60
+    )
+)
+def test_the_same_lessons_make_the_same_bandit(trials):
+    one, other = bandit(), bandit()
+    for operator, gain, seconds in trials:
+        for policy in (one, other):
+            credit(policy, Arm(operator, CHEAP), gain, seconds=seconds)
+    assert one.rates() == other.rates()
+    assert all(np.isfinite(rate) and rate >= 0 for rate in one.rates().values())
+    choices = [policy.choose(("diff", "rewrite"), 0, np.random.default_rng(7)) for policy in (one, other)]
+    assert choices[0] == choices[1]
+
+
+def test_evidence_does_not_overflow_in_long_runs():
+    policy = bandit(half_life=1.0)
+    for _ in range(2000):
+        credit(policy, Arm("diff", CHEAP), 0.5)
+    assert policy.rates()[Arm("diff", CHEAP)] == pytest.approx(0.5, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("floor", 1.5), ("half_life", 0.0), ("prior", -1.0), ("dollars", -1.0), ("stall", -1)],
+)
+def test_settings_out_of_range_are_refused_by_name(field, value):
+    with pytest.raises(ConfigError, match=field):
+        replace(BanditConfig(), **{field: value})
