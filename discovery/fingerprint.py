@@ -1,8 +1,8 @@
 """The fingerprint of a program: equal for programs that differ only in how they are written down.
 
 A Python file counts by its syntax tree without comments, formatting, docstrings, `pass` and annotations
-(those in a class body stay: dataclasses read them); names are kept. Any other file, and one that does not
-parse, counts by its words.
+(those in a class body stay: dataclasses read them); names are kept. A C file counts by its tokens without
+comments. Any other file, and one that does not parse, counts by its words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ast
 import hashlib
 from typing import Any
 
-from evaluators import trees
+from evaluators import c_text, trees
 from evaluators.contract import Program
 
 _IGNORED = frozenset({"ctx", "annotation", "returns", "type_comment", "type_ignores", "kind", "simple"})
@@ -47,7 +47,9 @@ def _digest(program: Program, *, is_skeleton: bool) -> str:
         text = program.files[path]
         tree = parse(text) if path.endswith(".py") else None
         parts.append(path)
-        if tree is None:
+        if c_text.is_c(path):
+            parts += ["c", *c_text.words(text, number=_BLANK if is_skeleton else None)]
+        elif tree is None:
             parts += ["text", " ".join(text.split())]
         else:
             parts += _tokens(tree, is_skeleton=is_skeleton)

@@ -23,10 +23,11 @@ from typing import Literal
 import numpy as np
 
 from discovery.edits import editable_lines
+from discovery.operators import c_syntax
 from discovery.operators.base import Context, Individual, OperatorError
 from discovery.texts import one_line, printable
 from discovery.tokens import estimate_tokens
-from evaluators import trees
+from evaluators import c_text, trees
 from evaluators.blocks import editable_text, has_blocks, spans
 from evaluators.contract import Program
 
@@ -45,6 +46,7 @@ MAX_HINTS = 8
 MAX_HINT_CHARS = 2000
 MAX_SIGNATURES = 6
 MAX_SIGNATURE_CHARS = 80
+MAX_C_SIGNATURE_CHARS = 240
 _MESSAGE_TOKENS = 4
 _HISTORY_HEAD_TOKENS = 24
 _SUBJECTS = {
@@ -141,6 +143,7 @@ def _system(context: Context) -> str:
     text = _fill(
         "system",
         {
+            "language": _language(context.seed),
             "goal": goal,
             "direction": context.direction.capitalize(),
             "objective": one_line(context.objective, 80),
@@ -181,6 +184,8 @@ def _interface(seed: Program) -> str:
 
 def _names(seed: Program) -> dict[str, str]:
     """Returns what the seed's evolvable text defines at the top, by name, as it is to be told."""
+    if c_syntax.is_c(seed):
+        return _c_names(seed)
     found: dict[str, str] = {}
     try:
         tree = trees.parse(seed.text)
@@ -198,6 +203,22 @@ def _names(seed: Program) -> dict[str, str]:
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
             found.update({name: f"`{name}`" for name in names})
     return {name: text for name, text in found.items() if not name.startswith("_")}
+
+
+def _c_names(seed: Program) -> dict[str, str]:
+    """Returns the functions that the evolvable text of a C program offers to others, with their parameters."""
+    found: dict[str, str] = {}
+    for source in c_syntax.sources(seed):
+        for piece in source.statements:
+            if piece.kind == "function" and "static" not in source.names(*piece.head):
+                name = source.function_name(piece)
+                found[name] = f"`{one_line(source.between(*piece.head), MAX_C_SIGNATURE_CHARS)}`"
+    return found
+
+
+def _language(program: Program) -> str:
+    """Returns the name of the language of a program's entry file as people write it."""
+    return {"c": "C", "cuda": "CUDA"}.get(c_text.language(program.entry), "Python")
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -239,13 +260,14 @@ def _reply_rule(kind: Kind, program: Program) -> str:
         files = " Write the file's name on the line above each block." if has_files else ""
         return _fill("reply_diff", {"files": files})
     blocks = sum(len(spans(text)) for text in program.files.values())
+    language = _language(program)
     markers = ", marker lines included" if blocks else ""
     if has_files:
-        what = f"every file that changes{markers}, each in its own fenced Python block under its name"
+        what = f"every file that changes{markers}, each in its own fenced {language} block under its name"
     elif blocks == 1:
-        what = "all lines that belong between the EVOLVE-BLOCK markers (not these) in one fenced Python block"
+        what = f"all lines that belong between the EVOLVE-BLOCK markers (not these) in one fenced {language} block"
     else:
-        what = f"the whole program{markers}, in one fenced Python block"
+        what = f"the whole program{markers}, in one fenced {language} block"
     return _fill("reply_rewrite", {"what": what})
 
 
@@ -259,21 +281,23 @@ def show_program(program: Program, *, is_cut: bool = False) -> str:
         if is_cut and path not in ranges:
             parts.append(f"{name.strip()} is frozen and not shown.")
             continue
-        parts.append(name + fence(_cut(text, ranges.get(path, ())) if is_cut else text, "python"))
+        language = c_text.language(path)
+        parts.append(name + fence(_cut(text, ranges.get(path, ()), language) if is_cut else text, language))
     return "\n".join(parts)
 
 
-def _cut(text: str, ranges: Sequence[tuple[int, int]]) -> str:
+def _cut(text: str, ranges: Sequence[tuple[int, int]], language: str) -> str:
+    mark = "#" if language == "python" else "//"
     lines = text.split("\n")
     kept: list[str] = []
     at = 0
     for low, high in ranges:
         start = max(at, low - 1 - FROZEN_CONTEXT_LINES)
-        kept += [f"# ... {start - at} frozen lines ..."] * (start > at) + lines[start:high]
+        kept += [f"{mark} ... {start - at} frozen lines ..."] * (start > at) + lines[start:high]
         at = high
     end = min(len(lines), at + 1 + FROZEN_CONTEXT_LINES)
     return "\n".join(
-        kept + lines[at:end] + [f"# ... {len(lines) - end} frozen lines ..."] * (end < len(lines))
+        kept + lines[at:end] + [f"{mark} ... {len(lines) - end} frozen lines ..."] * (end < len(lines))
     )
 
 
@@ -366,7 +390,7 @@ def _attempt(current: Program, attempt: Individual, *, subject: str) -> str:
     idea = _idea(attempt)
     head = _outcome(attempt) + (f", {idea}" if idea else "")
     change = _change(current, attempt.program)
-    whole = fence(editable_text(attempt.program), "python")
+    whole = fence(editable_text(attempt.program), c_text.language(attempt.program.entry))
     if estimate_tokens(change) < estimate_tokens(whole):
         return f"{head}, as a change of {subject}:\n{change}"
     return f"{head}:\n{whole}"

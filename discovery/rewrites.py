@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from discovery.edits import EditError, check_child, check_reply, indentation, path_above
-from evaluators import trees
+from evaluators import c_text, trees
 from evaluators.blocks import BlockError, block_texts, has_blocks, replace_block_texts, spans
-from evaluators.contract import Program
+from evaluators.contract import DEFAULT_ENTRY, Program
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`]*)")
 _NAME = re.compile(r"(?:\w+:)?([\w./-]{1,200}\.\w{1,8})")
 _PYTHON = frozenset({"", "py", "python", "python3"})
+_C = frozenset({"", "c", "h", "c99", "c11", "gnu11", "cpp", "c++", "cu", "cuda", "opencl"})
+_C_FUNCTION = re.compile(r"^[A-Za-z_][\w \t*]*\([^;{}]*\)\s*\{", re.MULTILINE)
 _MAX_ENDS = 8
 
 
@@ -30,12 +32,13 @@ class CodeBlock:
     path: str | None = None
 
 
-def code_blocks(reply: str) -> tuple[CodeBlock, ...]:
-    """Returns the closed fenced blocks of a reply that may be Python, in order.
+def code_blocks(reply: str, *, entry: str = DEFAULT_ENTRY) -> tuple[CodeBlock, ...]:
+    """Returns the closed fenced blocks of a reply that may be in the language of a program's entry file, in order.
 
     A fence inside the code (in a string, say) does not end the block if the text parses up to a later fence.
     """
     lines = [line.removesuffix("\r") for line in reply.split("\n")]
+    wanted = _C if c_text.is_c(entry) else _PYTHON
     found: list[CodeBlock] = []
     at = 0
     while at < len(lines):
@@ -49,7 +52,7 @@ def code_blocks(reply: str) -> tuple[CodeBlock, ...]:
         end = next((end for end in ends if _parses("\n".join(lines[at + 1 : end]))), ends[0])
         words = opened[2].split()
         named = _NAME.fullmatch(words[-1]) if words else None
-        if named or (words[0].lower() if words else "") in _PYTHON:
+        if named or (words[0].lower() if words else "") in wanted:
             found.append(
                 CodeBlock("\n".join(lines[at + 1 : end]), named[1] if named else path_above(lines, at))
             )
@@ -78,10 +81,10 @@ def apply_rewrite(program: Program, reply: str) -> Program:
         EditError: there is no code, it cannot be told where it belongs, or `check_child` refuses the child.
     """
     check_reply(reply)
-    blocks = code_blocks(reply)
+    blocks = code_blocks(reply, entry=program.entry)
     if not blocks and re.search(r"^ {0,3}(?:```|~~~)", reply, re.MULTILINE):
         raise EditError("the code block is not closed: the reply was cut off or lacks its last fence")
-    if not blocks and not _defines_something(reply):
+    if not blocks and not _defines_something(reply, program.entry):
         raise EditError("the reply has no code; put the code in one fenced block")
     blocks = blocks or (CodeBlock(reply),)
     texts: Mapping[str, str] = {
@@ -167,7 +170,9 @@ def _parses(text: str) -> bool:
     return _syntax_tree(text) is not None
 
 
-def _defines_something(text: str) -> bool:
+def _defines_something(text: str, entry: str) -> bool:
+    if c_text.is_c(entry):
+        return _C_FUNCTION.search(text) is not None
     tree = _syntax_tree(text)
     kinds = (ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
     return tree is not None and any(isinstance(node, kinds) for node in tree.body)

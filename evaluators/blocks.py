@@ -6,8 +6,8 @@ files of other languages the comment may begin with `//`, `/*`, `--`, `;` or `%`
 - A program in which no file has markers may change everywhere, and may gain and lose files (never its entry).
 - As soon as one file has markers, files without markers are frozen, and no file can be added or removed.
 - Frozen text is kept byte for byte, marker lines included. A child may not add marker lines of its own.
-- In Python files, frozen text must also still be code: a block that opens a string or a bracket around the
-  frozen text that follows is refused.
+- In Python and C files, frozen text must also still be code: a block that opens a string, a comment or (in Python)
+  a bracket around the frozen text that follows is refused.
 
 This keeps operators and models to the point; it is no security boundary (a block can still patch at run time
 what frozen code defines). Trust comes from scoring the output elsewhere.
@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from evaluators import trees
+from evaluators import c_text, trees
 from evaluators.contract import ContractError, Program
 
 _MARKER = re.compile(
@@ -150,7 +150,7 @@ def check_frozen(seed: Program, child: Program) -> str | None:
     if added := sorted(set(child.files) - set(seed.files)):
         return f"file {_shown(added[0])} is new; this problem fixes the set of files"
     for path, text in seed.files.items():
-        reason = _check_file(text, child.files[path], is_python=path.endswith(".py"))
+        reason = _check_file(text, child.files[path], path)
         if reason:
             return f"{path}: {reason}"
     return None
@@ -217,7 +217,7 @@ def _check_free(child: Program) -> str | None:
     return None
 
 
-def _check_file(seed: str, child: str, *, is_python: bool) -> str | None:
+def _check_file(seed: str, child: str, path: str) -> str | None:
     if child == seed:
         return None
     if not spans(seed):
@@ -230,7 +230,9 @@ def _check_file(seed: str, child: str, *, is_python: bool) -> str | None:
             return (
                 f"frozen text was changed near line {_first_difference(seed[start:end], child, child_start)}"
             )
-    return _check_tokens(seed, kept, child, now) if is_python else None
+    if c_text.is_c(path):
+        return _check_c_tokens(seed, kept, child, now)
+    return _check_tokens(seed, kept, child, now) if path.endswith(".py") else None
 
 
 def _frozen_spans(text: str) -> list[tuple[int, int]]:
@@ -269,6 +271,21 @@ def _check_tokens(
     ):
         if before != after:
             return "a block swallows frozen code (an open string or bracket before an EVOLVE-BLOCK line)"
+    return None
+
+
+def _check_c_tokens(
+    seed: str, kept: Sequence[tuple[int, int]], child: str, now: Sequence[tuple[int, int]]
+) -> str | None:
+    """Refuses blocks that swallow frozen C: an open comment, string or preprocessor line before it."""
+    seed_tokens, child_tokens = c_text.tokens(seed), c_text.tokens(child)
+    for (start, end), (child_start, child_end) in zip(kept, now, strict=True):
+        before = [token.text for token in seed_tokens if start <= token.start < end]
+        after = [token.text for token in child_tokens if child_start <= token.start < child_end]
+        if before != after:
+            return (
+                "a block swallows frozen code (an open comment, string or line before an EVOLVE-BLOCK line)"
+            )
     return None
 
 

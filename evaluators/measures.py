@@ -1,7 +1,8 @@
 """Measures of a program's text: sizes and shapes that span an archive's axes without running anything.
 
-Every measure sums over the program's files (`ast_depth` takes the largest). Text that is not Python, or does
-not parse, is measured by rough counts of its words, so a measure never fails.
+Every measure sums over the program's files (`ast_depth` takes the largest). C files are measured by their tokens:
+`ast_nodes` counts them, `ast_depth` is how deep their brackets nest. Other text that is not Python, or does not
+parse, is measured by rough counts of its words, so a measure never fails.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from itertools import pairwise
 
-from evaluators import trees
+from evaluators import c_text, trees
 from evaluators.contract import ContractError, Program
 
 _MAX_PARSED_BYTES = 256 * 1024
@@ -52,6 +54,8 @@ NAMES: Mapping[str, str] = {
     "comprehensions": "comprehensions and generator expressions",
     "imports": "import statements",
     "returns": "return and yield",
+    "vector_words": "vector types, intrinsics and pragmas of C",
+    "arrays": "arrays declared and buffers allocated in C",
     "code_bytes": "bytes of text, UTF-8",
     "code_lines": "lines that are neither blank nor only a comment",
 }
@@ -71,6 +75,24 @@ _WORDS: Mapping[str, str] = {
     "returns": r"\b(?:return|yield)\b",
     "constants": r"(?<![\w.])\d[\d.]*",
     "ast_nodes": r"\w+|[-+*/%<>=!&|]+",
+}
+
+_C_KEYWORDS = frozenset({"for", "if", "while", "switch", "return", "sizeof", "_Alignof", "__attribute__"})
+_C_WORDS: Mapping[str, frozenset[str]] = {
+    "branches": frozenset({"if", "switch", "?", "&&", "||"}),
+    "loops": frozenset({"for", "while"}),
+    "classes": frozenset({"struct", "union"}),
+    "comparisons": frozenset({"<", "<=", ">", ">=", "==", "!="}),
+    "arithmetic": frozenset({"+", "-", "*", "/", "%", "+=", "-=", "*=", "/=", "%=", "++", "--"}),
+    "assignments": frozenset({"=", "+=", "-=", "*=", "/=", "%=", "<<=", ">>=", "&=", "|=", "^="}),
+    "comprehensions": frozenset(),
+    "imports": frozenset({"include"}),
+    "returns": frozenset({"return"}),
+}
+_C_PATTERNS: Mapping[str, str] = {
+    "vector_words": r"\b_mm\d*_\w+|\b__m(?:128|256|512)\w*|\bvector_size\b|\bomp simd\b|\bGCC (?:ivdep|unroll)\b",
+    "arrays": r"\b(?:float|double|int|char|short|long|unsigned|signed|size_t|u?int\d+_t) \w+ \["
+    r"|\b(?:malloc|calloc|aligned_alloc|alloca) \(",
 }
 
 
@@ -97,13 +119,19 @@ def measure_program(program: Program, names: Iterable[str]) -> dict[str, float]:
     check_names(names)
     totals = dict.fromkeys(names, 0.0)
     for path, text in program.files.items():
-        for name, value in _measure_text(text, names, is_python=path.endswith(".py")).items():
+        measured = (
+            _measure_c(text, names)
+            if c_text.is_c(path)
+            else _measure_text(text, names, is_python=path.endswith(".py"))
+        )
+        for name, value in measured.items():
             totals[name] = max(totals[name], value) if name == "ast_depth" else totals[name] + value
     return totals
 
 
 def _measure_text(text: str, names: tuple[str, ...], *, is_python: bool) -> dict[str, float]:
     found = {name: float(measure(text)) for name, measure in _TEXT_MEASURES.items() if name in names}
+    found |= {name: 0.0 for name in _C_PATTERNS if name in names}
     rest = [name for name in names if name not in found]
     if not rest:
         return found
@@ -121,6 +149,47 @@ def _measure_text(text: str, names: tuple[str, ...], *, is_python: bool) -> dict
         else:
             found[name] = float(sum(kinds.get(kind, 0) for kind in _GROUPS[name]))
     return found
+
+
+def _measure_c(text: str, names: tuple[str, ...]) -> dict[str, float]:
+    words = c_text.words(text)
+    bare = " ".join(words)
+    plain = [token.text for token in c_text.code(text) if token.kind != "directive"]
+    found: dict[str, float] = {}
+    for name in names:
+        if name in _TEXT_MEASURES:
+            found[name] = float(_TEXT_MEASURES[name](text) if name == "code_bytes" else _c_lines(text))
+        elif name in _C_PATTERNS:
+            found[name] = float(sum(1 for _ in re.finditer(_C_PATTERNS[name], bare)))
+        elif name in _C_WORDS:
+            counted = words if name == "imports" else plain
+            found[name] = float(sum(word in _C_WORDS[name] for word in counted))
+        else:
+            found[name] = float(_count_c(text, words, name))
+    return found
+
+
+def _c_lines(text: str) -> int:
+    """Returns how many lines hold a token."""
+    lines: set[int] = set()
+    for token in c_text.code(text):
+        first = text.count("\n", 0, token.start)
+        lines |= set(range(first, first + token.text.count("\n") + 1))
+    return len(lines)
+
+
+def _count_c(text: str, words: list[str], name: str) -> int:
+    if name == "constants":
+        return sum(token.kind == "number" for token in c_text.code(text))
+    if name == "ast_nodes":
+        return sum(word not in "()[]{};,\n" for word in words)
+    depth = deepest = calls = functions = 0
+    for before, word in pairwise(words):
+        calls += word == "(" and (before[0].isalpha() or before[0] == "_") and before not in _C_KEYWORDS
+        functions += depth == 0 and (before, word) == (")", "{")
+        depth = max(0, depth + (word in "([{") - (word in ")]}"))
+        deepest = max(deepest, depth)
+    return {"ast_depth": 1 + deepest, "functions": functions, "calls": max(0, calls - functions)}[name]
 
 
 def _parse(text: str) -> ast.Module | None:

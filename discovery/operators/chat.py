@@ -20,11 +20,13 @@ from discovery.operators.base import (
 from discovery.prompting import Kind, Message, compose, correction, count_message_tokens
 from discovery.rewrites import apply_rewrite, restore_frozen
 from discovery.texts import one_line
+from evaluators import c_text
 from evaluators.contract import Program
 
 MAX_IDEA_CHARS = 240
 _IDEA = re.compile(r"^[\s#>*_-]*idea[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
 _DEFINED = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
+_DEFINED_IN_C = re.compile(r"^[A-Za-z_][\w \t*]*?(\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
 
 
 def propose_child(
@@ -96,7 +98,8 @@ def read_child(kind: Kind, base: Program, reply: str) -> Program:
         return apply_edits(base, parse_edits(reply))
     child = apply_rewrite(base, reply)
     if kind in ("diff", "repair"):
-        lost = set(_DEFINED.findall(base.text)) - set(_DEFINED.findall(child.text))
+        defined = _DEFINED_IN_C if c_text.is_c(base.entry) else _DEFINED
+        lost = set(defined.findall(base.text)) - set(defined.findall(child.text))
         if lost:
             raise EditError(
                 f"the reply has no SEARCH/REPLACE block, and its code lacks `{min(lost)}`; send blocks, "

@@ -14,6 +14,8 @@ What counts as tunable:
 
 A minus sign belongs to its number. The numbers of one list, and of each column of a table, are of one kind,
 so they share the scale of the largest of them: a coordinate of 0.02 moves as far as its neighbour of 0.9.
+
+In C files other things count; see c_constants.py.
 """
 
 from __future__ import annotations
@@ -24,9 +26,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from discovery.fingerprint import parse
-from evaluators.blocks import BlockError, editable
+from discovery.operators import c_constants
+from evaluators import c_text
+from evaluators.blocks import BlockError, Span, editable
 from evaluators.contract import Program
 
 SMALLEST_FLOAT, LARGEST_FLOAT = 1e-6, 1e6
@@ -85,6 +90,11 @@ class _Slot:
     is_guarded: bool  # a minus in front would bind differently: wrap it
     before: str
     after: str
+    least: float = -math.inf
+
+
+_Piece: TypeAlias = tuple[str, tuple[str, ...], tuple[_Slot, ...]]
+"""A file, the texts between its constants, and where these go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class Template:
 
     program: Program
     constants: tuple[Constant, ...]
-    _pieces: tuple[tuple[str, tuple[str, ...], tuple[_Slot, ...]], ...]
+    _pieces: tuple[_Piece, ...]
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -160,6 +170,7 @@ def _write(slot: _Slot, value: float) -> str:
     value = float(value)
     if not math.isfinite(value):
         raise ConstantError(f"values must be finite, got {value}")
+    value = max(value, slot.least)
     text = str(round(min(max(value, -LARGEST_INT), LARGEST_INT))) if slot.is_int else repr(value)
     if slot.is_guarded and text[0] == "-":
         return f"({text})"
@@ -174,9 +185,12 @@ def _cached_template(files: tuple[tuple[str, str], ...], entry: str) -> Template
     except BlockError:
         spans = {}
     constants: list[Constant] = []
-    pieces = []
+    pieces: list[_Piece] = []
     for path in sorted(spans):
         text = program.files[path]
+        if c_text.is_c(path):
+            pieces += _c_piece(path, text, spans[path], constants)
+            continue
         if not path.endswith(".py") or (tree := parse(text)) is None:
             continue
         starts = _line_starts(text)
@@ -197,6 +211,34 @@ def _cached_template(files: tuple[tuple[str, str], ...], entry: str) -> Template
         if slots:
             pieces.append((path, (*texts, text[last:]), tuple(slots)))
     return Template(program, tuple(constants), tuple(pieces))
+
+
+def _c_piece(path: str, text: str, spans: Sequence[Span], constants: list[Constant]) -> Iterator[_Piece]:
+    """Yields the piece of a C file if it has constants, and adds these to `constants`."""
+    texts, slots, last = [], [], 0
+    for number in c_constants.find(text):
+        if not any(span.start <= number.start and number.end <= span.end for span in spans):
+            continue
+        line_start = text.rfind("\n", 0, number.start) + 1
+        line = text.count("\n", 0, number.start) + 1
+        col, end_col = number.start - line_start, number.end - line_start
+        constants.append(Constant(path, line, col, end_col, number.value, number.is_int, number.scale))
+        texts.append(text[last : number.start])
+        before = text[number.start - 1 : number.start]
+        slots.append(
+            _Slot(
+                value=number.value,
+                token=text[number.start : number.end],
+                is_int=number.is_int,
+                is_guarded=False,
+                before=" " if before in ("-", "+") else "",
+                after=number.suffix,
+                least=1 if number.is_int else -math.inf,
+            )
+        )
+        last = number.end
+    if slots:
+        yield path, (*texts, text[last:]), tuple(slots)
 
 
 @dataclass(frozen=True, slots=True)

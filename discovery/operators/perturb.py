@@ -1,4 +1,7 @@
-"""`perturb`: a parent with a small random change: some numbers, an operator, the order of two statements."""
+"""`perturb`: a parent with a small random change: some numbers, an operator, the order of two statements.
+
+For C programs see c_perturb.py and c_loops.py.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from discovery.operators import constants, syntax
+from discovery.operators import c_perturb, c_syntax, constants, syntax
 from discovery.operators.base import Model, OperatorError, Proposal, ProposeJob
 from discovery.operators.syntax import Source, Spot
 from evaluators.contract import Program
@@ -17,6 +20,8 @@ from evaluators.contract import Program
 TRIES = 40
 STEP = 0.03
 """Typical change of a number in units of its scale; Cauchy, so that one in thirty is ten times as large."""
+C_NUMBERS = 0.2
+"""Share of a C program's children that have other numbers: `tune` is there for these, and there is more to change."""
 
 _ARITHMETIC = ("+", "-", "*", "/", "//", "%", "**")
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
@@ -63,13 +68,20 @@ def perturb(program: Program, rng: np.random.Generator) -> Program | None:
     Half of the children have one to three other constants, the others another operator, function, whole
     number or order of statements.
     """
+    is_c = c_syntax.is_c(program)
     files = syntax.sources(program)
-    if not files:
+    if not files and not is_c:
         return None
     template = constants.template(program)
     for _ in range(TRIES):
-        if template.constants and rng.random() < 0.5:
+        if template.constants and rng.random() < (C_NUMBERS if is_c else 0.5):
             child = template.fill(_moved(template, rng))
+        elif is_c:
+            if (changed := c_perturb.perturb(program, rng)) is None or not c_syntax.is_child(
+                program, changed
+            ):
+                continue
+            return changed
         else:
             edit = _MODES[rng.integers(len(_MODES))](files, rng)
             if edit is None:

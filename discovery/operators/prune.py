@@ -1,4 +1,7 @@
-"""`prune`: a parent with less in it: without a statement, with an `if` opened up, with half an expression."""
+"""`prune`: a parent with less in it: without a statement, with an `if` opened up, with half an expression.
+
+For C programs see c_prune.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from discovery.fingerprint import parse
-from discovery.operators import syntax
+from discovery.operators import c_prune, c_syntax, syntax
 from discovery.operators.base import Model, OperatorError, Proposal, ProposeJob
 from discovery.operators.syntax import Source, Spot
 from evaluators.contract import Program
@@ -41,6 +44,8 @@ class Prune:
 
 def prune(program: Program, rng: np.random.Generator) -> Program | None:
     """Returns a simpler program, or None if `TRIES` random attempts made none."""
+    if c_syntax.is_c(program):
+        return c_prune.prune(program, rng, tries=TRIES)
     pieces = [(source, spot) for source in syntax.sources(program) for spot in source.spots]
     if not pieces:
         return None

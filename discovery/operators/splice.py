@@ -1,4 +1,7 @@
-"""`splice`: a parent with a piece of another in it: numbers, part of a list, a function, a statement."""
+"""`splice`: a parent with a piece of another in it: numbers, part of a list, a function, a statement.
+
+For C programs see c_splice.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from discovery.fingerprint import skeleton
-from discovery.operators import constants, syntax
+from discovery.operators import c_splice, c_syntax, constants, syntax
 from discovery.operators.base import Model, OperatorError, Proposal, ProposeJob
 from discovery.operators.syntax import Source, Spot
 from evaluators.contract import Program
@@ -54,6 +57,8 @@ def splice(first: Program, second: Program, rng: np.random.Generator) -> Program
     """
     if skeleton(first) == skeleton(second):
         return _mixed(first, second, rng)
+    if c_syntax.is_c(first):
+        return c_splice.splice(first, second, rng, tries=TRIES)
     ours, theirs = syntax.sources(first), syntax.sources(second)
     for _ in range(TRIES):
         mode = _MODES[rng.integers(len(_MODES))]
