@@ -26,6 +26,7 @@ from discovery.config import RunConfig
 from discovery.folder import RunFolder
 from discovery.models import ModelConfig
 from discovery.records import Record
+from discovery.requests import Request
 from discovery.run import Session, StopRequest, create_run
 from discovery.state import RunState
 from discovery.testing import Latency
@@ -42,6 +43,9 @@ class Clock:
         self.times += [time.perf_counter() for _ in records]
 
     def ticked(self, state: RunState, in_flight: int) -> None:
+        pass
+
+    def asked(self, request: Request, refusal: str) -> None:
         pass
 
 

@@ -27,6 +27,7 @@ from discovery.budget import Budget
 from discovery.config import RunConfig
 from discovery.folder import RunFolder
 from discovery.records import Record
+from discovery.requests import Request
 from discovery.run import Session, StopRequest, create_run
 from discovery.state import RunState
 from evaluators.problem import load_problem
@@ -142,6 +143,9 @@ class Meter:
             self.rows.append((count, tree_cpu_s(), memory))
 
     def ticked(self, state: RunState, in_flight: int) -> None:
+        pass
+
+    def asked(self, request: Request, refusal: str) -> None:
         pass
 
 

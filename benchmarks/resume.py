@@ -29,6 +29,7 @@ from discovery.jobs import propose
 from discovery.operators.base import ProposeJob
 from discovery.operators.registry import OPERATORS
 from discovery.records import Record
+from discovery.requests import Request
 from discovery.run import Session, StopRequest, create_run
 from discovery.state import RunState
 from evaluators.contract import Case, Evaluation, Invalid, Status
@@ -74,6 +75,9 @@ class Silent:
         pass
 
     def ticked(self, state: RunState, in_flight: int) -> None:
+        pass
+
+    def asked(self, request: Request, refusal: str) -> None:
         pass
 
 

@@ -10,6 +10,10 @@ import click
 COMMANDS = {
     "run": ("search", "Search for better programs from a problem's seed."),
     "resume": ("search", "Go on with a run that ended or was killed."),
+    "inject": ("steer", "Put a program of your own into a search under way."),
+    "hint": ("steer", "Tell the models of a search what to consider."),
+    "pause": ("steer", "Let a search begin nothing new, or go on."),
+    "budget": ("steer", "Give a search other limits while it works."),
     "best": ("history", "Print or save the best program of a run."),
     "log": ("history", "List a run's programs."),
     "show": ("history", "Show one program: where it came from, how it did, its text."),

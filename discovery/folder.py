@@ -106,7 +106,8 @@ class RunFolder:
             except BlockingIOError:
                 holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
                 raise RunFolderError(
-                    f"{self.path} is in use by process {holder or '?'}; wait for it, or stop it first"
+                    f"{self.path} is in use by process {holder or '?'}; wait for it, or stop it first. If it is paused: "
+                    f"discovery pause {self.path} --off"
                 ) from None
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)

@@ -22,6 +22,7 @@ from discovery.errors import DiscoveryError, RunError, RunFolderError
 from discovery.executor import Executor
 from discovery.folder import RunFolder
 from discovery.records import Record
+from discovery.requests import Request
 from discovery.run import Session, StopRequest, check_operators, create_run, embedded_executor
 from discovery.state import RunState
 from evaluators.bundle import Bundle, unpack
@@ -171,6 +172,10 @@ class HostedRun:
         """Tells that time went by."""
         self._note(state)
         self.facts["in_flight"] = in_flight
+
+    def asked(self, request: Request, refusal: str) -> None:
+        """Tells of a person's request."""
+        self._tell({"event": "asked", "kind": request.kind, "text": request.text, "refusal": refusal})
 
     def _note(self, state: RunState) -> None:
         best, ledger = state.best, state.ledger

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+from discovery.requests import BUDGET_FIELDS, KINDS
+
 _STATUS = {"$ref": "#/components/schemas/Status"}
 _BUDGET: dict[str, Any] = {
     "evals": {"type": "integer", "minimum": 1, "description": "End after this many evaluations."},
@@ -53,6 +55,28 @@ _REQUEST: dict[str, Any] = {
         "model_slots": {"type": "integer", "description": "Model calls at the same time."},
         "operators": {"type": "string", "description": "For example diff=3,tune."},
         "tuning": {"type": "object"},
+    },
+}
+_ASKING: dict[str, Any] = {
+    "type": "object",
+    "required": ["kind"],
+    "additionalProperties": False,
+    "properties": {
+        "kind": {"enum": list(KINDS)},
+        "text": {"type": "string", "description": "The hint, or a note that stays with an injected program."},
+        "program": {
+            "type": "object",
+            "required": ["files", "entry"],
+            "properties": {
+                "files": {"type": "object", "additionalProperties": {"type": "string"}},
+                "entry": {"type": "string"},
+            },
+        },
+        "budget": {
+            "type": "object",
+            "properties": {name: {"type": "number"} for name in BUDGET_FIELDS},
+            "description": "New limits; those not named stay.",
+        },
     },
 }
 _STATUS_SCHEMA: dict[str, Any] = {
@@ -105,6 +129,14 @@ def document() -> dict[str, Any]:
         f"{run}/lineage.bundle": {
             "get": _operation(
                 "The lineage, to be cloned: git clone RUN.bundle.", content="application/x-git-bundle"
+            )
+        },
+        f"{run}/requests": {
+            "post": _operation(
+                "Ask something of a run under way: a program to try, a hint, a pause, other limits.",
+                {"type": "object", "properties": {"request_id": {"type": "string"}}},
+                status="202",
+                body=_ASKING,
             )
         },
         f"{run}/stop": {

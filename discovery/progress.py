@@ -11,7 +11,9 @@ from rich.live import Live
 from rich.text import Text
 
 from discovery.records import Record
+from discovery.requests import Request
 from discovery.state import RunState
+from discovery.texts import one_line
 
 PLAIN_EVERY_S = 10.0
 
@@ -72,6 +74,11 @@ class Progress:
         elif now - self._last_plain_s >= PLAIN_EVERY_S:
             self._last_plain_s = now
             self._say(self._line(state, in_flight))
+
+    def asked(self, request: Request, refusal: str) -> None:
+        """Writes a line about a person's request."""
+        what = request.kind + (f" {one_line(request.text, 60)}" if request.text else "")
+        self._say(f"asked: {what}" + (f", refused: {refusal}" if refusal else ""))
 
     def _line(self, state: RunState, in_flight: int) -> str:
         (start_s, start), (end_s, end) = self._window[0], self._window[-1]

@@ -83,8 +83,6 @@ class Request:
         """
         try:
             program = Program.from_json(data["program"]) if "program" in data else None
-            if program is not None and program.entry not in program.files:
-                raise ConfigError(f"the program lacks its entry file {program.entry!r:.80}")
             budget = dict(data.get("budget", {}))
             if any(
                 isinstance(value, bool) or not isinstance(value, int | float) for value in budget.values()
@@ -102,13 +100,29 @@ class Request:
             raise ConfigError(f"this is no request: {type(error).__name__}: {error}") from error
 
 
-def new_request(kind: Kind, *, program: Program | None = None, text: str = "", **limits: float) -> Request:
+def new_request(
+    kind: Kind, *, program: Program | None = None, text: str = "", budget: Mapping[str, Any] | None = None
+) -> Request:
     """Returns a request of this moment.
 
     Raises:
         ConfigError: it is not whole, or a value is out of range.
     """
-    return Request(secrets.token_hex(8), kind, time.time(), program, printable(text), limits)
+    return Request(secrets.token_hex(8), kind, time.time(), program, printable(text), budget or {})
+
+
+def completed(program: Program, seed: Program) -> Program:
+    """Returns an injected program with the file names of the seed: a single file stands for the seed's entry.
+
+    Raises:
+        ConfigError: files are missing, or the seed has none of that name.
+    """
+    if len(program.files) == 1:
+        return seed.with_text(next(iter(program.files.values())))
+    if program.files.keys() != seed.files.keys():
+        names, given = ", ".join(sorted(seed.files)), ", ".join(sorted(program.files))
+        raise ConfigError(f"a program here consists of {names}; what was given has {given:.200}")
+    return Program(program.files, seed.entry)
 
 
 def send(folder: RunFolder, request: Request) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,9 +19,10 @@ from discovery.choosing import Plan
 from discovery.clock import now_s
 from discovery.config import RunConfig
 from discovery.coordinator import Coordinator
-from discovery.errors import JournalError, LineageError, RunError
-from discovery.events import Evaluate, Event, Finish, Instruction, Propose, Save, StopAsked, Ticked
+from discovery.errors import ConfigError, JournalError, LineageError, RunError
+from discovery.events import Asked, Evaluate, Event, Finish, Instruction, Propose, Save, StopAsked, Ticked
 from discovery.executor import EmbeddedExecutor, Executor
+from discovery.fingerprint import fingerprint
 from discovery.folder import RunFolder
 from discovery.journal import DiskFull, Journal, read_entries
 from discovery.lineage import Lineage
@@ -29,8 +30,11 @@ from discovery.models import LiteLLMModel
 from discovery.operators.base import Model
 from discovery.operators.registry import OPERATORS
 from discovery.records import Record, RunInfo
+from discovery.requests import Request, completed, done, waiting
 from discovery.state import RunState, Statement
 from discovery.tuning import Tuner
+from evaluators.blocks import check_frozen
+from evaluators.contract import Program
 from evaluators.problem import Problem, ProblemSource, load_source
 from evaluators.worker import JudgeProcess
 from islands.archipelago import Archipelago
@@ -48,6 +52,10 @@ class Observer(Protocol):
 
     def ticked(self, state: RunState, in_flight: int) -> None:
         """Tells that time went by."""
+        ...
+
+    def asked(self, request: Request, refusal: str) -> None:
+        """Tells that a person's request was taken in, or why it was not."""
         ...
 
 
@@ -156,13 +164,14 @@ class Session:
         executor = self._make_executor(self._config, self._problem)
         lineage = Lineage(self._folder.lineage, self._problem.objective)  # opens beside the replay
         try:
-            self._elapsed_before = self._replay()
+            self._elapsed_before = self.state.ledger.elapsed_s = self._replay()
             self._session_start = time.monotonic()
             journal = Journal(self._folder.journal)
             try:
                 self._catch_up(lineage)
                 journal.append([{"type": "opened", "at_s": now_s()}])
                 finish = self._loop(executor, journal, lineage)
+                self._requests()  # the files of those that were taken in go
                 finish = _close_lineage(lineage, finish)
                 _close_journal(journal, finish)
             finally:
@@ -183,6 +192,7 @@ class Session:
             "best_score": best.evaluation.score if best else None,
             "best_id": best.program_id if best else None,
             "held_out": best.evaluation.held_out if best else None,
+            "self_scored": best.evaluation.self_scored if best else None,
             "evaluations": ledger.evaluations,
             "statuses": dict(state.counts),
             "duplicates": self.coordinator.duplicates,
@@ -199,6 +209,7 @@ class Session:
     def _replay(self) -> float:
         """Folds the journal into the coordinator and returns the seconds worked in earlier sessions."""
         elapsed_s = opened_s = last_s = 0.0
+        paused_at_s: float | None = None
         if not self._folder.journal.exists():
             return 0.0
         with _no_cycle_collection():
@@ -206,9 +217,17 @@ class Session:
                 if entry["type"] == "opened":
                     elapsed_s += last_s - opened_s
                     opened_s = last_s = entry["at_s"]
+                    paused_at_s = None
+                elif entry["type"] == "asked":
+                    at_s, kind = max(last_s, entry["request"]["at_s"]), entry["request"]["kind"]
+                    if kind == "pause" and paused_at_s is None:
+                        last_s = paused_at_s = at_s
+                    elif kind == "resume" and paused_at_s is not None:
+                        opened_s += at_s - paused_at_s  # what was paused is no work
+                        last_s, paused_at_s = at_s, None
                 elif entry["type"] == "evaluated":
                     last_s = max(last_s, entry["record"]["at_s"])
-                elif entry["type"] == "closed":
+                elif entry["type"] == "closed" and paused_at_s is None:
                     last_s = max(last_s, entry["at_s"])
                 self.coordinator.replay(entry)
         return elapsed_s + last_s - opened_s
@@ -224,8 +243,8 @@ class Session:
                 lineage.append(Record.from_json(entry["record"]))
 
     def _loop(self, executor: Executor, journal: Journal, lineage: Lineage) -> Finish:
-        instructions: list[Instruction] = self.coordinator.start()
-        last_tick_s = -1.0
+        instructions: list[Instruction] = self.coordinator.start(self._requests())
+        last_tick_s = time.monotonic() - TICK_S
         while True:
             instructions += self._save(instructions, journal, lineage)
             for instruction in instructions:
@@ -236,14 +255,28 @@ class Session:
                 elif isinstance(instruction, Finish):
                     return instruction
             events: list[Event] = executor.next_events(TICK_S)
-            elapsed_s = self._elapsed_before + time.monotonic() - self._session_start
-            if elapsed_s - last_tick_s >= TICK_S:
-                last_tick_s = elapsed_s
-                events.append(Ticked(elapsed_s))
+            if (tick_s := time.monotonic()) - last_tick_s >= TICK_S:
+                if self.coordinator.is_paused:  # what is paused is no work
+                    self._session_start += tick_s - last_tick_s
+                last_tick_s = tick_s
+                events.append(Ticked(self._elapsed_before + tick_s - self._session_start))
+                events += self._requests()
                 self._observer.ticked(self.state, self.coordinator.in_flight)
             if self._stop.event.is_set():
                 events.append(StopAsked("interrupted", self._stop.message))
             instructions = [instruction for event in events for instruction in self.coordinator.handle(event)]
+
+    def _requests(self) -> list[Asked]:
+        """Returns what was asked since the last look; the file of what is in the journal is removed."""
+        found: list[Asked] = []
+        for name, request in waiting(self._folder):
+            if self.coordinator.is_asked(request.request_id):
+                done(self._folder, name)
+            elif request.program is None:
+                found.append(Asked(request))
+            else:
+                found.append(_injection(request, request.program, self._problem.seed))
+        return found
 
     def _save(self, instructions: list[Instruction], journal: Journal, lineage: Lineage) -> list[Instruction]:
         """Journals what must be, then projects it; returns what follows when the disk or git fails."""
@@ -258,6 +291,9 @@ class Session:
                 raise
             more += self.coordinator.handle(StopAsked("disk", str(error)))
         records = [entry["record"] for entry in entries if entry["type"] == "evaluated"]
+        for entry in entries:
+            if entry["type"] == "asked":
+                self._observer.asked(Request.from_json(entry["request"]), entry["refusal"])
         try:
             for record in records:
                 lineage.append(record)
@@ -282,6 +318,26 @@ def replayed_state(folder: RunFolder) -> RunState:
         for entry in read_entries(folder.journal):
             coordinator.replay(entry)
     return state
+
+
+def check_injection(folder: RunFolder, program: Program) -> None:
+    """Checks that a run can take a program in.
+
+    Raises:
+        ConfigError: it lacks files, or changes what is frozen.
+    """
+    seed = load_source(ProblemSource.from_json(folder.read_settings()["problem"])).seed
+    if refusal := check_frozen(seed, completed(program, seed)):
+        raise ConfigError(f"this program cannot be taken in: {refusal}")
+
+
+def _injection(request: Request, program: Program, seed: Program) -> Asked:
+    """Returns what the coordinator is told of a program that a person gave."""
+    try:
+        whole = completed(program, seed)
+    except ConfigError as error:
+        return Asked(request, refusal=str(error))
+    return Asked(replace(request, program=whole), fingerprint(whole), check_frozen(seed, whole) or "")
 
 
 def embedded_executor(config: RunConfig, problem: Problem, *, untrusted: bool = False) -> Executor:

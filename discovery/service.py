@@ -13,7 +13,9 @@ import hmac
 import ipaddress
 import json
 import os
+import secrets
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +34,8 @@ from discovery.errors import ConfigError, DiscoveryError, LineageError
 from discovery.hosting import BusyError, Host, HostedRun, NoSuchRunError
 from discovery.openapi import document
 from discovery.repository import Repository
+from discovery.requests import Request as Asking
+from discovery.requests import send
 from evaluators.bundle import Bundle
 from evaluators.contract import ContractError
 
@@ -110,6 +114,7 @@ def make_app(host: Host, config: ServiceConfig, check_ready: Callable[[], None])
         Route("/runs/{name}/best", service.best),
         Route("/runs/{name}/archive", service.archive),
         Route("/runs/{name}/lineage.bundle", service.lineage),
+        Route("/runs/{name}/requests", service.ask, methods=["POST"]),
         Route("/runs/{name}/stop", service.stop, methods=["POST"]),
         Route("/runs/{name}/resume", service.resume, methods=["POST"]),
     ]
@@ -207,6 +212,14 @@ class _Service:
         make_config({"problem": "none", **data}, "the request")  # the rules of a budget
         run.start(budget)
         return JSONResponse(run.status(), status_code=202)
+
+    async def ask(self, request: Request) -> Response:
+        run = self._run(request)
+        data = await self._body(request)
+        check_keys(data, ("kind", "text", "program", "budget"), where="the request")
+        asked = Asking.from_json({**data, "request_id": secrets.token_hex(8), "at_s": time.time()})
+        await run_in_threadpool(send, run.folder, asked)
+        return JSONResponse({"request_id": asked.request_id}, status_code=202)
 
     async def best(self, request: Request) -> Response:
         shown = await run_in_threadpool(history.best, self._run(request).folder.lineage)

@@ -88,7 +88,8 @@ def _reason(body: bytes, code: int) -> str:
         return f"the service answers with status {code}"
 
 
-def _server_options(command: Any) -> Any:
+def server_options(command: Any) -> Any:
+    """Adds --server and --token to a command."""
     command = click.option(
         "--token",
         envvar="DISCOVERY_TOKEN",
@@ -120,7 +121,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--model", multiple=True, help="A litellm model name, NAME or NAME=WEIGHT; may be repeated.")
 @click.option("--model-slots", type=int, help="Model calls at the same time.")
 @click.option("--operators", help="Operators and weights, for example: diff=3,tune.")
-@_server_options
+@server_options
 @_json
 def submit(problem: str, server: str, token: str, as_json: bool, **options: Any) -> None:
     """Begin a run of PROBLEM on a service: one of the service's own by name, or a file or folder here."""
@@ -137,7 +138,7 @@ def submit(problem: str, server: str, token: str, as_json: bool, **options: Any)
 
 
 @click.command("list")
-@_server_options
+@server_options
 @_json
 def list_runs(server: str, token: str, as_json: bool) -> None:
     """List the runs of a service, oldest first."""
@@ -152,14 +153,14 @@ def list_runs(server: str, token: str, as_json: bool) -> None:
 @click.command()
 @click.argument("name")
 @click.option("--follow", is_flag=True, help="Go on telling until the run ends.")
-@_server_options
+@server_options
 @_json
 def status(name: str, follow: bool, server: str, token: str, as_json: bool) -> None:
     """Tell how run NAME of a service is doing."""
     if not follow:
-        _show(Server(server, token).ask(_path(name)), as_json=as_json)
+        _show(Server(server, token).ask(run_path(name)), as_json=as_json)
         return
-    with Server(server, token).open(_path(name) + "/events") as answer:
+    with Server(server, token).open(run_path(name) + "/events") as answer:
         for line in answer:
             if line.startswith(b"data: "):
                 event = json.loads(line[6:])
@@ -171,17 +172,17 @@ def status(name: str, follow: bool, server: str, token: str, as_json: bool) -> N
 
 @click.command()
 @click.argument("name")
-@_server_options
+@server_options
 @_json
 def stop(name: str, server: str, token: str, as_json: bool) -> None:
     """End run NAME of a service; what is finished is kept."""
-    _show(Server(server, token).ask(_path(name) + "/stop", {}), as_json=as_json)
+    _show(Server(server, token).ask(run_path(name) + "/stop", {}), as_json=as_json)
 
 
 @click.command()
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the clone.  [default: NAME.git]")
-@_server_options
+@server_options
 def fetch(name: str, out: Path | None, server: str, token: str) -> None:
     """Clone the lineage of run NAME of a service: every program a commit."""
     target = out or Path(f"{name}.git")
@@ -189,7 +190,10 @@ def fetch(name: str, out: Path | None, server: str, token: str) -> None:
         raise ConfigError(f"{target} exists and is no repository; name another folder with --out")
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "lineage.bundle"
-        with Server(server, token).open(_path(name) + "/lineage.bundle") as answer, bundle.open("wb") as file:
+        with (
+            Server(server, token).open(run_path(name) + "/lineage.bundle") as answer,
+            bundle.open("wb") as file,
+        ):
             shutil.copyfileobj(answer, file)
         repository = Repository(target)
         repository.create()
@@ -197,7 +201,12 @@ def fetch(name: str, out: Path | None, server: str, token: str) -> None:
     click.echo(f"{target} holds the lineage; see: git -C {target} log --graph best")
 
 
-def _path(name: str) -> str:
+def run_path(name: str) -> str:
+    """Returns the path of a run on a service.
+
+    Raises:
+        ConfigError: no run can be named so.
+    """
     if not name or not all(char.isalnum() or char in "_-" for char in name):
         raise ConfigError(f"a run's name must be letters, digits, _ and -, got {name!r}")
     return f"/runs/{name}"

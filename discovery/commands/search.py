@@ -21,6 +21,7 @@ from discovery.executor import Executor
 from discovery.folder import RunFolder
 from discovery.models import check_model
 from discovery.progress import Progress
+from discovery.requests import new_request, send
 from discovery.run import Outcome, Session, StopRequest, check_operators, create_run, run_folder
 from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 
@@ -110,6 +111,9 @@ def resume(path: Path, as_json: bool, broker: str | None, **options: Any) -> Non
         config, budget=replace(config.budget, **{k: v for k, v in budget.items() if v is not None})
     )
     config = replace(config, **{key: value for key, value in options.items() if value is not None})
+    limits = {name: value for name, value in budget.items() if value is not None}
+    if limits and not folder.is_locked():  # journalled, so that later resumes keep to them
+        send(folder, new_request("budget", budget=limits))
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     _check(config, broker)
     _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
@@ -149,8 +153,9 @@ def _finish(outcome: Outcome, *, as_json: bool) -> None:
         click.echo(f"stopped: {outcome.message}", err=True)
     else:
         click.echo(outcome.message, file=stream)
+    mark = ", self-scored," if summary["self_scored"] else ""
     click.echo(
-        f"best {summary['best_score']} ({summary['best_id']}) after {summary['evaluations']} evaluations; "
+        f"best {summary['best_score']} ({summary['best_id']}){mark} after {summary['evaluations']} evaluations; "
         f"see: discovery best {summary['run']}",
         file=stream,
     )

@@ -162,6 +162,10 @@ def test_an_uploaded_problem_is_searched_stopped_resumed_and_read(client: TestCl
     run = host.run("up")
     wait_until(lambda: run.facts["evaluations"] >= 20)
     assert client.post("/runs/up/resume", json={}).status_code == 409
+    assert client.post("/runs/up/requests", json={"kind": "explode"}).status_code == 400
+    assert client.post("/runs/up/requests", json={"kind": "hint", "text": "be brief"}).status_code == 202
+    asked = wait_until(lambda: [event for _, event in run.events_after(0, 0.0) if event["event"] == "asked"])
+    assert asked == [{"event": "asked", "kind": "hint", "text": "be brief", "refusal": ""}]
     assert client.post("/runs/up/stop", json={}).status_code == 202
     wait_until(lambda: not run.is_active)
     status = client.get("/runs/up").json()
