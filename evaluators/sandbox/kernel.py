@@ -14,6 +14,7 @@ IS_LINUX = sys.platform == "linux"
 MACHINE = platform.machine()
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
 PR_SET_SECCOMP = 22
 PR_CAPBSET_DROP = 24

@@ -1,0 +1,256 @@
+"""The judge's handle of a bench process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evaluators.contract import Limits, Program
+from evaluators.sandbox import control, scratch
+from evaluators.sandbox.base import SandboxError, SandboxUnavailable
+from evaluators.sandbox.linux import child_environment, module_paths
+
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from evaluators.kernels.bench.server import main; main()"
+)
+_START_TIMEOUT_S = 120.0
+_SLACK_S = 30.0
+_LEAST_SCRATCH_MIB = 64
+_COMPILE_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How one request to a child went.
+
+    Attributes:
+        status: "ok", "died", "timeout" or "garbled" (a wrong nonce, or more than it).
+        cpu_ns, wall_ns: CPU time of the child, and time that passed, from its waking until it was stopped.
+        signal, code: how it ended, where it died.
+        log: what it printed, its own word; only where it did not go well.
+    """
+
+    status: str
+    cpu_ns: int = 0
+    wall_ns: int = 0
+    signal: int = 0
+    code: int = 0
+    log: str = ""
+
+    @property
+    def is_ok(self) -> bool:
+        """Returns whether the child is stopped and waiting for the next call."""
+        return self.status == "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the compiler said. `size_bytes` is that of the shared object."""
+
+    is_ok: bool
+    timed_out: bool
+    signal: int
+    code: int
+    log: str
+    size_bytes: int
+    cpu_s: float
+    wall_s: float
+
+
+class Bench:
+    """A bench process for kernels of one language. Not thread-safe.
+
+    Args:
+        language: "c" or "python".
+        limits: memory_mib, scratch_mib and wall_s (per call, and for loading the kernel) are used.
+        preload: modules that it imports once.
+        tier, unsafe, hangup_fd: see LinuxSandbox.
+
+    Raises:
+        SandboxUnavailable: a layer of tier 1 is missing.
+        SandboxError: it does not start.
+    """
+
+    def __init__(
+        self,
+        language: str,
+        *,
+        limits: Limits,
+        preload: Sequence[str] = (),
+        tier: int | None = None,
+        unsafe: bool = False,
+        hangup_fd: int | None = None,
+    ) -> None:
+        if sys.platform != "linux":
+            raise SandboxUnavailable("kernels are judged on Linux only: nothing else can freeze and time them")
+        self.language = language
+        self._limits = limits
+        self._hangup_fd = hangup_fd
+        self._request = {
+            "language": language,
+            "preload": list(preload),
+            "tier": tier,
+            "unsafe": unsafe,
+            "native": True,  # what the compiler makes must be executable where it is made; children may not exec
+            "scratch_mib": max(limits.scratch_mib, _LEAST_SCRATCH_MIB),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._folder = ""
+        self.layers: tuple[str, ...] = ()
+        self.compiler = ""
+        self._start()
+
+    @property
+    def pid(self) -> int | None:
+        """Returns the process id of the bench, None when closed."""
+        return self._process.pid if self._process else None
+
+    def compile(self, program: Program, options: Sequence[str]) -> Compiled:
+        """Compiles a program into what later children load.
+
+        Raises:
+            SandboxError: there is no compiler, or the bench fails.
+        """
+        if not self.compiler:
+            raise SandboxError("there is no gcc on this machine: install it to judge kernels in C")
+        command = [self.compiler, *options, program.entry, "-o", "kernel.product", "-lm"]
+        answer = self._ask(
+            {"do": "compile", "files": dict(program.files), "command": command}, timeout_s=_COMPILE_TIMEOUT_S
+        )
+        return Compiled(
+            is_ok=answer["is_ok"],
+            timed_out=answer["timed_out"],
+            signal=answer["signal"],
+            code=answer["code"],
+            log=answer["log"],
+            size_bytes=answer["bytes"],
+            cpu_s=answer["cpu_s"],
+            wall_s=answer["wall_s"],
+        )
+
+    def spawn(
+        self,
+        number: int,
+        program: Program,
+        function: str,
+        *,
+        regions: Sequence[tuple[int, int, bool]],
+        descriptors: tuple[int, int],
+    ) -> Reply:
+        """Starts child `number` (in the place of the one before) and has it load the program."""
+        request = {
+            "do": "spawn",
+            "child": number,
+            "files": dict(program.files) if self.language == "python" else {},
+            "entry": program.entry,
+            "language": self.language,
+            "function": function,
+            "regions": [list(region) for region in regions],
+            "memory_mib": self._limits.memory_mib,
+            "scratch_mib": self._request["scratch_mib"],
+        }
+        return self._reply(request, descriptors)
+
+    def plan(self, number: int, plan: Sequence[Mapping[str, Any]]) -> Reply:
+        """Tells a child where its arguments lie from now on."""
+        return self._reply({"do": "plan", "child": number, "plan": json.dumps(plan)})
+
+    def call(self, number: int) -> Reply:
+        """Has a child call its kernel once."""
+        return self._reply({"do": "call", "child": number, "nonce": secrets.token_bytes(8).hex()})
+
+    def end(self, number: int) -> None:
+        """Ends a child, if it is still there."""
+        self._ask({"do": "end", "child": number})
+
+    def close(self) -> None:
+        """Ends the process and its children. May be called twice."""
+        channel, self._channel = self._channel, None
+        process, self._process = self._process, None
+        if channel is not None:
+            channel.close()
+        if process is not None:
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._folder and os.path.isdir(self._folder):
+            with contextlib.suppress(OSError):
+                scratch.remove(self._folder)
+        self._folder = ""
+
+    def _reply(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> Reply:
+        request["timeout_s"] = self._limits.wall_s
+        return Reply(**self._ask(request, descriptors, timeout_s=self._limits.wall_s + _SLACK_S))
+
+    def _ask(
+        self, request: object, descriptors: Sequence[int] = (), *, timeout_s: float = _SLACK_S
+    ) -> dict[str, Any]:
+        if self._channel is None:
+            self._start()
+        channel = self._channel
+        if channel is None:
+            raise SandboxError("the bench is closed")
+        try:
+            control.send(channel, request, descriptors)
+            self._await(channel, timeout_s)
+            received = control.receive(channel)
+        except OSError as error:
+            self.close()
+            raise SandboxError(f"the bench is gone: {error}") from error
+        if received is None:
+            self.close()
+            raise SandboxError("the bench has ended")
+        answer: dict[str, Any] = received[0]
+        fault = answer.pop("fault", "")
+        if fault:
+            self.close()
+            raise SandboxError(f"the bench reports: {fault}")
+        return answer
+
+    def _await(self, channel: socket.socket, timeout_s: float) -> None:
+        poll = select.poll()
+        poll.register(channel, select.POLLIN)
+        if self._hangup_fd is not None:
+            poll.register(self._hangup_fd, 0)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"it said nothing for {timeout_s:g} s")
+            for fd, _ in poll.poll(left * 1000):
+                if fd == self._hangup_fd:
+                    raise SystemExit(0)
+                return
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _BOOT, json.dumps(module_paths()), str(theirs.fileno())],
+                env=child_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+            )
+        self._channel = ours
+        answer = self._ask(self._request, timeout_s=_START_TIMEOUT_S)
+        if "missing" in answer:
+            self.close()
+            raise SandboxUnavailable(answer["missing"])
+        self.layers = tuple(answer["layers"])
+        self.compiler = answer["gcc"]
+        self._folder = "" if "namespaces" in self.layers else answer["scratch"]

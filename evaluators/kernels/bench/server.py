@@ -1,0 +1,369 @@
+"""The bench process: forks, wakes, times and freezes kernels' children. It holds no oracle, no seed, no answer.
+
+The clock is here, in a process that no kernel shares. A call is: wake the child, write a nonce, wait for the nonce,
+stop the child, and only then read the clocks; so what a child does after its reply is on its bill, and once it is
+stopped it can change nothing. A child is one process with one thread: seccomp denies it more.
+
+Requests: compile, spawn (with two descriptors), plan, call, end. One answer each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from evaluators.kernels.bench import child as harness
+from evaluators.kernels.bench import compiler, mapping
+from evaluators.sandbox import control, kernel, landlock, lock, prepare, scratch, selftest, sweep
+
+_LOG_BYTES = 1 << 16
+_REPLY_BYTES = 8
+_CPU_LIMIT_S = 600.0
+_PRELOADED_LIBRARIES = ("libm.so.6", "libmvec.so.1")
+
+
+@dataclass(slots=True)
+class _Child:
+    """One child, stopped except while a request about it is under way."""
+
+    pid: int
+    write_fd: int
+    read_fd: int
+    log_fd: int
+    log: bytearray = field(default_factory=bytearray)
+
+
+class Bench:
+    """Serves the judge's requests, one at a time."""
+
+    def __init__(self, ready: prepare.Ready, *, language: str) -> None:
+        self._ready = ready
+        readable = () if language == "c" else landlock.readable_paths(native=False)
+        plan = ready.plan
+        if plan.ruleset is not None:
+            plan = replace(plan, ruleset=landlock.build(plan.scratch, native=False, readable=readable))
+        self.plan = plan
+        self._compile_plan = compiler.plan_for(ready.plan)
+        self._locks: dict[tuple[bool, int], lock.Lock] = {}
+        self._children: dict[int, _Child] = {}
+        self._product = b""
+
+    def compile(self, request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
+        """Compiles files; keeps the product for the children to come."""
+        self._product = b""
+        locks = self._lock(self._compile_plan, compiler.LIMITS, is_compiler=True)
+        folder = self._ready.plan.scratch
+        begun = time.monotonic()
+
+        def become_compiler() -> None:
+            compiler.execute(request["files"], request["command"], folder)
+
+        started = self._start(locks, become_compiler)
+        os.close(started.write_fd)
+        deadline = begun + compiler.TIMEOUT_S
+        has_ended = self._await_end(started, deadline) and self._has_died(started)
+        if not has_ended:
+            os.kill(started.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(started.pid, 0)
+        _drain(started)
+        left = sweep.end_tree(self._ready.plan, started.pid)
+        product = compiler.read_product(folder) if status == 0 and has_ended else None
+        self._empty_scratch()
+        for fd in (started.read_fd, started.log_fd):
+            os.close(fd)
+        self._product = product or b""
+        return {
+            "fault": f"{left} processes could not be killed" if left else "",
+            "is_ok": bool(product),
+            "timed_out": not has_ended,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+            "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
+            "log": started.log.decode(errors="replace"),
+            "bytes": len(self._product),
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "wall_s": time.monotonic() - begun,
+        }
+
+    def spawn(self, request: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        """Forks a child that loads the kernel; leaves it stopped."""
+        number = int(request["child"])
+        self.end({"child": number}, [])
+        regions = [mapping.Region(*item) for item in request["regions"]]
+        limits = lock.ChildLimits(
+            cpu_s=_CPU_LIMIT_S,
+            memory_mib=int(request["memory_mib"]) + 2 * (sum(region.size for region in regions) >> 20),
+            scratch_mib=int(request["scratch_mib"]),
+            processes=1,
+            native=False,
+            threads=False,
+        )
+        locks = self._lock(self.plan, limits, is_compiler=False)
+        addresses: list[int] = []
+
+        def map_buffers() -> None:
+            addresses.extend(mapping.map_regions(regions, descriptors[0], descriptors[1]))
+
+        def become_kernel() -> None:
+            harness.serve(request, self._product, addresses)
+
+        try:
+            started = self._start(locks, become_kernel, map_buffers)
+        except OSError as error:
+            return {"status": "fault", "fault": f"cannot fork: {error.strerror}"}
+        finally:
+            for fd in descriptors:
+                os.close(fd)
+        self._children[number] = started
+        return self._exchange(number, started, b"", harness.LOADED, float(request["timeout_s"]))
+
+    def plan_call(self, request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
+        """Tells a child where its arguments lie from now on."""
+        text = request["plan"].encode()
+        message = b"P" + len(text).to_bytes(8, "little") + text
+        number = int(request["child"])
+        return self._exchange(
+            number, self._children[number], message, harness.PLANNED, float(request["timeout_s"])
+        )
+
+    def call(self, request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
+        """Has a child call its kernel once; returns how that went and the times, in ns."""
+        number = int(request["child"])
+        nonce = bytes.fromhex(request["nonce"])
+        return self._exchange(
+            number, self._children[number], b"G" + nonce, nonce, float(request["timeout_s"])
+        )
+
+    def end(self, request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
+        """Ends a child and empties the scratch folder, if no other child is left."""
+        found = self._children.pop(int(request["child"]), None)
+        if found is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(found.pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(found.pid, 0)
+            self._forget(found)
+        return {}
+
+    def close(self) -> None:
+        """Ends all children and removes the scratch folder."""
+        for number in list(self._children):
+            self.end({"child": number}, [])
+        if not self._ready.plan.has_pid_namespace:
+            with contextlib.suppress(OSError):
+                os.rmdir(self._ready.plan.scratch)
+
+    # ---- children
+
+    def _lock(self, plan: lock.Plan, limits: lock.ChildLimits, *, is_compiler: bool) -> lock.Lock:
+        key = (is_compiler, limits.memory_mib)
+        if key not in self._locks:
+            self._locks[key] = lock.Lock(plan, limits)
+        return self._locks[key]
+
+    def _start(
+        self, locks: lock.Lock, serve: Callable[[], None], before: Callable[[], None] = lambda: None
+    ) -> _Child:
+        """Forks a child that runs `before`, locks itself and runs `serve`."""
+        in_read, in_write = os.pipe()
+        out_read, out_write = os.pipe()
+        log_read, log_write = os.pipe()
+        for fd in (out_read, log_read, in_write):
+            os.set_blocking(fd, False)
+        lock.park((in_read, out_write, log_write))
+        try:
+            pid = self._ready.fork()
+        except OSError:
+            lock.unpark()
+            for fd in (in_write, out_read, log_read):
+                os.close(fd)
+            raise
+        if pid == 0:
+            try:
+                before()
+                locks.close()
+                serve()
+            except OSError as error:
+                os.write(2, str(error).encode())
+            finally:
+                os._exit(71)
+        lock.unpark()
+        return _Child(pid, in_write, out_read, log_read)
+
+    def _exchange(
+        self, number: int, found: _Child, message: bytes, reply: bytes, timeout_s: float
+    ) -> dict[str, Any]:
+        """Wakes a child with a message, waits for exactly this reply, stops it, and reads the clocks."""
+        clock = (~found.pid << 3) | 2  # the CPU time of all its threads: clock_getcpuclockid(3)
+        cpu_before = time.clock_gettime_ns(clock)
+        begun = time.monotonic_ns()
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):
+            if message:
+                os.kill(found.pid, signal.SIGCONT)
+                os.write(found.write_fd, message)
+        got = self._await_reply(found, begun + int(timeout_s * 1e9))
+        if got is None:
+            _drain(found)
+            self.end({"child": number}, [])
+            return {"status": "timeout", "log": _text(found)}
+        os.kill(found.pid, signal.SIGSTOP)
+        state = os.waitid(os.P_PID, found.pid, os.WSTOPPED | os.WEXITED)
+        wall_ns = time.monotonic_ns() - begun
+        if state is None or state.si_code != os.CLD_STOPPED:
+            _drain(found)
+            self._children.pop(number, None)
+            self._forget(found)
+            is_signal = state is not None and state.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+            return {
+                "status": "died",
+                "signal": state.si_status if state is not None and is_signal else 0,
+                "code": state.si_status if state is not None and not is_signal else 0,
+                "log": _text(found),
+            }
+        cpu_ns = time.clock_gettime_ns(clock) - cpu_before
+        extra = _read_some(found.read_fd, 1)
+        status = "ok" if got == reply and not extra else "garbled"
+        if status != "ok":
+            self.end({"child": number}, [])
+        return {"status": status, "cpu_ns": cpu_ns, "wall_ns": wall_ns, "log": ""}
+
+    def _await_reply(self, found: _Child, deadline_ns: int) -> bytes | None:
+        """Returns the bytes of a reply (fewer if the child has closed its channel), None if time ran out."""
+        poll = select.poll()
+        poll.register(found.read_fd, select.POLLIN)
+        poll.register(found.log_fd, select.POLLIN)
+        got = b""
+        while len(got) < _REPLY_BYTES:
+            left_ns = deadline_ns - time.monotonic_ns()
+            if left_ns <= 0:
+                return None
+            for fd, _ in poll.poll(min(left_ns // 1_000_000 + 1, 1000)):
+                if fd == found.log_fd:
+                    if not _drain(found):
+                        poll.unregister(found.log_fd)
+                    continue
+                part = _read_some(found.read_fd, _REPLY_BYTES - len(got))
+                if part == b"":
+                    return got if self._has_died(found) else None
+                got += part or b""
+        return got
+
+    @staticmethod
+    def _has_died(found: _Child) -> bool:
+        """Returns whether a child that closed its channel ends within a moment; it is left to be reaped."""
+        deadline = time.monotonic() + 0.25
+        while time.monotonic() < deadline:
+            if os.waitid(os.P_PID, found.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+                return True
+            select.select([], [], [], 0.001)
+        return False
+
+    @staticmethod
+    def _await_end(found: _Child, deadline: float) -> bool:
+        """Drains a child's log until all that could write to it is gone; returns whether that came in time."""
+        poll = select.poll()
+        poll.register(found.log_fd, select.POLLIN)
+        while (left := deadline - time.monotonic()) > 0:
+            if poll.poll(left * 1000) and not _drain(found):
+                return True
+        return False
+
+    def _forget(self, found: _Child) -> None:
+        for fd in (found.write_fd, found.read_fd, found.log_fd):
+            os.close(fd)
+        if not self._children:
+            self._empty_scratch()
+
+    def _empty_scratch(self) -> None:
+        folder = self._ready.plan.scratch
+        if os.listdir(folder):
+            scratch.empty(folder)
+            if self._ready.plan.uid is not None:
+                os.chmod(folder, 0o700)
+
+
+def _read_some(fd: int, size: int) -> bytes | None:
+    """Returns what can be read, b"" at the end, None if nothing is there yet."""
+    try:
+        return os.read(fd, size)
+    except BlockingIOError:
+        return None
+
+
+def _drain(found: _Child) -> bool:
+    """Takes in what a child printed, the first 64 KiB of it; returns whether more may come."""
+    while True:
+        data = _read_some(found.log_fd, _LOG_BYTES)
+        if data is None:
+            return True
+        if data == b"":
+            return False
+        found.log += data[: max(0, _LOG_BYTES - len(found.log))]
+
+
+def _text(found: _Child) -> str:
+    return found.log.decode(errors="replace")
+
+
+def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
+    """Imports what kernels of this language will want. C kernels get a process without numpy and its BLAS."""
+    if request["language"] == "python":
+        import importlib
+
+        for name in ("evaluators.sandbox.programs", "numpy", *request["preload"]):
+            importlib.import_module(name)
+    else:
+        for name in _PRELOADED_LIBRARIES:  # the child may open no file, so what gcc links to must be there
+            with contextlib.suppress(OSError):
+                ctypes.CDLL(name)
+    return lambda: None
+
+
+def main() -> None:
+    """Serves the judge on the descriptor that the last argument names, until it goes away."""
+    channel = socket.socket(fileno=int(sys.argv[2]))
+    first = control.receive(channel)
+    if first is None:
+        return
+    request = first[0]
+    try:
+        ready = prepare.prepare(request, _warm_up)
+        bench = Bench(ready, language=request["language"])
+    except prepare.PrepareError as error:
+        control.send(channel, {"missing": str(error)})
+        return
+    except Exception as error:  # noqa: BLE001 - the outermost loop of a worker: the judge must learn why
+        control.send(channel, {"fault": f"{type(error).__name__}: {error}"})
+        return
+    try:
+        fault = "" if request["unsafe"] else selftest.check(replace(ready, plan=bench.plan))
+        if fault:
+            control.send(channel, {"missing": f"a lock does not hold: {fault}"})
+            return
+        answer = {"layers": ready.layers, "scratch": ready.plan.scratch, "gcc": compiler.find()}
+        control.send(channel, answer)
+        _serve(bench, channel)
+    finally:
+        bench.close()
+
+
+def _serve(bench: Bench, channel: socket.socket) -> None:
+    known = {
+        "compile": bench.compile,
+        "spawn": bench.spawn,
+        "plan": bench.plan_call,
+        "call": bench.call,
+        "end": bench.end,
+    }
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    while (received := control.receive(channel)) is not None:
+        request, descriptors = received
+        control.send(channel, known[request["do"]](request, descriptors))
