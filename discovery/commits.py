@@ -156,6 +156,7 @@ def _trailers(record: Record) -> list[tuple[str, str]]:
         ("Cost-USD", _cost(record)),
         ("Seconds", f"{evaluation.wall_s:.6g}"),
         ("Layers", " ".join(evaluation.layers)),
+        ("Self-Scored", "yes" if evaluation.self_scored else None),
     ]
     return [(name, value) for name, value in found if value]
 

@@ -36,6 +36,7 @@ class Entry:
         operator, island, cell, model: where it came from and where it stands; "" or None where there is none.
         tokens, cost_usd, seconds: what it took; `cost_usd` is None where a price is unknown.
         layers: the sandbox layers that were in force; body: reason, texts and output, indented.
+        self_scored: whether the score is the program's own process's word.
     """
 
     index: int
@@ -59,6 +60,7 @@ class Entry:
     seconds: float
     layers: tuple[str, ...]
     body: str
+    self_scored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,4 +265,5 @@ def _entry(text: str) -> Entry:
         seconds=float(facts["Seconds"]),
         layers=tuple(facts.get("Layers", "").split()),
         body=body.rpartition("\nProgram-Id:")[0].strip("\n"),
+        self_scored=facts.get("Self-Scored") == "yes",
     )

@@ -79,6 +79,7 @@ def _body(story: Story, ancestors: Sequence[Record]) -> Iterable[str]:
     if not story.points:
         yield '<section><p class="note">No program has been evaluated yet.</p></section>'
         return
+    yield sections.trust(story)
     yield sections.progress(story)
     yield sections.maps(story)
     yield sections.ancestry(story, ancestors)

@@ -12,7 +12,7 @@ from discovery import charts
 from discovery.charts import Dot, compact
 from discovery.records import Record
 from discovery.story import EliteSeen, Story, Yield, map_of
-from discovery.texts import one_line, printable
+from discovery.texts import SELF_SCORED, one_line, printable
 
 _DOTS = 4000
 _FAILED_TICKS = 1500
@@ -55,8 +55,9 @@ def tiles(story: Story) -> str:
         gain = info.objective.fitness(best.score) - info.objective.fitness(first)
         held = story.held_out.get(best.program_id, {}).get(info.objective.name)
         more = f"first {first:.6g}, gain {gain:.4g}" + (f", held out {held:.6g}" if held is not None else "")
+        mark = ", self-scored" if story.is_self_scored else ""
         figures.append(
-            (f"best {info.objective.name} ({info.objective.direction})", f"{best.score:.7g}", more)
+            (f"best {info.objective.name} ({info.objective.direction}{mark})", f"{best.score:.7g}", more)
         )
     else:
         figures.append((f"best {info.objective.name}", "none", "no program has a score yet"))
@@ -72,6 +73,14 @@ def tiles(story: Story) -> str:
     cost = "unknown" if total.unpriced else _cost(total)
     figures.append(("cost", cost, unpriced if total.unpriced else ""))
     return '<div class="tiles">' + "".join(_tile(*figure) for figure in figures) + "</div>"
+
+
+def trust(story: Story) -> str:
+    """Returns what a self-scored run's scores are worth; "" for other runs."""
+    if not story.is_self_scored:
+        return ""
+    note = f"The scores of this run are {_escape(SELF_SCORED)}. Read the best program before believing its score."
+    return _section("Self-scored", note, "")
 
 
 def progress(story: Story) -> str:

@@ -93,6 +93,7 @@ class Story:
     layers: Counter[tuple[str, ...]] = field(default_factory=Counter)
     spending: list[tuple[float, int, float]] = field(default_factory=list)
     held_out: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    is_self_scored: bool = False
     first_parents: dict[str, str | None] = field(default_factory=dict)
     reason: str = ""
     last_s: float = 0.0
@@ -156,6 +157,7 @@ class Story:
         self.points.append(point)
         self.first_parents[record.program_id] = record.parents[0] if record.parents else None
         self.layers[evaluation.layers] += 1
+        self.is_self_scored = self.is_self_scored or evaluation.self_scored
         models = {call.model for call in record.calls}
         counted = [self._operator(record.operator), self.total, *map(self._model, sorted(models))]
         gain = self._gain(point)

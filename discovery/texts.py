@@ -9,6 +9,9 @@ from __future__ import annotations
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _ELLIPSIS = "…"
 
+SELF_SCORED = "self-scored: the folder's own evaluator gave the score, in one process with the program, which could have forged it"
+"""What to think of the scores of a problem whose `run` gives the score itself."""
+
 
 def printable(text: str, limit: int | None = None) -> str:
     """Returns `text` with only printable characters and line feeds, cut to at most `limit` characters.

@@ -102,7 +102,7 @@ def pack(problem: Problem) -> Bundle:
     _, _, location = locate(problem.source.where)
     texts = {path: text.encode() for path, text in problem.files.files.items()}
     files = read_files(location.file.parent) if location.is_folder else texts
-    return Bundle(problem.name, problem.files.module, location.is_folder, files)
+    return Bundle(problem.name, location.file.name, location.is_folder, files)
 
 
 def unpack(data: bytes, below: Path) -> Path:

@@ -8,7 +8,10 @@ process, too: checking a problem trusts it as much as running it does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,7 +29,11 @@ SEED_RUNS = 3
 PERTURBED = 8
 TIGHT_SHARE = 0.5
 SLOW_S = 5.0
+TRIALS_S = 90.0
 _EXAMPLES = 4
+_NOT_THE_AUTHORS = {"seed is not repeatable", "a trivial program beats the seed"}
+
+T = TypeVar("T")
 
 
 def check_problem(
@@ -45,12 +52,57 @@ def check_problem(
     evaluations = [evaluate(problem.seed) for _ in range(SEED_RUNS)]
     found += _check_seed(problem, evaluations)
     if all(evaluation.is_ok for evaluation in evaluations):
-        found += _check_trivial(problem, evaluate, evaluations[0])
-        found += _check_measures(problem, evaluate, evaluations[0], seed)
-    if draws.is_sound:
+        patience = _Patience(TRIALS_S)
+        found += _check_trivial(problem, evaluate, evaluations[0], patience)
+        found += _check_measures(problem, evaluate, evaluations[0], seed, patience)
+        found += patience.findings()
+    if problem.self_scored:
+        found = [*_check_trust(problem), *map(_softened, found)]
+    elif draws.is_sound:
         found += check_score(problem, draws)
     order = list(Level)
     return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+@dataclass(slots=True)
+class _Patience:
+    """Hands out programs to try for as long as the time lasts."""
+
+    budget_s: float
+    begun_s: float = field(default_factory=time.monotonic)
+    is_over: bool = False
+
+    def take(self, programs: Iterable[T]) -> Iterator[T]:
+        for program in programs:
+            if time.monotonic() - self.begun_s > self.budget_s:
+                self.is_over = True
+                return
+            yield program
+
+    def findings(self) -> Iterator[Finding]:
+        if self.is_over:
+            detail = (
+                f"evaluations are slow: after {self.budget_s:g} s no more variants of the seed were tried"
+            )
+            yield Finding(
+                Level.NOTE, "not everything was tried", detail, "make the cases smaller for a full check"
+            )
+
+
+def _check_trust(problem: Problem) -> Iterator[Finding]:
+    yield Finding(
+        Level.WARNING,
+        "self-scored",
+        "the score is what the sandboxed process says of itself: a program can forge it (it cannot escape)",
+        f"look at the best programs; `discovery convert {problem.files.folder}` begins a problem that judges them elsewhere",
+    )
+
+
+def _softened(finding: Finding) -> Finding:
+    """Returns a finding about somebody else's evaluator as a warning: a run works, whatever it is worth."""
+    if finding.title in _NOT_THE_AUTHORS:
+        return replace(finding, level=Level.WARNING)
+    return finding
 
 
 def _check_text(problem: Problem) -> Iterator[Finding]:
@@ -149,7 +201,10 @@ def _check_limits(problem: Problem, evaluations: list[Evaluation]) -> Iterator[F
 
 
 def _check_trivial(
-    problem: Problem, evaluate: Callable[[Program], Evaluation], honest: Evaluation
+    problem: Problem,
+    evaluate: Callable[[Program], Evaluation],
+    honest: Evaluation,
+    patience: _Patience,
 ) -> Iterator[Finding]:
     """Hollowed-out programs must not reach what the seed reaches."""
     fitness = problem.objective.fitness
@@ -157,7 +212,7 @@ def _check_trivial(
     lower: list[str] = []
     equal: list[str] = []
     higher: list[str] = []
-    for what, program in probes.trivial_programs(problem.seed, called):
+    for what, program in patience.take(probes.trivial_programs(problem.seed, called)):
         score = evaluate(program).score
         if score is None or honest.score is None:
             continue
@@ -182,11 +237,16 @@ def _listed(examples: list[str]) -> str:
 
 
 def _check_measures(
-    problem: Problem, evaluate: Callable[[Program], Evaluation], honest: Evaluation, seed: int
+    problem: Problem,
+    evaluate: Callable[[Program], Evaluation],
+    honest: Evaluation,
+    seed: int,
+    patience: _Patience,
 ) -> Iterator[Finding]:
     """Perturbed seeds should fall into the declared range, and not all into one cell at its edge."""
     rng = np.random.default_rng([seed, 2])
-    rows = [evaluate(child).measures for child in probes.perturbed_programs(problem.seed, rng, PERTURBED)]
+    children = patience.take(probes.perturbed_programs(problem.seed, rng, PERTURBED))
+    rows = [evaluate(child).measures for child in children]
     rows = [honest.measures, *rows]
     for index, measure in enumerate(problem.measures):
         values = [row[index] for row in rows if row is not None]

@@ -267,6 +267,8 @@ class Evaluation:
         layers: the sandbox layers that were in force.
         certificate: the output itself, where the problem keeps it (CERTIFICATE = True), else None.
         held_out: metrics on the held-out cases, where they were asked for.
+        self_scored: whether the score is what the program's own process said (SELF_SCORED = True), which it may
+            have forged.
     """
 
     status: Status
@@ -282,6 +284,7 @@ class Evaluation:
     layers: tuple[str, ...] = ()
     certificate: PlainData = None
     held_out: Mapping[str, float] | None = None
+    self_scored: bool = False
 
     def __post_init__(self) -> None:
         if (self.status is Status.OK) != (self.score is not None):

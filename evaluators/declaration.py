@@ -16,7 +16,7 @@ from evaluators.contract import DEFAULT_ENTRY, ContractError, Measure, Program
 from evaluators.kernels.task import LANGUAGES, KernelTask
 from evaluators.source import ProblemError, SourceFiles
 
-RUN_EXTRAS = ("oracle", "report", "deadline_s")
+RUN_EXTRAS = ("oracle", "report", "deadline_s", "files")
 _REQUIRED = ("SEED", "OBJECTIVE", "cases", "run", "score")
 _REQUIRED_OF_KERNELS = ("SEED", "OBJECTIVE")
 _NOT_IN_KERNELS = (
@@ -41,6 +41,7 @@ _OPTIONAL = (
     "CERTIFICATE",
     "PRELOAD",
     "NOTES",
+    "SELF_SCORED",
     "serve",
     "aggregate",
     "held_out",

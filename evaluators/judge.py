@@ -134,6 +134,7 @@ class Judge:
             cpu_s=progress.cpu_s,
             wall_s=monotonic() - begun,
             layers=self._sandbox.layers,
+            self_scored=self._problem.self_scored,
             **common,
         )
 

@@ -93,9 +93,10 @@ class Problem:
         stages: number of stages; thresholds: one per stage but the last, in the declared direction.
         preload: modules that a process which forks programs imports once.
         keeps_certificate: whether the output is kept in the evaluation.
+        self_scored: whether `run` itself gives the score, which a program can forge then.
         version: 16 hex digits of the content of all files that belong to the problem.
         source: how another process loads it; files: its texts, enough to run it elsewhere.
-        run_extras: which of oracle, report, deadline_s `run` takes, by name.
+        run_extras: which of oracle, report, deadline_s, files `run` takes, by name.
         cases, run, score, serve, aggregate, held_out: the module's functions; serve and held_out may be None.
         kernel: what a kernel problem declares instead of these functions; None for other problems.
     """
@@ -120,6 +121,7 @@ class Problem:
     thresholds: tuple[float, ...] = ()
     preload: tuple[str, ...] = ()
     keeps_certificate: bool = False
+    self_scored: bool = False
     notes: str = ""
     kernel: KernelTask | None = None
 
@@ -272,6 +274,7 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
         thresholds=reading.thresholds(stages),
         preload=reading.names("PRELOAD"),
         keeps_certificate=reading.instance("CERTIFICATE", bool, False),
+        self_scored=reading.instance("SELF_SCORED", bool, False),
         notes=reading.instance("NOTES", str, ""),
     )
     run_source(files)  # refuses a run() that leans on the scorer

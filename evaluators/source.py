@@ -70,12 +70,16 @@ class SourceFiles:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a problem's module lies: a file, whether its folder belongs to it, and its package, if any."""
+    """Where a problem's module lies: a file, whether its folder belongs to it, and its package, if any.
+
+    In a folder of another system's format (`is_foreign`) the file is the evaluator's.
+    """
 
     name: str
     file: Path
     is_folder: bool = False
     package: str = ""
+    is_foreign: bool = False
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -149,8 +153,7 @@ def _shipped() -> Iterator[Location]:
 def _locate_path(path: Path) -> tuple[str, Location]:
     path = path.absolute()
     if path.is_dir():
-        file = _module_of_folder(path)
-        return str(path), Location(path.name, file, is_folder=True)
+        return str(path), _foreign(path) or Location(path.name, _module_of_folder(path), is_folder=True)
     if not path.is_file():
         near = get_close_matches(path.name, [p.name for p in _list(path.parent)], n=1)
         remedy = (
@@ -182,6 +185,17 @@ def _find_spec(dotted: str) -> importlib.machinery.ModuleSpec | None:
         return importlib.util.find_spec(dotted)
     except (ImportError, ValueError, AttributeError, SyntaxError):
         return None
+
+
+def _foreign(folder: Path) -> Location | None:
+    """Returns the location of a problem of another system, None where a folder is none."""
+    if (folder / "problem.py").is_file():
+        return None
+    from evaluators.foreign import layout
+
+    if (found := layout.find_layout(folder)) is None:
+        return None
+    return Location(layout.problem_name(folder), folder / found.evaluator, is_folder=True, is_foreign=True)
 
 
 def _module_of_folder(folder: Path) -> Path:
@@ -219,6 +233,10 @@ def read_source(location: Location) -> SourceFiles:
         ProblemError: a file cannot be read, is no UTF-8, or there is too much of it.
     """
     folder = location.file.parent
+    if location.is_foreign:
+        from evaluators.foreign.generate import read_foreign
+
+        return read_foreign(folder, location.name)
     texts = {location.file.name: _read_text(location.file)}
     digest = hashlib.blake2b(location.file.name.encode(), digest_size=8)
     if location.is_folder:

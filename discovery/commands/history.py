@@ -13,7 +13,7 @@ from discovery import history
 from discovery.errors import ConfigError
 from discovery.history import Entry, Shown
 from discovery.run import run_folder
-from discovery.texts import printable
+from discovery.texts import SELF_SCORED, printable
 
 _run = click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -50,7 +50,8 @@ def log(path: Path, limit: int, which: str, as_json: bool) -> None:
         parents = " ".join(parent[:8] for parent in entry.parents) or "-"
         place = f"island {entry.island}" + (f" cell {entry.cell}" if entry.cell is not None else "")
         line = f"{entry.index:6} {entry.program_id[:8]} {score:>14} {entry.operator:10} {place:18} from {parents}"
-        click.echo(printable(line + (f"  {entry.reason}" if entry.reason else "")))
+        mark = "  self-scored" if entry.self_scored and entry.score is not None else ""
+        click.echo(printable(line + mark + (f"  {entry.reason}" if entry.reason else "")))
 
 
 @click.command()
@@ -148,7 +149,8 @@ def _deliver(shown: Shown, out: Path | None, *, as_json: bool, with_entry: bool 
 
 
 def _headline(entry: Entry) -> str:
-    score = f"score {entry.score!r}" if entry.score is not None else f"{entry.status}: {entry.reason}"
+    mark = " (self-scored)" if entry.self_scored else ""
+    score = f"score {entry.score!r}{mark}" if entry.score is not None else f"{entry.status}: {entry.reason}"
     return printable(f"program {entry.program_id} (number {entry.index}) by {entry.operator}: {score}")
 
 
@@ -163,6 +165,7 @@ def _details(entry: Entry) -> str:
         ("model", f"{entry.model}, {entry.tokens} tokens, {cost}" if entry.model else ""),
         ("took", f"{entry.seconds:.3f} s"),
         ("layers", ", ".join(entry.layers)),
+        ("trust", SELF_SCORED if entry.self_scored else ""),
     ]
     lines = [f"{name:9}{value}" for name, value in rows if value]
     return printable("\n".join([*lines, entry.body]).rstrip() + "\n")

@@ -16,6 +16,7 @@ from discovery.errors import ConfigError, RunFolderError
 from discovery.journal import read_entries
 from discovery.records import Record
 from discovery.run import run_folder, secret_of
+from discovery.texts import SELF_SCORED
 from evaluators.contract import Evaluation, Program
 from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 from evaluators.worker import JudgeProcess
@@ -196,6 +197,8 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     click.echo(f"{evaluation.status}" + (f": {evaluation.reason}" if evaluation.reason else ""))
     if evaluation.is_ok:
         click.echo(f"score {evaluation.score!r}")
+        if evaluation.self_scored:
+            click.echo(f"  {SELF_SCORED}")
     for name, value in evaluation.metrics.items():
         click.echo(f"  {name} {value:.10g}")
     for name, value in (evaluation.held_out or {}).items():

@@ -66,7 +66,7 @@ def readable_paths(*, native: bool) -> tuple[str, ...]:
     ]
     if native:
         found += [*_NATIVE_FOLDERS, os.path.join(sys.base_prefix, "bin"), os.path.join(sys.prefix, "bin")]
-        found += [sys.base_prefix]
+        found += [sys.base_prefix, os.path.join(sys.prefix, "pyvenv.cfg")]
     return tuple(dict.fromkeys(os.path.realpath(path) for path in found if os.path.exists(path)))
 
 

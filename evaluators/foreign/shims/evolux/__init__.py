@@ -1,0 +1,1 @@
+"""Stands in for LoongFlow's framework where evaluators run."""
