@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from discovery.budget import Budget
-from discovery.context import bare_context, compose_context
+from discovery.context import (
+    ContextConfig,
+    Memory,
+    bare_context,
+    compose_context,
+    plain_context,
+    summary_context,
+)
 from discovery.operators.base import Individual, Operator, ProposeJob
+from discovery.planning import PLAN, Awaited, Candidate
 from discovery.state import RunState
 
 
@@ -30,7 +38,7 @@ class Plan:
         weights: operator name -> weight.
         budget: what may be spent.
         target: overrides the problem's target, in the declared direction.
-        token_budget: upper bound of a prompt's tokens.
+        context: what questions to models tell of the search.
     """
 
     seed: int
@@ -39,7 +47,7 @@ class Plan:
     weights: Mapping[str, float]
     budget: Budget
     target: float | None = None
-    token_budget: int = 8000
+    context: ContextConfig = field(default_factory=ContextConfig)
 
     @property
     def ahead(self) -> int:
@@ -85,10 +93,21 @@ class FixedWeights:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One decision: the job, and its step in the tuning session that asked for it."""
+    """One decision.
+
+    Attributes:
+        job: what to do.
+        step: its number in the tuning session or plan that asked for it.
+        operator: whose decision it is, where the job is one step of several ("plan" for `execute`), else "".
+        kind: "child", or the kind of note that is asked for.
+        needs_model: whether a model is asked.
+    """
 
     job: ProposeJob
     step: int | None = None
+    operator: str = ""
+    kind: str = "child"
+    needs_model: bool = True
 
 
 class Chooser:
@@ -99,10 +118,16 @@ class Chooser:
     """
 
     def __init__(
-        self, plan: Plan, state: RunState, operators: Mapping[str, Operator], policy: Policy | None = None
+        self,
+        plan: Plan,
+        state: RunState,
+        operators: Mapping[str, Operator],
+        policy: Policy | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.plan = plan
         self._state = state
+        self._memory = memory
         self._operators = {name: operators[name] for name, weight in plan.weights.items() if weight > 0}
         self._policy = policy or FixedWeights(plan.weights)
         digest = hashlib.blake2b(f"proposals {plan.seed}".encode(), digest_size=8).digest()
@@ -159,7 +184,7 @@ class Chooser:
             elites = state.archipelago.select(island, rng, operator.parents_needed)
             parents = tuple(state.individual(elite.program_id) for elite in elites)
         context = (
-            compose_context(state, island, parents, rng, token_budget=self.plan.token_budget)
+            compose_context(state, island, parents, rng, config=self.plan.context, memory=self._memory)
             if operator.needs_model
             else bare_context(state)
         )
@@ -170,10 +195,59 @@ class Chooser:
             decision,
             parents,
             context,
-            rng_key=(self._proposal_seed, decision, 1),
+            rng_key=self._rng_key(decision),
             values=values,
             session=session,
             model=arm.model,
             variant=arm.variant,
         )
-        return Choice(job, step)
+        return Choice(
+            job, step, kind=PLAN if arm.operator == PLAN else "child", needs_model=operator.needs_model
+        )
+
+    def follow_up(self, decision: int, *, can_evaluate: bool) -> Choice | None:
+        """Returns what earlier decisions call for now: a summary; a plan's next candidate, if it `can_evaluate`."""
+        plans = self._state.plans
+        if (awaited := plans.next_summary()) is not None:
+            return self._summary(decision, awaited)
+        if can_evaluate and (candidate := plans.next_candidate()) is not None:
+            return self._candidate(decision, candidate)
+        return None
+
+    def _summary(self, decision: int, awaited: Awaited) -> Choice:
+        parent = None if awaited.parent_id is None else self._state.find(awaited.parent_id)
+        job = ProposeJob(
+            f"{decision}-summarize",
+            "summarize",
+            awaited.island,
+            decision,
+            (awaited.program,) if parent is None else (awaited.program, parent),
+            summary_context(self._state, awaited.parent_id, config=self.plan.context),
+            rng_key=self._rng_key(decision),
+            model=awaited.model,
+            variant=awaited.variant,
+            plan=awaited.program.texts.get("plan", ""),
+            turns=awaited.turns,
+        )
+        return Choice(job, operator=awaited.operator, kind="summary")
+
+    def _candidate(self, decision: int, candidate: Candidate) -> Choice:
+        job = ProposeJob(
+            f"{decision}-execute",
+            "execute",
+            candidate.island,
+            decision,
+            (candidate.parent,),
+            plain_context(self._state, config=self.plan.context),
+            rng_key=self._rng_key(decision),
+            session=candidate.session,
+            model=candidate.model,
+            variant=candidate.variant,
+            plan=candidate.plan,
+            attempts=candidate.attempts,
+            turns=candidate.turns,
+        )
+        return Choice(job, candidate.step, operator=PLAN)
+
+    def _rng_key(self, decision: int) -> tuple[int, ...]:
+        return (self._proposal_seed, decision, 1)

@@ -13,10 +13,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from discovery.choosing import Chooser, Plan, Policy
+from discovery.choosing import Choice, Chooser, Plan, Policy
+from discovery.context import Memory
+from discovery.decisions import (
+    Decision,
+    child_from_json,
+    child_to_json,
+    note_to_json,
+    remark_from_json,
+    turns_of,
+    waste_from_json,
+    waste_to_json,
+)
 from discovery.events import (
     Asked,
     Broken,
@@ -26,6 +37,7 @@ from discovery.events import (
     Event,
     Finish,
     Instruction,
+    Noted,
     NotProposed,
     Propose,
     Proposed,
@@ -35,11 +47,11 @@ from discovery.events import (
 )
 from discovery.fingerprint import fingerprint
 from discovery.learning import Waste
-from discovery.operators.base import ModelCall, Operator, Proposal
+from discovery.operators.base import ModelCall, Note, Operator, Proposal
+from discovery.planning import PLAN
 from discovery.records import Record
 from discovery.requests import Request
 from discovery.state import SEED_OPERATOR, RunState
-from evaluators.contract import Program
 
 STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
@@ -51,42 +63,27 @@ WASTE_LIMIT = 30
 """Paid replies in a row that gave no new program before the run is paused: something is wrong with the model."""
 
 
-@dataclass(slots=True)
-class _Job:
-    """A decision under way."""
-
-    decision: int
-    operator: str
-    island: int
-    parents: tuple[str, ...]
-    session: int | None = None
-    step: int | None = None
-    proposal: Proposal | None = None
-    fingerprint: str = ""
-    model: str | None = None
-    variant: str = ""
-
-    @property
-    def job_id(self) -> str:
-        return f"{self.decision}-{self.operator}"
-
-
 class Coordinator:
     """Decides. See the module's docstring; `validate()` states the invariants."""
 
     def __init__(
-        self, plan: Plan, state: RunState, operators: Mapping[str, Operator], policy: Policy | None = None
+        self,
+        plan: Plan,
+        state: RunState,
+        operators: Mapping[str, Operator],
+        policy: Policy | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.plan = plan
         self.state = state
         self.duplicates = 0
         self.end: Finish | None = None
-        self._operators = {name: operators[name] for name, weight in plan.weights.items() if weight > 0}
-        self._chooser = Chooser(plan, state, operators, policy)
+        self._chooser = Chooser(plan, state, operators, policy, memory)
         self._next_decision = 0
-        self._proposing: dict[str, _Job] = {}
-        self._queued: deque[_Job] = deque()
-        self._evaluating: dict[str, _Job] = {}
+        self._proposing: dict[str, Decision] = {}
+        self._noting: dict[str, Decision] = {}
+        self._queued: deque[Decision] = deque()
+        self._evaluating: dict[str, Decision] = {}
         self._held_out: dict[str, str] = {}
         self._barren = 0
         self._endpoint_failures = 0
@@ -123,18 +120,22 @@ class Coordinator:
             record = Record.from_json(entry["record"])
             self.state.fold(record)
             if self._queued:
-                self._queued = deque(job for job in self._queued if job.decision != record.decision)
+                self._queued = deque(job for job in self._queued if job.number != record.decision)
             if self._injected:
                 self._injected = deque(one for one in self._injected if one[1] != record.fingerprint)
         elif kind == "proposed":
-            job = _job_from_json(entry)
+            job = child_from_json(entry)
             self.state.ledger.charge(job.proposal.calls if job.proposal else ())
-            self.state.expect(job.fingerprint)
-            self._queued.append(job)
-            self._next_decision = max(self._next_decision, job.decision + 1)
+            self._expect(job)
+            self._next_decision = max(self._next_decision, job.number + 1)
         elif kind == "unproposed":
             self._next_decision = max(self._next_decision, entry["decision"] + 1)
-            self.state.waste(_waste_from_json(entry))
+            self.state.waste(waste_from_json(entry))
+            if entry["operator"] == PLAN and "session" in entry:
+                self.state.plans.tell(entry["session"], entry["step"], None)
+        elif kind == "noted":
+            self._next_decision = max(self._next_decision, entry["decision"] + 1)
+            self._take_note(entry)
         elif kind == "held_out":
             self.state.note_held_out(entry["program_id"], entry["metrics"])
         elif kind == "asked":
@@ -155,7 +156,7 @@ class Coordinator:
         self._next_decision = max(self._next_decision, self.state.next_decision)
         if self.state.next_index == 0 and not self._queued:
             seed = self.state.statement.seed
-            job = _Job(self._take_decision(), SEED_OPERATOR, 0, (), proposal=Proposal(seed, ()))
+            job = Decision(self._take_decision(), SEED_OPERATOR, 0, (), proposal=Proposal(seed, ()))
             job.fingerprint = fingerprint(seed)
             self.state.expect(job.fingerprint)
             self._queued.append(job)
@@ -167,6 +168,8 @@ class Coordinator:
         match event:
             case Proposed():
                 instructions = self._on_proposed(event)
+            case Noted():
+                instructions = self._on_noted(event)
             case NotProposed():
                 instructions = self._on_not_proposed(event)
             case Evaluated():
@@ -180,6 +183,7 @@ class Coordinator:
             case Broken():
                 self._evaluating.clear()
                 self._held_out.clear()
+                self._noting.clear()
                 self._end_with("broken", event.reason, is_success=False)
         return instructions + self._decide()
 
@@ -192,56 +196,89 @@ class Coordinator:
             self._endpoint_failures = 0
         if self.state.is_known(event.fingerprint):
             self.duplicates += 1
-            self._tell(job, self.state.known_fitness(event.fingerprint))
+            self._tell_tuner(job, self.state.known_fitness(event.fingerprint))
             return self._drop(job, "this program is known already", event.proposal.calls)
         if event.refusal:
-            self._tell(job, None)
+            self._tell_tuner(job, None)
             return self._drop(job, event.refusal, event.proposal.calls)
         self._wasted = 0
         self.state.ledger.charge(event.proposal.calls)
-        self.state.expect(event.fingerprint)
+        self._expect(job)
+        return [Save(child_to_json(job))] if event.proposal.calls else []
+
+    def _expect(self, job: Decision) -> None:
+        """Queues a child; live and in a replay alike."""
+        assert job.proposal is not None
+        self.state.expect(job.fingerprint)
         self._queued.append(job)
-        return [Save(_job_to_json(job))] if event.proposal.calls else []
+        if job.operator == PLAN and job.session is not None and job.step is not None:
+            self.state.plans.expect(job.session, job.step, job.proposal.turns)
 
     def _on_not_proposed(self, event: NotProposed) -> list[Instruction]:
-        if (job := self._proposing.pop(event.job_id, None)) is None:
-            return []
-        self._tell(job, None)
+        if (job := self._noting.pop(event.job_id, None)) is None:
+            if (job := self._proposing.pop(event.job_id, None)) is None:
+                return []
+            self._tell_tuner(job, None)
         if event.is_endpoint:
             self._endpoint_failures += 1
             if event.is_fatal or self._endpoint_failures >= max(ENDPOINT_LIMIT, 2 * self.plan.model_slots):
                 self._end_with("endpoint", event.reason, is_success=False)
-        return self._drop(job, event.reason, event.calls)
+            if job.operator == PLAN and job.session is not None and job.step is not None:
+                self.state.plans.release(job.session, job.step)
+                self._barren += 1
+                return []
+        if job.about and job.kind == "summary" and not event.calls:
+            self.state.plans.settle(job.about)  # asked for again after a resume
+        if job.kind in ("child", PLAN):
+            return self._drop(job, event.reason, event.calls)
+        return self._note(job, Note({}, event.calls), event.reason) if event.calls else []
 
-    def _drop(self, job: _Job, reason: str, calls: tuple[ModelCall, ...]) -> list[Instruction]:
+    def _on_noted(self, event: Noted) -> list[Instruction]:
+        job = self._noting.pop(event.job_id, None) or self._proposing.pop(event.job_id, None)
+        if job is None:
+            return []
+        self._endpoint_failures = 0
+        return self._note(job, event.note)
+
+    def _note(self, job: Decision, note: Note, reason: str = "") -> list[Instruction]:
+        entry = note_to_json(job, note, reason)
+        self._take_note(entry)
+        return [Save(entry)]
+
+    def _take_note(self, entry: Mapping[str, Any]) -> None:
+        """Folds a note; live and in a replay alike."""
+        remark = remark_from_json(entry)
+        self.state.remark(remark)
+        if remark.kind == PLAN and remark.texts:
+            self.state.open_plan(entry["decision"], remark, turns_of(entry))
+        elif remark.kind == "summary":
+            self.state.plans.settle(remark.program_id)
+
+    def _drop(self, job: Decision, reason: str, calls: tuple[ModelCall, ...]) -> list[Instruction]:
         """Books a decision that leads to no evaluation; paid calls go to the journal with the reason."""
         self._barren += 1
-        if not calls:
+        is_candidate = job.operator == PLAN and job.session is not None and job.step is not None
+        if not calls and not is_candidate:
             return []
+        if is_candidate:
+            assert job.session is not None
+            assert job.step is not None
+            self.state.plans.tell(job.session, job.step, None)
         self.state.waste(Waste(job.operator, job.model, job.variant, job.island, reason, calls))
         self._wasted += 1
         if self._wasted >= max(WASTE_LIMIT, 3 * self.plan.model_slots):
             message = f"{self._wasted} paid replies in a row gave no new program; the last: {reason}"
             self._end_with("endpoint", message, is_success=False)
-        return [
-            Save(
-                {
-                    "type": "unproposed",
-                    "decision": job.decision,
-                    "operator": job.operator,
-                    "island": job.island,
-                    "reason": reason,
-                    "calls": [asdict(call) for call in calls],
-                    **_arm_to_json(job),
-                }
-            )
-        ]
+        return [Save(waste_to_json(job, reason, calls))]
 
     def _on_evaluated(self, event: Evaluated) -> list[Instruction]:
         if (program_id := self._held_out.pop(event.job_id, None)) is not None:
             metrics = dict(event.evaluation.held_out or {})
             self.state.note_held_out(program_id, metrics)
             entry = {"type": "held_out", "program_id": program_id, "metrics": metrics}
+            best = self.state.best
+            if event.evaluation.exhibit and best is not None and best.program_id == program_id:
+                entry["exhibit"] = event.evaluation.exhibit
             return [Save({**entry, "reason": event.evaluation.reason})]
         if (job := self._evaluating.pop(event.job_id, None)) is None or job.proposal is None:
             return []
@@ -256,7 +293,7 @@ class Coordinator:
                 operator=job.operator,
                 island=job.island,
                 cell=None,
-                decision=job.decision,
+                decision=job.number,
                 calls=job.proposal.calls,
                 texts=job.proposal.texts,
                 at_s=event.at_s,
@@ -292,8 +329,8 @@ class Coordinator:
             if replace(objective, target=target).is_reached(evaluation.score):
                 self._end_with("target", f"target {target:g} reached with {evaluation.score!r}")
 
-    def _tell(self, job: _Job, fitness: float | None) -> None:
-        if job.session is not None and job.step is not None:
+    def _tell_tuner(self, job: Decision, fitness: float | None) -> None:
+        if job.operator != PLAN and job.session is not None and job.step is not None:
             self.state.tuner.tell(job.session, job.step, fitness)
 
     # --- a person's hand
@@ -332,7 +369,7 @@ class Coordinator:
                 ):
                     self.end = None
 
-    def _next_injected(self) -> _Job | None:
+    def _next_injected(self) -> Decision | None:
         """Returns the next program that a person gave, as a job, where the budget has room."""
         if not self._injected or not self._has_room():
             return None
@@ -342,7 +379,7 @@ class Coordinator:
         decision = self._take_decision()
         island = self.state.archipelago.island_of(decision)
         proposal = Proposal(request.program, (), texts=texts)
-        return _Job(decision, INJECT_OPERATOR, island, (), proposal=proposal, fingerprint=mark)
+        return Decision(decision, INJECT_OPERATOR, island, (), proposal=proposal, fingerprint=mark)
 
     # --- deciding
 
@@ -355,6 +392,8 @@ class Coordinator:
         if self.end is None and self.state.next_index > 0:
             while (injected := self._next_injected()) is not None:
                 self._queued.appendleft(injected)
+            while (follow_up := self._next_follow_up()) is not None:
+                instructions.append(follow_up)
             while (proposal := self._next_proposal()) is not None:
                 instructions.append(proposal)
         if self.end is None:
@@ -363,10 +402,14 @@ class Coordinator:
                 assert job.proposal is not None
                 self._evaluating[job.job_id] = job
                 instructions.append(Evaluate(EvaluateJob(job.job_id, job.proposal.program)))
-        if self.end is not None and not self._is_over and not self._evaluating and not self._held_out:
+        if self.end is not None and not self._is_over and not self._is_awaiting(self.end):
             self._is_over = True
             instructions.append(self.end)
         return instructions
+
+    def _is_awaiting(self, end: Finish) -> bool:
+        """Returns whether something must still be recorded: evaluations, and, but for a stop, notes under way."""
+        return bool(self._evaluating or self._held_out or (end.is_success and self._noting))
 
     def _look_at_the_budget(self) -> None:
         budget, ledger = self.plan.budget, self.state.ledger
@@ -389,89 +432,59 @@ class Coordinator:
 
     @property
     def _model_calls(self) -> int:
-        return sum(self._operators[job.operator].needs_model for job in self._proposing.values())
+        return sum(job.needs_model for job in self._proposing.values()) + len(self._noting)
 
     @property
     def _backlog(self) -> int:
         """Programs on their way to an evaluator that no model holds up."""
-        return len(self._queued) + len(self._evaluating) + len(self._proposing) - self._model_calls
+        free = sum(not job.needs_model for job in self._proposing.values())
+        return len(self._queued) + len(self._evaluating) + free
 
     def _has_room(self) -> bool:
         """Returns whether one more evaluation fits the budget."""
         most = self.plan.budget.evaluations
         return most is None or self.state.ledger.evaluations + self.in_flight < most
 
+    def _has_model_room(self) -> bool:
+        """Returns whether one more model call fits the slots and the budget."""
+        calls = self._model_calls
+        return calls < self.plan.model_slots and self.state.ledger.has_room_for_call(self.plan.budget, calls)
+
+    def _next_follow_up(self) -> Propose | None:
+        """Returns what earlier decisions call for: a summary, or the next candidate of a plan."""
+        if not self._has_model_room():
+            return None
+        can_evaluate = self._has_room() and len(self._queued) < self.plan.ahead
+        choice = self._chooser.follow_up(self._next_decision, can_evaluate=can_evaluate)
+        if choice is None:
+            return None
+        return self._begin(choice)
+
     def _next_proposal(self) -> Propose | None:
-        budget = self.plan.budget
         if not self._has_room() or self._barren >= STALL_LIMIT:
             return None
-        has_model_room = (
-            self._model_calls < self.plan.model_slots
-            and len(self._queued) < self.plan.ahead
-            and self.state.ledger.has_room_for_call(budget, self._model_calls)
-        )
+        has_model_room = self._has_model_room() and len(self._queued) < self.plan.ahead
         has_free_room = self._backlog < self.plan.ahead
-        decision = self._take_decision()
-        choice = self._chooser.choose(decision, has_model_room=has_model_room, has_free_room=has_free_room)
-        if choice is None:
-            self._next_decision -= 1
-            return None
+        choice = self._chooser.choose(
+            self._next_decision, has_model_room=has_model_room, has_free_room=has_free_room
+        )
+        return None if choice is None else self._begin(choice)
+
+    def _begin(self, choice: Choice) -> Propose:
         request = choice.job
-        job = _Job(
-            decision,
-            request.operator,
+        job = Decision(
+            self._take_decision(),
+            choice.operator or request.operator,
             request.island,
             tuple(parent.program_id for parent in request.parents),
             request.session,
             choice.step,
             model=request.model,
             variant=request.variant,
+            kind=choice.kind,
+            needs_model=choice.needs_model,
+            about=request.parents[0].program_id if choice.kind in ("plan", "summary") else "",
         )
-        self._proposing[job.job_id] = job
-        return Propose(request, self._operators[request.operator].needs_model)
-
-
-def _job_to_json(job: _Job) -> dict[str, Any]:
-    assert job.proposal is not None
-    return {
-        "type": "proposed",
-        "decision": job.decision,
-        "operator": job.operator,
-        "island": job.island,
-        "parents": list(job.parents),
-        "fingerprint": job.fingerprint,
-        "program": job.proposal.program.to_json(),
-        "calls": [asdict(call) for call in job.proposal.calls],
-        "texts": dict(job.proposal.texts),
-        **_arm_to_json(job),
-    }
-
-
-def _arm_to_json(job: _Job) -> dict[str, str]:
-    """Returns the model and the variant that were asked for, where any were."""
-    return ({"model": job.model} if job.model else {}) | ({"variant": job.variant} if job.variant else {})
-
-
-def _waste_from_json(entry: Mapping[str, Any]) -> Waste:
-    calls = tuple(ModelCall(**call) for call in entry["calls"])
-    model, variant = entry.get("model"), entry.get("variant", "")
-    return Waste(entry["operator"], model, variant, entry["island"], entry["reason"], calls)
-
-
-def _job_from_json(entry: Mapping[str, Any]) -> _Job:
-    proposal = Proposal(
-        Program.from_json(entry["program"]),
-        tuple(entry["parents"]),
-        tuple(ModelCall(**call) for call in entry["calls"]),
-        entry["texts"],
-    )
-    return _Job(
-        entry["decision"],
-        entry["operator"],
-        entry["island"],
-        proposal.parents,
-        proposal=proposal,
-        fingerprint=entry["fingerprint"],
-        model=entry.get("model"),
-        variant=entry.get("variant", ""),
-    )
+        is_aside = choice.kind not in ("child", PLAN)
+        (self._noting if is_aside else self._proposing)[request.job_id] = job
+        return Propose(request, choice.needs_model)

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from discovery.budget import Ledger
+from discovery.genealogy import Genealogy
 from discovery.learning import Learner, Lesson, Remark, Waste
 from discovery.operators.base import Individual
+from discovery.planning import PLAN, PlanBoard, Turns
 from discovery.records import Record
 from discovery.tuning import Tuner
 from evaluators.contract import Objective, Program, Status
@@ -44,6 +46,7 @@ class RunState:
         ledger: what was spent.
         best: the best program so far, None before the first that has a score.
         best_index: its record's index.
+        first_fitness: fitness of the first program that had a score: the seed.
         counts: evaluations by status.
         yields: operator -> [evaluated, ok, new or improved cells].
         hints: what the models are told on behalf of the person who runs the search, oldest first.
@@ -57,14 +60,22 @@ class RunState:
         archipelago: Callable[[], Archipelago],
         tuner: Tuner,
         learners: Sequence[Learner] = (),
+        plans: PlanBoard | None = None,
+        genealogy: Genealogy | None = None,
     ) -> None:
-        """Starts empty; `learners` are told of every record and of every paid call that led to none, in order."""
-        self._learners = tuple(learners)
+        """Starts empty; `learners` are told of every record and of every paid call that led to none, in order.
+
+        `genealogy`, a learner too, is what questions to models tell of the past; without it they tell nothing of it.
+        """
+        self._learners = (*learners, genealogy) if genealogy is not None else tuple(learners)
+        self.genealogy = genealogy
+        self.plans = plans or PlanBoard()
         self.statement = statement
         self.tuner = tuner
         self.ledger = Ledger()
         self.best: Individual | None = None
         self.best_index = -1
+        self.first_fitness: float | None = None
         self.counts: dict[str, int] = {}
         self.yields: dict[str, list[int]] = {}
         self.hints: list[str] = []
@@ -95,6 +106,10 @@ class RunState:
         found = self._individuals.get(program_id)
         return self._former[program_id] if found is None else found
 
+    def find(self, program_id: str) -> Individual | None:
+        """Returns a program that can be a parent, or None where it is forgotten."""
+        return self._individuals.get(program_id) or self._former.get(program_id)
+
     def is_known(self, fingerprint: str) -> bool:
         """Returns whether a program of this fingerprint was evaluated, or is on its way."""
         return bytes.fromhex(fingerprint) in self._known
@@ -106,6 +121,10 @@ class RunState:
     def expect(self, fingerprint: str) -> None:
         """Notes that a program of this fingerprint is on its way to evaluation."""
         self._known[bytes.fromhex(fingerprint)] = None
+
+    def scored(self) -> tuple[Individual, ...]:
+        """Returns the programs with a score whose text is still held, in the order in which they came."""
+        return tuple(self._individuals.values())
 
     def next_repairable(self) -> Individual | None:
         """Returns the newest failed program that nobody tried to repair yet, and marks it as tried."""
@@ -136,16 +155,20 @@ class RunState:
         self.counts[str(evaluation.status)] = self.counts.get(str(evaluation.status), 0) + 1
         if record.fingerprint:
             self._known[bytes.fromhex(record.fingerprint)] = fitness
-        if record.session is not None and record.step is not None:
+        if record.session is not None and record.step is not None and record.operator != PLAN:
             self._tell(record, record.session, record.step, fitness)
         if record.parents:
             self.archipelago.record_parents(record.island, record.parents)
         individual = Individual(record.program, evaluation, record.program_id, record.texts)
+        if record.calls:
+            self.plans.fold(record, individual, fitness)
         changes: tuple[Change, ...] = ()
         if fitness is None or evaluation.measures is None:
             self._failures.append((record.parents, individual))
         else:
             self._individuals[record.program_id] = individual
+            if self.first_fitness is None:
+                self.first_fitness = fitness
             if best_before is None or fitness > best_before:
                 self.best, self.best_index = individual, record.index
             changes = self._settle(record, fitness, evaluation.measures)
@@ -166,8 +189,39 @@ class RunState:
     def remark(self, remark: Remark) -> None:
         """Books paid model calls that led to a text."""
         self.ledger.charge(remark.calls)
+        if remark.kind == "summary" and remark.texts:
+            self._add_texts(remark.program_id, remark.texts)
         for learner in self._learners:
             learner.learn_remark(remark)
+
+    def open_plan(self, number: int, remark: Remark, turns: Turns) -> None:
+        """Opens the plan of a note, if its parent is still known."""
+        parent, level = self.find(remark.program_id), self._fitness_of((remark.program_id,))
+        if parent is not None and level is not None:
+            self.plans.open(
+                number,
+                island=remark.island,
+                parent=parent,
+                level=level,
+                plan=remark.texts["plan"],
+                model=remark.model,
+                variant=remark.variant,
+                turns=turns,
+            )
+
+    def _add_texts(self, program_id: str, texts: Mapping[str, str]) -> None:
+        for held in (self._individuals, self._former):
+            if (individual := held.get(program_id)) is not None:
+                held[program_id] = replace(individual, texts={**individual.texts, **texts})
+        if self.best is not None and self.best.program_id == program_id:
+            self.best = replace(self.best, texts={**self.best.texts, **texts})
+        self._failures = deque(
+            (
+                (parents, replace(one, texts={**one.texts, **texts}) if one.program_id == program_id else one)
+                for parents, one in self._failures
+            ),
+            maxlen=RECENT_FAILURES,
+        )
 
     def _best_fitness(self) -> float | None:
         return (

@@ -1,0 +1,126 @@
+"""Who descends from whom, how each did, and what was said of it: the past as questions to models tell it.
+
+A learner, kept only by runs with models. It holds words and numbers, no program.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from discovery.learning import Lesson, Remark, Waste
+from discovery.operators.base import Trace, Trajectory
+from discovery.texts import one_line
+from evaluators.contract import Objective
+
+RECENT = 64
+"""Of so many of the newest programs that models made are trajectories drawn."""
+MAX_STEPS = 3
+MAX_WALK = 200
+MAX_FAULT_CHARS = 200
+_NO_TEXTS: Final[Mapping[str, str]] = {}
+
+
+@dataclass(slots=True)
+class _Node:
+    parent: str | None
+    score: float | None
+    gain: float | None
+    fault: str
+    texts: Mapping[str, str]
+    children: list[str] = field(default_factory=list)
+
+
+class Genealogy:
+    """The family tree of a run. Programs that no model wrote are links in it, but are not told of."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._nodes: dict[str, _Node] = {}
+        self._recent: deque[str] = deque(maxlen=RECENT)
+
+    def learn(self, lesson: Lesson) -> None:
+        """Takes in an evaluated program."""
+        record, parent_fitness = lesson.record, lesson.parent_fitness
+        gain = None
+        if lesson.fitness is not None and parent_fitness is not None:
+            gain = lesson.fitness - parent_fitness
+        evaluation = record.evaluation
+        fault = "" if evaluation.is_ok else f"{evaluation.status}: {evaluation.reason}".rstrip(": ")
+        parent = record.parents[0] if record.parents else None
+        self._nodes[record.program_id] = _Node(
+            parent, evaluation.score, gain, one_line(fault, MAX_FAULT_CHARS), record.texts or _NO_TEXTS
+        )
+        if record.texts and parent is not None:
+            self._recent.append(record.program_id)
+            if (node := self._nodes.get(parent)) is not None:
+                node.children.append(record.program_id)
+
+    def learn_waste(self, waste: Waste) -> None:
+        """Passes over what led to no program."""
+
+    def learn_remark(self, remark: Remark) -> None:
+        """Takes in a summary."""
+        if remark.kind == "summary" and (node := self._nodes.get(remark.program_id)) is not None:
+            node.texts = {**node.texts, **remark.texts}
+
+    def ancestors(self, program_id: str, count: int) -> tuple[Trace, ...]:
+        """Returns the program and its nearest ancestors of which there are words, oldest first, at most `count`."""
+        found: list[Trace] = []
+        at: str | None = program_id
+        for _ in range(MAX_WALK):
+            if at is None or (node := self._nodes.get(at)) is None or len(found) >= count:
+                break
+            if node.texts:
+                found.append(_trace(at, node))
+            at = node.parent
+        return tuple(reversed(found))
+
+    def siblings(self, parent_id: str, count: int) -> tuple[Trace, ...]:
+        """Returns the newest children of a program that models made, oldest first, at most `count`."""
+        node = self._nodes.get(parent_id)
+        children = node.children[-count:] if node else []
+        return tuple(_trace(child, self._nodes[child]) for child in children)
+
+    def barren(self, program_id: str) -> int:
+        """Returns how many children models made of a program, none of them better; 0 where one was better."""
+        node = self._nodes.get(program_id)
+        if node is None or any((self._nodes[child].gain or 0.0) > 0 for child in node.children):
+            return 0
+        return len(node.children)
+
+    def trajectories(self, rng: np.random.Generator) -> tuple[Trajectory, ...]:
+        """Returns one recent line of descent of each kind there is, drawn at random: rising, mixed, falling.
+
+        A line has two or three steps that a model made and whose gains are known (ContextEvolve,
+        arXiv:2602.02597, draws whole trajectories; short ones take fewer words).
+        """
+        kinds: dict[str, list[Trajectory]] = {"rising": [], "mixed": [], "falling": []}
+        for program_id in self._recent:
+            steps = self._line(program_id)
+            if len(steps) > 1:
+                signs = {(step.gain or 0.0) > 0 for step in steps}
+                kind = "mixed" if len(signs) > 1 else "rising" if True in signs else "falling"
+                kinds[kind].append(Trajectory(kind, steps))
+        return tuple(found[int(rng.integers(len(found)))] for found in kinds.values() if found)
+
+    def _line(self, program_id: str) -> tuple[Trace, ...]:
+        steps: list[Trace] = []
+        at: str | None = program_id
+        for _ in range(MAX_WALK):
+            if at is None or (node := self._nodes.get(at)) is None or len(steps) >= MAX_STEPS:
+                break
+            if node.texts:
+                if node.gain is None:
+                    break
+                steps.append(_trace(at, node))
+            at = node.parent
+        return tuple(reversed(steps))
+
+
+def _trace(program_id: str, node: _Node) -> Trace:
+    return Trace(program_id, node.score, node.gain, node.fault, node.texts)
