@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
@@ -40,9 +41,9 @@ def _require_count(what: str, value: object) -> None:
         raise ContractError(f"{what} must be a whole number >= 1, got {value!r}")
 
 
-def _require_name(what: str, value: object) -> None:
+def _require_name(what: str, value: object, remedy: str = "give the name of a metric") -> None:
     if not isinstance(value, str) or not value:
-        raise ContractError(f"{what} must be a non-empty text, got {value!r}; give the name of a metric")
+        raise ContractError(f"{what} must be a non-empty text, got {value!r}; {remedy}")
 
 
 def _require_choice(what: str, value: object, *choices: object) -> None:
@@ -183,30 +184,59 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class BestKnown:
-    """The best published value of a problem: data beside the problem, never an aim that is told to programs.
+    """A best published value of a problem: data beside the problem, never an aim that is told to programs.
 
     Attributes:
         value: the value of the objective.
         source: who published it and where.
         date: when, as "YYYY" or "YYYY-MM".
         certified: whether the published object was recomputed exactly; False where the value is only claimed.
+        scope: "" where the value answers this very problem; else how what it answers differs ("600 steps"), and
+            results are not compared with it.
     """
 
     value: float
     source: str
     date: str
     certified: bool
+    scope: str = ""
 
     def __post_init__(self) -> None:
         _require_number("BestKnown value", self.value)
-        _require_name("BestKnown source", self.source)
+        _require_name("BestKnown source", self.source, "say who published it and where")
+        if not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2]))?", str(self.date)):
+            raise ContractError(f'BestKnown date must be "YYYY" or "YYYY-MM", got {self.date!r}')
+        _require_choice("BestKnown certified", self.certified, True, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a strong method without any model reaches, so that a result can be seen for what it is.
+
+    Attributes:
+        value: the value of the objective.
+        source: the method, and how to run it again.
+        seconds: CPU seconds that it was given.
+    """
+
+    value: float
+    source: str
+    seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        _require_number("Baseline value", self.value)
+        _require_name("Baseline source", self.source, "say what it is and how to run it")
+        if _require_number("Baseline seconds", self.seconds, "a number of seconds > 0") <= 0:
+            raise ContractError(f"Baseline seconds must be > 0, got {self.seconds}")
 
 
 class Oracle(Protocol):
     """A trusted object that serves a running program call by call (made by the problem's `serve(case)`).
 
     It is called in the judge, once per request, in order; what it remembers is the record that `score` reads.
-    It may raise `Exhausted` (the case ends, and is scored) or `Invalid` (the program is rejected).
+    It may raise `Exhausted` (the case ends, and is scored) or `Invalid` (the program is rejected). On held-out
+    cases it may have an attribute `exhibit` that `score` fills: a list of pages that reports draw (exhibits of
+    the best program only are kept; see evaluators/alphas/exhibits.py for their form).
     """
 
     def __call__(self, request: PlainData) -> PlainData:
@@ -260,13 +290,14 @@ class Evaluation:
         score: the objective's value as declared; None unless status is OK.
         metrics: aggregated metrics of `score`, finite floats.
         measures: one value per `Measure` of the problem, in order; None unless OK.
-        reason: one line for people and prompts; "" when OK.
+        reason: one line for people and prompts; "" when OK (why the held-out cases were refused, where they were).
         feedback: cleaned excerpt of the program's own output and traceback; its own word, never trusted.
         cases_done: cases that were scored; of cases_total, over all stages.
         cpu_s: CPU seconds of the candidate; wall_s: wall-clock seconds of the whole evaluation.
         layers: the sandbox layers that were in force.
         certificate: the output itself, where the problem keeps it (CERTIFICATE = True), else None.
         held_out: metrics on the held-out cases, where they were asked for.
+        exhibit: pages about the held-out cases that reports draw, where oracles have them.
         self_scored: whether the score is what the program's own process said (SELF_SCORED = True), which it may
             have forged.
     """
@@ -284,6 +315,7 @@ class Evaluation:
     layers: tuple[str, ...] = ()
     certificate: PlainData = None
     held_out: Mapping[str, float] | None = None
+    exhibit: PlainData = None
     self_scored: bool = False
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators import blocks, measures
-from evaluators.contract import DEFAULT_ENTRY, ContractError, Measure, Program
+from evaluators.contract import DEFAULT_ENTRY, Baseline, BestKnown, ContractError, Measure, Objective, Program
 from evaluators.kernels.task import LANGUAGES, KernelTask
 from evaluators.source import ProblemError, SourceFiles
 
@@ -42,9 +42,12 @@ _OPTIONAL = (
     "PRELOAD",
     "NOTES",
     "SELF_SCORED",
+    "BEST_KNOWN",
+    "BASELINE",
     "serve",
     "aggregate",
     "held_out",
+    "exact",
 )
 _DEFAULT_MEASURES = (
     Measure("ast_nodes", 0, 600, source="code"),
@@ -173,6 +176,33 @@ class Declaration:
         except ContractError as error:
             raise self.error("MEASURES", f"MEASURES: {error}") from error
         return tuple(value)
+
+    def best_known(self, objective: Objective) -> tuple[BestKnown, ...]:
+        """Returns the best published values, none better than the proven bound."""
+        value = self.names_of_module.get("BEST_KNOWN", ())
+        values = (value,) if isinstance(value, BestKnown) else value
+        if not isinstance(values, (tuple, list)) or not all(isinstance(one, BestKnown) for one in values):
+            raise self.error(
+                "BEST_KNOWN", f"BEST_KNOWN must be a BestKnown, or a tuple of them, got {value!r:.80}"
+            )
+        for one in values:
+            if not one.scope:
+                self._check_bound("BEST_KNOWN", one.value, objective)
+        return tuple(values)
+
+    def baseline(self, objective: Objective) -> Baseline | None:
+        """Returns what a method without a model reaches, None where the module does not tell."""
+        if self.names_of_module.get("BASELINE") is None:
+            return None
+        baseline: Baseline = self.instance("BASELINE", Baseline)
+        self._check_bound("BASELINE", baseline.value, objective)
+        return baseline
+
+    def _check_bound(self, name: str, value: float, objective: Objective) -> None:
+        bound = objective.bound
+        if bound is not None and objective.fitness(value) > objective.fitness(bound):
+            what = f"{name} {value} is better than the proven bound {bound}"
+            raise self.error(name, what, "correct one of them, or give the value a scope")
 
     def seed(self) -> tuple[Program, dict[str, str]]:
         """Returns the seed program, and the files beside the module that it was read from."""

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import decimal
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -28,6 +29,10 @@ SHIFT = 53 - SMALLEST_EXPONENT
 ONE = 1 << SHIFT
 """The integer that stands for 1."""
 
+_EXTRA_BITS = 256
+_LOG_DIGITS = 50
+_TEXT_DIGITS = 40
+_LONGEST_BITS = 12_000
 _SMALLEST = 2.0**SMALLEST_EXPONENT
 _ZERO_OR_MORE = f"must be 0 or at least 2**{SMALLEST_EXPONENT} in size"
 
@@ -169,11 +174,102 @@ def value_sqrt3(a: int, b: int, denominator: int) -> float:
     return ((a << extra) + (root if b >= 0 else -root)) / (denominator << extra)
 
 
-def log_ratio(a: int, b: int) -> Fraction:
-    """Returns log(a / b) for a, b >= 1, to 40 digits (the logarithm of a decimal is correctly rounded)."""
-    context = decimal.Context(prec=50)
-    difference = context.subtract(context.ln(decimal.Decimal(a)), context.ln(decimal.Decimal(b)))
-    return Fraction(difference)
+@dataclass(frozen=True, slots=True)
+class Ball:
+    """All numbers within `radius` of `midpoint`: what is certain of a value that is no fraction."""
+
+    midpoint: Fraction
+    radius: Fraction
+
+    def __add__(self, other: Exact) -> Ball:
+        """Returns the ball of all sums."""
+        middle, radius = _parts(other)
+        return Ball(self.midpoint + middle, self.radius + radius)
+
+    def __truediv__(self, other: Exact) -> Ball:
+        """Returns a ball that holds all quotients.
+
+        Raises:
+            ZeroDivisionError: the divisor's ball holds 0.
+        """
+        middle, radius = _parts(other)
+        if abs(middle) <= radius:
+            raise ZeroDivisionError("the divisor's ball holds 0")
+        quotient = self.midpoint / middle
+        return Ball(quotient, (self.radius + abs(quotient) * radius) / (abs(middle) - radius))
+
+    def __float__(self) -> float:
+        """Returns the midpoint, rounded."""
+        return float(self.midpoint)
+
+
+Exact: TypeAlias = Fraction | Ball
+"""An exact score: a fraction, or a ball that certainly holds it."""
+
+
+def _parts(value: Exact) -> tuple[Fraction, Fraction]:
+    return (value.midpoint, value.radius) if isinstance(value, Ball) else (Fraction(value), Fraction(0))
+
+
+def ball_sqrt3(a: int, b: int, denominator: int) -> Ball:
+    """Returns a ball of radius 2**-256 / denominator, at most, round (a + b * sqrt(3)) / denominator."""
+    root = math.isqrt(3 * b * b << 2 * _EXTRA_BITS)  # at most 1 too small
+    scale = denominator << _EXTRA_BITS
+    middle = Fraction((a << _EXTRA_BITS) + (root if b >= 0 else -root), scale)
+    return Ball(middle, Fraction(1, scale) if b else Fraction(0))
+
+
+def mean(values: Sequence[Exact]) -> Exact:
+    """Returns the mean of exact values: a fraction if all of them are."""
+    middles, radii = zip(*map(_parts, values), strict=True)
+    middle, radius = (sum(parts, Fraction(0)) / len(values) for parts in (middles, radii))
+    return Ball(middle, radius) if any(isinstance(value, Ball) for value in values) else middle
+
+
+def largest(balls: Iterable[Ball]) -> Ball:
+    """Returns a ball that holds the largest of what these balls stand for."""
+    ends = [(ball.midpoint - ball.radius, ball.midpoint + ball.radius) for ball in balls]
+    low, high = max(low for low, _ in ends), max(high for _, high in ends)
+    return Ball((low + high) / 2, (high - low) / 2)
+
+
+def log_ratio(a: int, b: int) -> Ball:
+    """Returns a ball round log(a / b), for a, b >= 1 below 10**1000.
+
+    The logarithm of a decimal is correctly rounded, so it is wrong by half a unit in its last place.
+    """
+    context = decimal.Context(prec=_LOG_DIGITS)
+    logs = [context.ln(decimal.Decimal(value)) for value in (a, b)]
+    units = [Fraction(10) ** int(log.as_tuple().exponent) if log else Fraction(0) for log in logs]
+    return Ball(Fraction(logs[0]) - Fraction(logs[1]), sum(units, Fraction(0)) / 2)
+
+
+def exact_text(value: Exact | None) -> dict[str, str] | None:
+    """Returns an exact score for people and machines: a fraction "p/q", or a ball as two decimals.
+
+    Fractions of more than 12,000 bits are given as balls, too. A ball is rounded outwards.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Fraction):
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) < _LONGEST_BITS:
+            return {"fraction": str(value)}
+        value = Ball(value, Fraction(0))
+    middle = round(value.midpoint, _TEXT_DIGITS)
+    radius = value.radius + abs(value.midpoint - middle)
+    unit = Fraction(1, 10 ** (_TEXT_DIGITS + 2))
+    return {
+        "midpoint": _decimal(middle, _TEXT_DIGITS),
+        "radius": _decimal(-(-radius // unit) * unit, _TEXT_DIGITS + 2),
+    }
+
+
+def _decimal(value: Fraction, digits: int) -> str:
+    """Returns a multiple of 10**-digits as a decimal."""
+    units = abs(value.numerator) * 10**digits // value.denominator
+    whole, rest = divmod(units, 10**digits)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole}.{rest:0{digits}d}".rstrip("0").rstrip(".")
 
 
 def _show(value: int) -> str:

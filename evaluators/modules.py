@@ -26,7 +26,7 @@ from types import CodeType, ModuleType
 from evaluators import trees
 from evaluators.source import ProblemError, SourceFiles, dotted_name, imported_names, strip_package
 
-TRUSTED_FUNCTIONS = ("cases", "score", "serve", "aggregate", "held_out")
+TRUSTED_FUNCTIONS = ("cases", "score", "serve", "aggregate", "held_out", "exact")
 _PREFIX = "_code_discovery_problem_"
 
 
@@ -180,7 +180,7 @@ def run_half(text: str, *, file: str = "") -> str:
     """Returns a module's text with only `run` and the top-level statements that it needs, line numbers kept.
 
     A statement is needed if it binds a name that a needed statement mentions, or if it does something (a
-    loop, a call) with a needed name. The trusted functions (cases, score, serve, aggregate, held_out) are
+    loop, a call) with a needed name. The trusted functions (cases, score, serve, aggregate, held_out, exact) are
     never kept.
 
     Raises:

@@ -16,10 +16,13 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
 from evaluators.contract import (
+    Baseline,
+    BestKnown,
     Case,
     ContractError,
     Invalid,
@@ -31,6 +34,7 @@ from evaluators.contract import (
     Program,
 )
 from evaluators.declaration import Declaration, as_finite
+from evaluators.exact import Ball, Exact, mean
 from evaluators.kernels.task import KernelTask
 from evaluators.modules import import_source, run_half, run_source
 from evaluators.source import ProblemError, SourceFiles, locate, read_source, shipped_names
@@ -94,10 +98,12 @@ class Problem:
         preload: modules that a process which forks programs imports once.
         keeps_certificate: whether the output is kept in the evaluation.
         self_scored: whether `run` itself gives the score, which a program can forge then.
+        best_known: best published values, those of a narrower or wider scope too; baseline: of a method without a model.
         version: 16 hex digits of the content of all files that belong to the problem.
         source: how another process loads it; files: its texts, enough to run it elsewhere.
         run_extras: which of oracle, report, deadline_s, files `run` takes, by name.
-        cases, run, score, serve, aggregate, held_out: the module's functions; serve and held_out may be None.
+        cases, run, score, serve, aggregate, held_out, exact: the module's functions; serve, held_out and exact may be
+            None.
         kernel: what a kernel problem declares instead of these functions; None for other problems.
     """
 
@@ -123,6 +129,9 @@ class Problem:
     keeps_certificate: bool = False
     self_scored: bool = False
     notes: str = ""
+    best_known: tuple[BestKnown, ...] = ()
+    baseline: Baseline | None = None
+    exact: Callable[[Case, PlainData], Exact] | None = None
     kernel: KernelTask | None = None
 
     @property
@@ -170,6 +179,21 @@ class Problem:
         """
         scored = self.score(case, output) if self.serve is None else self.score(case, output, oracle)
         return self._checked_metrics("score", scored)
+
+    def exact_score(self, cases: Sequence[Case], outputs: Sequence[PlainData]) -> Exact | None:
+        """Returns the exact mean of the objective over outputs that `score` accepts; None where there is no `exact`.
+
+        Raises:
+            Invalid: `exact` rejects an output.
+            ProblemError: `exact` returns neither a fraction nor a ball.
+        """
+        if self.exact is None:
+            return None
+        values = [self.exact(case, output) for case, output in zip(cases, outputs, strict=True)]
+        if not all(isinstance(value, (Fraction, Ball)) for value in values):
+            what = f"exact() must return a Fraction or a Ball, got {values[0]!r:.80}"
+            raise ProblemError(what, file=self.files.path)
+        return mean(values)
 
     def combine(self, metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
         """Returns the metrics of all cases as one, by the problem's `aggregate` (default: the mean per key).
@@ -253,11 +277,12 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
     serve = reading.optional_function("serve", ("case",))
     run_extras = reading.run_extras(run, serves=serve is not None)
     score_parameters = ("case", "output", "oracle") if serve else ("case", "output")
+    objective = reading.instance("OBJECTIVE", Objective)
     problem = Problem(
         name=files.name,
         goal=reading.goal(),
         seed=seed,
-        objective=reading.instance("OBJECTIVE", Objective),
+        objective=objective,
         measures=reading.measures(),
         limits=reading.instance("LIMITS", Limits, Limits()),
         version=files.version,
@@ -276,6 +301,9 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
         keeps_certificate=reading.instance("CERTIFICATE", bool, False),
         self_scored=reading.instance("SELF_SCORED", bool, False),
         notes=reading.instance("NOTES", str, ""),
+        best_known=reading.best_known(objective),
+        baseline=reading.baseline(objective),
+        exact=reading.optional_function("exact", ("case", "output")),
     )
     run_source(files)  # refuses a run() that leans on the scorer
     return problem
@@ -336,7 +364,7 @@ def _execute(files: SourceFiles) -> ModuleType:
 
 _CONTRACT_TYPES = {
     cls.__name__: tuple(item.name for item in fields(cls))
-    for cls in (Case, Limits, Measure, Objective, Program)
+    for cls in (Baseline, BestKnown, Case, Limits, Measure, Objective, Program)
 }
 
 

@@ -31,7 +31,8 @@ def measure(name: str, seconds: float, seed: int) -> dict[str, Any]:
     """Returns the seed's and the baseline's score, their gap to the best known, and times in milliseconds."""
     problem = load_problem(name)
     baseline = importlib.import_module(f"benchmarks.baselines.{name}")
-    cases = problem.draw_cases(np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    cases = [case for stage in range(problem.stages) for case in problem.draw_cases(rng, stage)]
     result: dict[str, Any] = {"problem": name, "seconds": seconds, "seed_of_run": seed}
     result["seed"], _ = _score(problem, cases, lambda case: program_output(problem, problem.seed.text, case))
     began = time.process_time()
@@ -48,7 +49,7 @@ def _solve(problem: Problem, baseline: ModuleType, case: Case, seconds: float, s
     return baseline.solve(case, seconds, np.random.default_rng(seed)), None
 
 
-def _score(problem: Problem, cases: tuple[Case, ...], solve: Any) -> tuple[float, float]:
+def _score(problem: Problem, cases: list[Case], solve: Any) -> tuple[float, float]:
     metrics, spent = [], 0.0
     for case in cases:
         output, oracle = solve(case)

@@ -6,23 +6,20 @@ not overlap. The check is exact, without any tolerance: an overlap of 1e-12 is r
 about 1e-12 between circles and towards the walls. The score is the sum of the radii.
 """
 
-# How it is exact: the layout is checked in integers. A float is an integer times a power of two, so once its
-# exponent is bounded all numbers have a common denominator 2**SHIFT, and sums, products and comparisons on it
-# have no rounding at all.
-
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
-from evaluators.contract import Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.exact import ONE, amount, read_table
+from problems.algorithms.discs import check_disjoint, radius_spread
 
 CIRCLES = 26
-SMALLEST_EXPONENT = -64  # a number is 0 or at least 2**-64 (5.4e-20) in size
-SHIFT = 53 - SMALLEST_EXPONENT  # so that its last bit is worth at least 2**-SHIFT
-ONE = 1 << SHIFT
 TOUCHING = 1e-6  # gap up to which two circles count as neighbours in the measures (not in the check)
 
 SEED = '''"""Places 26 circles in the unit square: centres by hand, radii as large as the neighbours allow."""
@@ -76,14 +73,10 @@ MEASURES = (
 )
 LIMITS = Limits(cpu_s=5, wall_s=10, memory_mib=256, output_mib=1)
 CERTIFICATE = True
-
-
-class Circle(NamedTuple):
-    """One circle in units of 2**-SHIFT."""
-
-    x: int
-    y: int
-    r: int
+BEST_KNOWN = BestKnown(
+    2.6359830773881194, "ThetaEvolve, artefact of its repository", "2025-11", certified=True
+)
+BASELINE = Baseline(2.6306700446768168, "benchmarks/baselines/circle_packing.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
@@ -110,105 +103,42 @@ def score(case: Case, output: Any) -> dict[str, float]:
             overlap, by however little; the message names the worst offence, its amount and the way out.
     """
     del case
-    circles = [_circle(i, row) for i, row in enumerate(_rows(output))]
-    _check_walls(circles)
-    _check_overlaps(circles)
-    return {"sum_radii": sum(c.r for c in circles) / ONE, **_shape(circles)}
+    circles = _checked(output)
+    return {"sum_radii": sum(r for _, _, r in circles) / ONE, **_shape(circles)}
 
 
-def _rows(output: Any) -> list[Any]:
-    if isinstance(output, np.ndarray):
-        if output.shape != (CIRCLES, 3) or output.dtype.kind != "f":
-            raise Invalid(
-                f"pack() must return {CIRCLES} circles [x, y, r] of floats, "
-                f"got an array of shape {output.shape} and type {output.dtype}"
-            )
-        output = output.tolist()
-    if type(output) not in (list, tuple):
-        raise Invalid(
-            f"pack() must return a list of {CIRCLES} circles [x, y, r], got {type(output).__name__}"
-        )
-    if len(output) != CIRCLES:
-        raise Invalid(f"pack() must return {CIRCLES} circles [x, y, r], got {len(output)}")
-    return list(output)
+def exact(case: Case, output: Any) -> Fraction:
+    """Returns the sum of the radii."""
+    del case
+    return Fraction(sum(r for _, _, r in _checked(output)), ONE)
 
 
-def _circle(index: int, row: Any) -> Circle:
-    if isinstance(row, np.ndarray) and row.shape == (3,) and row.dtype.kind == "f":
-        row = row.tolist()
-    if type(row) not in (list, tuple) or len(row) != 3:
-        what = f"{len(row)} values" if type(row) in (list, tuple) else type(row).__name__
-        raise Invalid(f"circle {index} must be [x, y, r], got {what}")
-    x, y, r = (_units(index, name, value) for name, value in zip("xyr", row, strict=True))
-    return Circle(x, y, r)
-
-
-def _units(index: int, name: str, value: Any) -> int:
-    """Returns `value * 2**SHIFT` as an exact integer; refuses bad numbers before any arithmetic on them."""
-    where = f"{name} of circle {index}"
-    if type(value) is int:
-        if value not in (0, 1):
-            raise Invalid(
-                f"{where} must lie in [0, 1], got {value if value.bit_length() < 64 else 'a huge integer'}"
-            )
-        return value << SHIFT
-    if type(value) is not float:
-        raise Invalid(f"{where} must be a plain float, got {type(value).__name__}")
-    if not 0.0 <= value <= 1.0:  # also refuses NaN
-        raise Invalid(f"{where} must lie in [0, 1], got {value!r}")
-    if value == 0.0:
-        return 0
-    if value < 2.0**SMALLEST_EXPONENT:
-        raise Invalid(f"{where} must be 0 or at least 2**{SMALLEST_EXPONENT}, got {value!r}; use 0.0")
-    numerator, denominator = value.as_integer_ratio()
-    return numerator * (ONE // denominator)
-
-
-def _check_walls(circles: list[Circle]) -> None:
+def _checked(output: Any) -> list[tuple[int, ...]]:
+    """Returns the circles (x, y, r), in units of 1/ONE."""
+    circles = read_table(output, "pack()", row="circle", rows=CIRCLES, columns="xyr", low=0, high=1)
     excess, index, wall = max(
-        (c.r - gap, i, wall)
-        for i, c in enumerate(circles)
-        for wall, gap in (("left", c.x), ("right", ONE - c.x), ("lower", c.y), ("upper", ONE - c.y))
+        (r - gap, i, wall)
+        for i, (x, y, r) in enumerate(circles)
+        for wall, gap in (("left", x), ("right", ONE - x), ("lower", y), ("upper", ONE - y))
     )
     if excess > 0:
         raise Invalid(
-            f"circle {index} reaches {excess / ONE:.3g} beyond the {wall} wall; "
+            f"circle {index} reaches {amount(excess)} beyond the {wall} wall; "
             f"{1.01 * excess / ONE:.3g} off its radius would keep it inside"
         )
+    check_disjoint(circles)
+    return circles
 
 
-def _check_overlaps(circles: list[Circle]) -> None:
-    offenders: list[tuple[float, int, int]] = []
-    for i, (x, y, r) in enumerate(circles):
-        for j in range(i):
-            other = circles[j]
-            reach = r + other.r
-            squared = (x - other.x) ** 2 + (y - other.y) ** 2
-            if squared < reach * reach:
-                # reach - sqrt(squared), written so that nothing cancels
-                overlap = (reach * reach - squared) / (reach + math.isqrt(squared)) / ONE
-                offenders.append((overlap, j, i))
-    if not offenders:
-        return
-    amount, first, second = max(offenders)
-    reason = f"overlap of {amount:.3g} between circles {first} and {second}"
-    if len(offenders) > 1:
-        reason += f" ({len(offenders)} pairs overlap, this one most)"
-    if min(c.r for c in circles) / ONE > amount:
-        reason += f"; {0.505 * amount:.3g} off every radius would make the packing valid"
-    raise Invalid(reason)
-
-
-def _shape(circles: list[Circle]) -> dict[str, float]:
-    table = np.array([[c.x / ONE, c.y / ONE, c.r / ONE] for c in circles])
+def _shape(circles: Sequence[tuple[int, ...]]) -> dict[str, float]:
+    table = np.array([[x / ONE, y / ONE, r / ONE] for x, y, r in circles])
     centres, radii = table[:, :2], table[:, 2]
-    mean = float(radii.mean())
     walls = np.minimum(centres, 1 - centres).min(axis=1) - radii
     offsets = centres[:, None, :] - centres[None, :, :]
     gaps = np.sqrt((offsets**2).sum(axis=2)) - radii[:, None] - radii[None, :]
     np.fill_diagonal(gaps, np.inf)
     return {
-        "radius_spread": float(radii.std()) / mean if mean > 0 else 0.0,
+        "radius_spread": radius_spread(circles),
         "wall_share": float((walls <= TOUCHING).mean()),
         "contacts": float((gaps <= TOUCHING).sum() / CIRCLES),
         "smallest": float(radii.min()),

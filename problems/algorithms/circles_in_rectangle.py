@@ -10,11 +10,12 @@ of the radii.
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
 from evaluators.exact import ONE, amount, read_table
 from problems.algorithms.discs import check_disjoint, radius_spread
 
@@ -70,7 +71,7 @@ BEST_KNOWN = BestKnown(
     "2026",
     certified=True,
 )
-BASELINE_60S = 2.3658323759107605  # benchmarks/baselines/circles_in_rectangle.py, 60 s of CPU, seed 0
+BASELINE = Baseline(2.3658323759107605, "benchmarks/baselines/circles_in_rectangle.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
@@ -95,6 +96,23 @@ def score(case: Case, output: Any) -> dict[str, float]:
         little.
     """
     del case
+    circles, width, height = _checked(output)
+    long = max(width, height)
+    return {
+        "sum_radii": sum(circle[2] for circle in circles) / ONE,
+        "radius_spread": radius_spread(circles),
+        "aspect": min(width, height) / long if long else 1.0,
+    }
+
+
+def exact(case: Case, output: Any) -> Fraction:
+    """Returns the sum of the radii."""
+    del case
+    return Fraction(sum(circle[2] for circle in _checked(output)[0]), ONE)
+
+
+def _checked(output: Any) -> tuple[list[tuple[int, ...]], int, int]:
+    """Returns the circles, and the rectangle's width and height, in units of 1/ONE."""
     circles = read_table(output, "pack()", row="circle", rows=CIRCLES, columns="xyr", low=-4, high=4)
     for i, (_, _, r) in enumerate(circles):
         if r < 0:
@@ -111,9 +129,4 @@ def score(case: Case, output: Any) -> dict[str, float]:
             f"multiply everything by {1 - 0.505 * excess / ONE:.17g}"
         )
     check_disjoint(circles)
-    long = max(width, height)
-    return {
-        "sum_radii": sum(circle[2] for circle in circles) / ONE,
-        "radius_spread": radius_spread(circles),
-        "aspect": min(width, height) / long if long else 1.0,
-    }
+    return circles, width, height

@@ -13,11 +13,12 @@ exactly.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
 from evaluators.exact import ONE, convolve, read_vector
 
 STEPS = 200
@@ -44,13 +45,17 @@ MEASURES = (
 )
 LIMITS = Limits(cpu_s=10, wall_s=20, memory_mib=256, output_mib=1)
 CERTIFICATE = True
-BEST_KNOWN = BestKnown(
-    0.38092303510845016, "AlphaEvolve, arXiv 2506.13131, 95 steps", "2025-06", certified=True
+BEST_KNOWN = (
+    BestKnown(0.38092303510845016, "AlphaEvolve, arXiv 2506.13131, 95 steps", "2025-06", certified=True),
+    BestKnown(
+        0.3808753232177187,
+        "TTT-Discover, artefact of its repository",
+        "2026-01",
+        certified=True,
+        scope="600 steps",
+    ),
 )
-BEST_WITH_MORE_STEPS = BestKnown(
-    0.3808753232177187, "TTT-Discover, artefact of its repository, 600 steps", "2026-01", certified=True
-)
-BASELINE_60S = 0.38102646282927005  # benchmarks/baselines/erdos_minimum_overlap.py, 60 s of CPU, seed 0
+BASELINE = Baseline(0.38102646282927005, "benchmarks/baselines/erdos_minimum_overlap.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
@@ -76,24 +81,39 @@ def score(case: Case, output: Any) -> dict[str, float]:
         or all 1.
     """
     del case
-    heights = read_vector(output, "heights()", least=1, most=STEPS, low=0, high=1)
-    if len(set(heights)) == 1 and heights[0] in (0, ONE):
-        raise Invalid(f"heights() must not all be {heights[0] // ONE}: no multiple of that has mean 1/2")
-    full, part, whole = _projected(heights)
-    overlaps = convolve(part, [whole - value for value in part][::-1])
+    part, whole = _projected(_heights(output))
     values = [value / whole for value in part]
     return {
-        "overlap": 2 * max(overlaps) / (len(heights) * whole * whole),
+        "overlap": float(_overlap(part, whole)),
         "full_share": sum(value > 0.9 for value in values) / len(values),
         "roughness": float(np.abs(np.diff(values)).mean()) if len(values) > 1 else 0.0,
-        "steps": float(full),
+        "steps": float(len(part)),
     }
 
 
-def _projected(heights: list[int]) -> tuple[int, list[int], int]:
-    """Returns (n, numerators, denominator) of the heights of mean 1/2 that `heights` stand for."""
+def exact(case: Case, output: Any) -> Fraction:
+    """Returns the largest overlap."""
+    del case
+    return _overlap(*_projected(_heights(output)))
+
+
+def _heights(output: Any) -> list[int]:
+    heights = read_vector(output, "heights()", least=1, most=STEPS, low=0, high=1)
+    if len(set(heights)) == 1 and heights[0] in (0, ONE):
+        raise Invalid(f"heights() must not all be {heights[0] // ONE}: no multiple of that has mean 1/2")
+    return heights
+
+
+def _overlap(part: list[int], whole: int) -> Fraction:
+    """Returns the largest overlap of the steps part / whole with what they leave."""
+    overlaps = convolve(part, [whole - value for value in part][::-1])
+    return Fraction(2 * max(overlaps), len(part) * whole * whole)
+
+
+def _projected(heights: list[int]) -> tuple[list[int], int]:
+    """Returns (numerators, denominator) of the heights of mean 1/2 that `heights` stand for."""
     count, total = len(heights), sum(heights)
     if 2 * total >= count * ONE:
-        return count, [count * height for height in heights], 2 * total
+        return [count * height for height in heights], 2 * total
     rest = 2 * (count * ONE - total)
-    return count, [rest - count * (ONE - height) for height in heights], rest
+    return [rest - count * (ONE - height) for height in heights], rest

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluators.contract import Case, Exhausted, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, Case, Exhausted, Invalid, Limits, Measure, Objective
 
 LOW, HIGH = -5.0, 5.0
 DECADES = 8.0  # regret 10**8 below that of a typical point counts as solved
@@ -68,6 +68,9 @@ MEASURES = (
 )
 LIMITS = Limits(cpu_s=5, wall_s=15, memory_mib=256, output_mib=2)
 PRELOAD = ("numpy",)
+BASELINE = Baseline(
+    0.36093177612180743, "CMA-ES, benchmarks/baselines/function_minimization.py, other cases", 1.0
+)
 
 Array = npt.NDArray[np.float64]
 

@@ -9,12 +9,13 @@ line give 0.
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from itertools import combinations, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
 from evaluators.exact import read_table
 
 POINTS = 13
@@ -50,7 +51,7 @@ MEASURES = (
 LIMITS = Limits(cpu_s=5, wall_s=10, memory_mib=256, output_mib=1)
 CERTIFICATE = True
 BEST_KNOWN = BestKnown(0.03093688903489562, "AlphaEvolve, arXiv 2506.13131, B.9", "2025-06", certified=True)
-BASELINE_60S = 0.027889300663241773  # benchmarks/baselines/heilbronn_convex.py, 60 s of CPU, seed 0
+BASELINE = Baseline(0.027889300663241773, "benchmarks/baselines/heilbronn_convex.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
@@ -75,17 +76,30 @@ def score(case: Case, output: Any) -> dict[str, float]:
         Invalid: the output is not 13 points of ordinary numbers, or all of them lie on one line.
     """
     del case
+    triangles, hull, corners = _areas(output)
+    return {
+        "smallest_share": triangles[0] / hull,
+        "hull_corners": float(corners),
+        "evenness": math.sqrt(triangles[0] / triangles[len(triangles) // 2]) if triangles[0] else 0.0,
+    }
+
+
+def exact(case: Case, output: Any) -> Fraction:
+    """Returns the smallest triangle's share of the hull."""
+    del case
+    triangles, hull, _ = _areas(output)
+    return Fraction(triangles[0], hull)
+
+
+def _areas(output: Any) -> tuple[list[int], int, int]:
+    """Returns twice the areas of all triangles, sorted, and of the hull, in one unit, and the hull's corners."""
     points = read_table(output, "points()", row="point", rows=POINTS, columns="xy", low=-100, high=100)
     corners = _hull(points)
     hull = sum(_twice_area(corners[0], a, b) for a, b in pairwise(corners[1:]))
     if hull == 0:
         raise Invalid("the points must not all lie on one line")
     triangles = sorted(abs(_twice_area(*three)) for three in combinations(points, 3))
-    return {
-        "smallest_share": triangles[0] / hull,
-        "hull_corners": float(len(corners)),
-        "evenness": math.sqrt(triangles[0] / triangles[len(triangles) // 2]) if triangles[0] else 0.0,
-    }
+    return triangles, hull, len(corners)
 
 
 def _twice_area(a: Point, b: Point, c: Point) -> int:

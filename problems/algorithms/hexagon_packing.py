@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
-from evaluators.exact import ONE, read_table, sign_sqrt3, value_sqrt3
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.exact import ONE, Ball, ball_sqrt3, largest, read_table, sign_sqrt3, value_sqrt3
 
 HEXAGONS = 11
 
@@ -78,11 +78,11 @@ MEASURES = (
 )
 LIMITS = Limits(cpu_s=5, wall_s=10, memory_mib=256, output_mib=1)
 CERTIFICATE = True
-BEST_KNOWN = BestKnown(3.9245, "ImprovEvolve, arXiv 2602.10233", "2026-02", certified=False)
-BEST_CERTIFIED = BestKnown(
-    3.928906855463712, "LoongFlow, artefact of its repository", "2025-12", certified=True
+BEST_KNOWN = (
+    BestKnown(3.9245, "ImprovEvolve, arXiv 2602.10233", "2026-02", certified=False),
+    BestKnown(3.928906855463712, "LoongFlow, artefact of its repository", "2025-12", certified=True),
 )
-BASELINE_60S = 3.9858757711149386  # benchmarks/baselines/hexagon_packing.py, 60 s of CPU, seed 0
+BASELINE = Baseline(3.9858757711149386, "benchmarks/baselines/hexagon_packing.py, seed 0")
 
 
 class Hexagon(NamedTuple):
@@ -138,6 +138,23 @@ def score(case: Case, output: Any) -> dict[str, float]:
         Invalid: the output is not 11 hexagons of ordinary numbers, or two overlap, by however little.
     """
     del case
+    rows, corners = _checked(output)
+    angles = [math.degrees(2 * math.atan2(t, ONE)) for _, _, t in rows]
+    return {
+        "side": max(value_sqrt3(*side) for corner in corners for side in _needed_sides(corner)),
+        "turned_share": sum(abs((angle + 30) % 60 - 30) > 0.5 for angle in angles) / HEXAGONS,
+        "middle": min(math.hypot(x / ONE, y / ONE) for x, y, _ in rows),
+    }
+
+
+def exact(case: Case, output: Any) -> Ball:
+    """Returns a ball round the outer side, which lies in Q(sqrt 3)."""
+    del case
+    return largest(ball_sqrt3(*side) for corner in _checked(output)[1] for side in _needed_sides(corner))
+
+
+def _checked(output: Any) -> tuple[list[tuple[int, ...]], list[Corner]]:
+    """Returns the rows (x, y, t) and the corners of hexagons of which no two overlap."""
     rows = read_table(output, "pack()", row="hexagon", rows=HEXAGONS, columns="xyt", low=-8, high=8)
     hexagons = [Hexagon(x, y, ONE * ONE - t * t, 2 * t * ONE, ONE * ONE + t * t) for x, y, t in rows]
     corners = [_corners(hexagon) for hexagon in hexagons]
@@ -148,12 +165,7 @@ def score(case: Case, output: Any) -> dict[str, float]:
                     f"hexagons {i} and {j} overlap by {_overlap(rows[i], rows[j]):.3g}; "
                     "move their centres apart by that"
                 )
-    angles = [math.degrees(2 * math.atan2(t, ONE)) for _, _, t in rows]
-    return {
-        "side": max(_needed_side(corner) for six in corners for corner in six),
-        "turned_share": sum(abs((angle + 30) % 60 - 30) > 0.5 for angle in angles) / HEXAGONS,
-        "middle": min(math.hypot(x / ONE, y / ONE) for x, y, _ in rows),
-    }
+    return rows, [corner for six in corners for corner in six]
 
 
 def _corners(h: Hexagon) -> list[Corner]:
@@ -170,8 +182,8 @@ def _corners(h: Hexagon) -> list[Corner]:
     ]
 
 
-def _needed_side(c: Corner) -> float:
-    """Returns the side of the outer hexagon with this point on its boundary.
+def _needed_sides(c: Corner) -> list[tuple[int, int, int]]:
+    """Returns (a, b, c), the largest (a + b sqrt 3) / c of which is the outer side with this point on its boundary.
 
     That is max(|x| + |y| / sqrt 3, 2 |y| / sqrt 3).
     """
@@ -179,7 +191,7 @@ def _needed_side(c: Corner) -> float:
     y = (3 * c.yb, c.ya)  # y / sqrt 3, times 3
     candidates = [(2 * sign * y[0], 2 * sign * y[1]) for sign in (1, -1)]
     candidates += [(s * x[0] + z * y[0], s * x[1] + z * y[1]) for s in (1, -1) for z in (1, -1)]
-    return max(value_sqrt3(a, b, 3 * c.scale) for a, b in candidates)
+    return [(a, b, 3 * c.scale) for a, b in candidates]
 
 
 def _is_beyond_a_side(h: Hexagon, corners: list[Corner]) -> bool:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
-from evaluators.exact import read_list
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.exact import Ball, log_ratio, read_list
 
 SHAPES = ((2, 2, 3), (3, 3, 3), (2, 4, 5), (4, 4, 4))
 LARGEST = 64
@@ -64,7 +64,7 @@ BEST_KNOWN = BestKnown(
     "2025-06",
     certified=False,
 )
-BASELINE_60S = 2.8955673392966563  # benchmarks/baselines/matrix_multiplication.py, seed 0
+BASELINE = Baseline(2.8955673392966563, "benchmarks/baselines/matrix_multiplication.py, seed 0")
 MEASURES = (
     Measure("density", 0.0, 1.0, bins=12),
     Measure("largest", 0.0, 8.0, bins=8),
@@ -94,8 +94,7 @@ def score(case: Case, output: Any) -> dict[str, float]:
             message names an entry of the product that comes out wrong.
     """
     n, m, p = case.inputs
-    factors = _read(read_list(output, "[u, v, w]", 3, 3), (n * m, m * p, n * p))
-    _check(factors, n, m, p)
+    factors = _checked(case, output)
     rank = len(factors[0])
     nonzero = [float((factor != 0).any(axis=2).mean()) for factor in factors]
     return {
@@ -104,6 +103,20 @@ def score(case: Case, output: Any) -> dict[str, float]:
         "density": sum(nonzero) / 3,
         "largest": min(8.0, max(float(abs(factor).max()) for factor in factors) / 2),
     }
+
+
+def exact(case: Case, output: Any) -> Ball:
+    """Returns a ball round the exponent."""
+    rank = len(_checked(case, output)[0])
+    return log_ratio(rank**3, 1) / log_ratio(math.prod(case.inputs), 1)
+
+
+def _checked(case: Case, output: Any) -> list[NDArray[np.int64]]:
+    """Returns the factors times 2, which do multiply matrices."""
+    n, m, p = case.inputs
+    factors = _read(read_list(output, "[u, v, w]", 3, 3), (n * m, m * p, n * p))
+    _check(factors, n, m, p)
+    return factors
 
 
 def _read(arrays: list[Any], widths: tuple[int, ...]) -> list[NDArray[np.int64]]:

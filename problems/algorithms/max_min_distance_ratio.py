@@ -8,11 +8,12 @@ change when the points are moved, turned or scaled. It is computed exactly.
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
 from evaluators.exact import ONE, read_table
 
 POINTS = 16
@@ -51,7 +52,7 @@ CERTIFICATE = True
 BEST_KNOWN = BestKnown(
     12.889229907694, "SLSQP multi-start, 0.2 s of CPU (measured by this project)", "2026", certified=True
 )
-BASELINE_60S = 12.889229907694022  # benchmarks/baselines/max_min_distance_ratio.py, 60 s of CPU, seed 0
+BASELINE = Baseline(12.889229907694022, "benchmarks/baselines/max_min_distance_ratio.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
@@ -76,6 +77,17 @@ def score(case: Case, output: Any) -> dict[str, float]:
         Invalid: the output is not 16 points of ordinary numbers, or two points are equal.
     """
     del case
+    points, ratio = _measured(output)
+    return {"ratio_squared": float(ratio), **_shape(points)}
+
+
+def exact(case: Case, output: Any) -> Fraction:
+    """Returns the ratio of the squared distances."""
+    del case
+    return _measured(output)[1]
+
+
+def _measured(output: Any) -> tuple[list[tuple[int, ...]], Fraction]:
     points = read_table(output, "points()", row="point", rows=POINTS, columns="xy", low=-100, high=100)
     squares = {
         (x - u) ** 2 + (y - v) ** 2: (j, i)
@@ -85,7 +97,7 @@ def score(case: Case, output: Any) -> dict[str, float]:
     if 0 in squares:
         first, second = squares[0]
         raise Invalid(f"all points must differ, but points {first} and {second} are equal")
-    return {"ratio_squared": max(squares) / min(squares), **_shape(points)}
+    return points, Fraction(max(squares), min(squares))
 
 
 def _shape(points: list[tuple[int, ...]]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.contract import Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
 
 CAPACITY = 100
 SHAPE, SCALE = 3.0, 45.0  # of the Weibull distribution
@@ -49,6 +49,16 @@ LIMITS = Limits(cpu_s=10, wall_s=30, memory_mib=256, output_mib=1)
 STAGES = 2
 THRESHOLDS = (0.3,)
 PRELOAD = ("numpy",)
+BEST_KNOWN = BestKnown(
+    0.00684,
+    "FunSearch, Nature 625",
+    "2023-12",
+    certified=True,
+    scope="five published sequences of 5,000 items",
+)
+BASELINE = Baseline(
+    0.045454545454545414, "best fit, benchmarks/baselines/online_bin_packing.py, other sequences", 1.0
+)
 
 
 @dataclass(slots=True)

@@ -15,12 +15,13 @@ over the instances of the largest pressure), to be made as large as possible; it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
 from evaluators.exact import read_integer, read_list
 
 MEMORY = 80
@@ -53,7 +54,6 @@ def place(gpus, models):
 '''
 
 OBJECTIVE = Objective("inverse_pressure", "maximize", target=OPTIMUM, bound=OPTIMUM)
-BASELINE_60S = 25.25597174953524  # benchmarks/baselines/prism_placement.py, seed 0
 MEASURES = (
     Measure("free_spread", 0.0, 30.0, bins=12),
     Measure("load_spread", 0.0, 2.0, bins=12),
@@ -62,6 +62,7 @@ MEASURES = (
 LIMITS = Limits(cpu_s=10, wall_s=20, memory_mib=256, output_mib=1)
 CERTIFICATE = True
 BEST_KNOWN = BestKnown(OPTIMUM, "exact optimum, by bisection and packing search", "2026", certified=True)
+BASELINE = Baseline(OPTIMUM, "benchmarks/baselines/prism_placement.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
@@ -100,19 +101,31 @@ def score(case: Case, output: Any) -> dict[str, float]:
     Raises:
         Invalid: an instance has no placement, or a model no GPU, or a GPU has no memory left.
     """
-    placements = read_list(output, "the placements", len(case.inputs), len(case.inputs))
-    total = Fraction(0)
-    spreads = []
-    for number, (instance, placement) in enumerate(zip(case.inputs, placements, strict=True)):
-        free, load = _loads(number, instance, placement)
-        total += max(busy / left for busy, left in zip(load, free, strict=True) if busy)
-        spreads.append((np.std(free), np.std([float(busy) for busy in load])))
+    loads = _all_loads(case, output)
+    spreads = [(np.std(free), np.std([float(busy) for busy in load])) for free, load in loads]
     free_spread, load_spread = np.mean(spreads, axis=0)
     return {
-        "inverse_pressure": float(len(case.inputs) / total),
+        "inverse_pressure": float(_inverse_pressure(loads)),
         "free_spread": float(free_spread),
         "load_spread": float(load_spread),
     }
+
+
+def exact(case: Case, output: Any) -> Fraction:
+    """Returns the inverse of the mean pressure."""
+    return _inverse_pressure(_all_loads(case, output))
+
+
+def _inverse_pressure(loads: Sequence[tuple[list[int], list[Fraction]]]) -> Fraction:
+    pressures = (max(map(Fraction, load, free)) for free, load in loads)
+    return len(loads) / sum(pressures, Fraction(0))
+
+
+def _all_loads(case: Case, output: Any) -> list[tuple[list[int], list[Fraction]]]:
+    """Returns the free memory and the loads of each instance's GPUs."""
+    placements = read_list(output, "the placements", len(case.inputs), len(case.inputs))
+    pairs = enumerate(zip(case.inputs, placements, strict=True))
+    return [_loads(number, instance, placement) for number, (instance, placement) in pairs]
 
 
 def _loads(number: int, instance: dict[str, Any], placement: Any) -> tuple[list[int], list[Fraction]]:

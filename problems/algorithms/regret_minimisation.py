@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Case, Exhausted, Invalid, Limits, Measure, Objective, PlainData
+from evaluators.contract import Baseline, Case, Exhausted, Invalid, Limits, Measure, Objective, PlainData
 from problems.algorithms.games import Game, Walker, kuhn, leduc
 
 LEAST = 1e-12
@@ -79,6 +79,7 @@ MEASURES = (
 )
 LIMITS = Limits(cpu_s=10, wall_s=30, memory_mib=256, output_mib=1)
 PRELOAD = ("numpy",)
+BASELINE = Baseline(-2.831419833197489, "benchmarks/baselines/regret_minimisation.py", 1.0)
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

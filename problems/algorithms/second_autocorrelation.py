@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
 from evaluators.exact import convolve, read_vector
 
 STEPS = 200
@@ -44,7 +45,7 @@ CERTIFICATE = True
 BEST_KNOWN = BestKnown(
     0.9027021077220743, "LoongFlow, artefact of its repository, 50 steps", "2025-12", certified=True
 )
-BASELINE_60S = 0.9102264682006189  # benchmarks/baselines/second_autocorrelation.py, 60 s of CPU, seed 0
+BASELINE = Baseline(0.9102264682006189, "benchmarks/baselines/second_autocorrelation.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
@@ -69,21 +70,32 @@ def score(case: Case, output: Any) -> dict[str, float]:
         Invalid: the output is not a list of at most 200 ordinary numbers >= 0, or all of them are 0.
     """
     del case
-    heights = read_vector(output, "heights()", least=1, most=STEPS, low=0, high=1e6)
-    if not any(heights):
-        raise Invalid("heights() must not be all 0")
+    heights = _heights(output)
     total = sum(heights)
     middle = sum(height * (2 * i + 1) for i, height in enumerate(heights)) / (2 * len(heights) * total)
     return {
-        "flatness": _flatness(heights),
+        "flatness": float(_flatness(heights)),
         "low_share": sum(2 * height < max(heights) for height in heights) / len(heights),
         "centre": min(middle, 1 - middle) * 2,
         "steps": float(len(heights)),
     }
 
 
-def _flatness(heights: Sequence[int]) -> float:
+def exact(case: Case, output: Any) -> Fraction:
+    """Returns the flatness."""
+    del case
+    return _flatness(_heights(output))
+
+
+def _heights(output: Any) -> list[int]:
+    heights = read_vector(output, "heights()", least=1, most=STEPS, low=0, high=1e6)
+    if not any(heights):
+        raise Invalid("heights() must not be all 0")
+    return heights
+
+
+def _flatness(heights: Sequence[int]) -> Fraction:
     """Returns the score of heights >= 0 that are not all 0, in any unit."""
     nodes = [0, *convolve(heights, heights), 0]  # g at the ends of its linear pieces
     squares = sum(a * a + a * b + b * b for a, b in itertools.pairwise(nodes))
-    return squares / (3 * sum(nodes) * max(nodes))
+    return Fraction(squares, 3 * sum(nodes) * max(nodes))

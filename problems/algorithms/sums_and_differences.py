@@ -13,12 +13,13 @@ differences of two members (equal ones included), the score is 1 + log(|U - U| /
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from evaluators.contract import BestKnown, Case, Invalid, Limits, Measure, Objective
-from evaluators.exact import log_ratio, read_integer, read_list
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.exact import Ball, log_ratio, read_integer, read_list
 
 LARGEST = 1_200_000
 MOST = 8_192
@@ -47,13 +48,11 @@ MEASURES = (
 )
 LIMITS = Limits(cpu_s=10, wall_s=20, memory_mib=512, output_mib=1)
 CERTIFICATE = True
-BEST_KNOWN = BestKnown(
-    1.14798889650927576, "AlphaEvolve, arXiv 2506.13131, 2,003 numbers", "2025-06", certified=True
+BEST_KNOWN = (
+    BestKnown(1.14798889650927576, "AlphaEvolve, arXiv 2506.13131, 2,003 numbers", "2025-06", certified=True),
+    BestKnown(1.173077, "Zheng, arXiv 2506.01896", "2025-06", certified=False, scope="numbers without limit"),
 )
-BEST_OF_ANY_SIZE = BestKnown(
-    1.173077, "Zheng, arXiv 2506.01896, numbers without limit", "2025-06", certified=False
-)
-BASELINE_60S = 1.1335459887559634  # benchmarks/baselines/sums_and_differences.py, 60 s of CPU, seed 0
+BASELINE = Baseline(1.1335459887559634, "benchmarks/baselines/sums_and_differences.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
@@ -76,6 +75,30 @@ def score(case: Case, output: Any) -> dict[str, float]:
         Invalid: the output is not a list of different integers within the limits, 0 among them.
     """
     del case
+    numbers = _numbers(output)
+    sums, differences = _counts(numbers)
+    largest = max(numbers)
+    return {
+        "exponent": float(_exponent(sums, differences, largest)),
+        "sums": float(sums),
+        "differences": float(differences),
+        "log_size": math.log2(len(numbers)),
+        "log_largest": math.log2(largest),
+    }
+
+
+def exact(case: Case, output: Any) -> Ball:
+    """Returns a ball round the exponent."""
+    del case
+    numbers = _numbers(output)
+    return _exponent(*_counts(numbers), max(numbers))
+
+
+def _exponent(sums: int, differences: int, largest: int) -> Ball:
+    return log_ratio(differences, sums) / log_ratio(2 * largest + 1, 1) + Fraction(1)
+
+
+def _numbers(output: Any) -> list[int]:
     entries = read_list(output, "numbers()", 2, MOST, kinds="iu")
     numbers = [read_integer(entry, f"entry {i} of numbers()", 0, LARGEST) for i, entry in enumerate(entries)]
     if len(set(numbers)) < len(numbers):
@@ -83,15 +106,7 @@ def score(case: Case, output: Any) -> dict[str, float]:
         raise Invalid(f"numbers() must all differ, but {twice} is there twice; return each once")
     if 0 not in numbers:
         raise Invalid(f"0 must be among numbers(), the least is {min(numbers)}; subtract it from all")
-    sums, differences = _counts(numbers)
-    largest = max(numbers)
-    return {
-        "exponent": float(1 + log_ratio(differences, sums) / log_ratio(2 * largest + 1, 1)),
-        "sums": float(sums),
-        "differences": float(differences),
-        "log_size": math.log2(len(numbers)),
-        "log_largest": math.log2(largest),
-    }
+    return numbers
 
 
 def _counts(numbers: list[int]) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, Case, Invalid, Limits, Measure, Objective
 from evaluators.exact import read_integer, read_list
 from problems.algorithms.tours import edge_lengths, guided_local_search, lower_bound, tour_length
 
@@ -53,6 +53,7 @@ MEASURES = (
 LIMITS = Limits(cpu_s=6, wall_s=15, memory_mib=256, output_mib=1)
 PRELOAD = ("numpy",)
 CERTIFICATE = True
+BASELINE = Baseline(0.006954423557548051, "benchmarks/baselines/tsp_local_search.py, other instances")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Case, Invalid, Limits, Measure, Objective, PlainData
+from evaluators.contract import Baseline, Case, Invalid, Limits, Measure, Objective, PlainData
 from evaluators.exact import read_integer
 
 MACHINES = ((96, 384), (64, 512))  # cores, GB; half of the machines are of each kind
@@ -58,6 +58,9 @@ MEASURES = (
 )
 LIMITS = Limits(cpu_s=10, wall_s=40, memory_mib=256, output_mib=1)
 PRELOAD = ("numpy",)
+BASELINE = Baseline(
+    0.09739133806648964, "balanced best fit, benchmarks/baselines/vm_packing.py, other workloads", 1.0
+)
 
 
 class Workload(NamedTuple):

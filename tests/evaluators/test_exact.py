@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from evaluators.contract import Invalid
 from evaluators.exact import (
     ONE,
+    Ball,
+    ball_sqrt3,
     convolve,
+    largest,
     log_ratio,
+    mean,
     read_integer,
     read_integer_table,
     read_list,
@@ -120,7 +124,48 @@ def test_a_near_miss_in_q_sqrt3_is_decided():
     assert (sign_sqrt3(0, 0), sign_sqrt3(5, 0), sign_sqrt3(0, -5)) == (0, 1, -1)
 
 
+def holds(ball: Ball, value: Fraction) -> bool:
+    return abs(ball.midpoint - value) <= ball.radius
+
+
 def test_log_ratio_to_40_digits():
     assert float(log_ratio(3, 2)) == math.log(1.5)
-    assert log_ratio(7, 7) == 0
-    assert abs(log_ratio(8, 2) - 2 * log_ratio(2, 1)) < Fraction(1, 10**40)
+    assert holds(log_ratio(7, 7), Fraction(0))
+    assert log_ratio(1, 1) == Ball(Fraction(0), Fraction(0))
+    assert holds(log_ratio(8, 2), 2 * log_ratio(2, 1).midpoint)
+    assert log_ratio(8, 2).radius < Fraction(1, 10**40)
+
+
+RATIONALS = st.fractions(-100, 100, max_denominator=1000)
+RADII = st.fractions(0, 2, max_denominator=100)
+
+
+@given(RATIONALS, RADII, RATIONALS, RADII, st.fractions(-1, 1), st.fractions(-1, 1))
+def test_balls_hold_sums_means_and_quotients_of_what_they_hold(a, r, b, s, u, v):
+    left, right = Ball(a, r), Ball(b, s)
+    x, y = a + u * r, b + v * s
+    assert holds(left + right, x + y)
+    middle = mean([left, b])
+    assert isinstance(middle, Ball)
+    assert holds(middle, (x + b) / 2)
+    assert holds(largest([left, right]), max(x, y))
+    if abs(b) > s:
+        assert holds(left / right, x / y)
+    else:
+        with pytest.raises(ZeroDivisionError):
+            left / right
+
+
+def test_the_mean_of_fractions_is_one():
+    assert mean([Fraction(1), Fraction(2), Fraction(2)]) == Fraction(5, 3)
+
+
+@given(st.integers(-(10**30), 10**30), st.integers(-(10**30), 10**30), st.integers(1, 10**20))
+def test_balls_in_q_sqrt3_hold_their_value(a: int, b: int, denominator: int):
+    ball = ball_sqrt3(a, b, denominator)
+    low, high = (
+        (end * denominator - a) for end in (ball.midpoint - ball.radius, ball.midpoint + ball.radius)
+    )
+    # b sqrt(3) lies in [low, high]: compare squares with their signs
+    assert low * abs(low) <= 3 * b * abs(b) <= high * abs(high)
+    assert ball.radius <= Fraction(1, 2**256)

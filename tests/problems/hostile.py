@@ -84,7 +84,7 @@ def check_declaration(module: ModuleType, metrics: dict[str, float]) -> Problem:
     value = objective.fitness(metrics[objective.name])
     if objective.bound is not None:
         assert value <= objective.fitness(objective.bound)
-    best = getattr(module, "BEST_KNOWN", None)
+    best = next((one for one in problem.best_known if not one.scope), None)
     if best is not None:
         assert value < objective.fitness(best.value), "the seed must be weaker than the best known"
         if objective.bound is not None:

@@ -1,0 +1,111 @@
+"""What each algorithm problem's seed, baseline and a search without a model reach, as the table of docs/problems.md.
+
+    python -m benchmarks.problem_table --minutes 5 --out table.jsonl          # measures, one line per problem
+    python -m benchmarks.problem_table --show table.jsonl                     # prints the table of those lines
+
+Problems already in the file are not measured again, so a measurement that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.baselines.__main__ import program_output
+from discovery import history
+from evaluators.contract import Case, PlainData
+from evaluators.problem import Problem, load_problem, shipped_names
+
+REPEATS = 5
+
+
+def measure(name: str, *, minutes: float, workers: int, seed: int) -> dict[str, Any]:
+    """Returns what a run on the problem reached, and how long it takes to score its best output."""
+    problem = load_problem(name)
+    before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="problem-table-") as folder:
+        run = Path(folder, "run")
+        arguments = [name, "--minutes", str(minutes), "--workers", str(workers), "--seed", str(seed)]
+        command = [sys.executable, "-m", "discovery", "run", *arguments, "--out", str(run), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if not done.stdout.strip():
+            raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-500:]}")
+        summary = json.loads(done.stdout.splitlines()[-1])
+        first = history.ancestry(run)[-1]
+        certificate = history.best(run).certificate
+    return {
+        "problem": name,
+        "seed_score": first.score,
+        "reached": summary["best_score"],
+        "reason": summary["reason"],
+        "evaluations": summary["evaluations"],
+        "minutes": minutes,
+        "workers": workers,
+        "seed": seed,
+        "load": [round(before, 1), round(os.getloadavg()[0], 1)],
+        "verify_ms": _verify_ms(problem, certificate, seed),
+        "verified": "seed" if certificate is None else "best",
+    }
+
+
+def _verify_ms(problem: Problem, certificate: PlainData, seed: int) -> float:
+    """Returns the median CPU milliseconds of scoring all cases: of the best output, or, if none is kept, the seed's."""
+    cases = problem.draw_cases(np.random.default_rng(seed))
+    spent = []
+    for _ in range(REPEATS):
+        total = 0.0
+        for case, output, oracle in _outputs(problem, cases, certificate):
+            began = time.process_time()
+            problem.score_output(case, output, oracle)
+            total += time.process_time() - began
+        spent.append(1000 * total)
+    return round(statistics.median(spent), 2)
+
+
+def _outputs(
+    problem: Problem, cases: tuple[Case, ...], certificate: PlainData
+) -> list[tuple[Case, PlainData, Any]]:
+    if certificate is not None and problem.serve is None:
+        outputs = [certificate] if len(cases) == 1 else certificate
+        return [(case, output, None) for case, output in zip(cases, outputs, strict=True)]
+    return [(case, *program_output(problem, problem.seed.text, case)) for case in cases]
+
+
+def algorithm_names() -> list[str]:
+    """Returns the names of the shipped algorithm problems."""
+    folder = Path("problems", "algorithms").parts
+    return [name for name in shipped_names() if folder == Path(load_problem(name).files.path).parts[-3:-1]]
+
+
+def main() -> None:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.problem_table")
+    parser.add_argument("problems", nargs="*", help="[default: all algorithm problems]")
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("problem_table.jsonl"))
+    arguments = parser.parse_args()
+    done = arguments.out.read_text(encoding="utf-8").splitlines() if arguments.out.exists() else []
+    known = {json.loads(line)["problem"] for line in done}
+    for name in arguments.problems or algorithm_names():
+        if name in known:
+            continue
+        result = measure(name, minutes=arguments.minutes, workers=arguments.workers, seed=arguments.seed)
+        with arguments.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(result) + "\n")
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
