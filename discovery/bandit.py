@@ -23,7 +23,7 @@ import numpy as np
 from discovery.choosing import Arm
 from discovery.errors import ConfigError
 from discovery.gains import GainMeter
-from discovery.learning import Lesson, Waste
+from discovery.learning import Lesson, Remark, Waste
 from discovery.operators.base import ModelCall
 from discovery.state import SEED_OPERATOR
 
@@ -188,14 +188,22 @@ class Bandit:
 
     def learn_waste(self, waste: Waste) -> None:
         """Books paid calls that led to nothing."""
-        arm = _arm(waste.operator, waste.model, waste.variant, waste.calls)
-        self._count_idle(arm, waste.calls, is_best=False)
-        seconds = sum(call.seconds for call in waste.calls)
-        self._credit(arm, 0.0, self._cost(waste.calls, seconds, evaluations=0.0))
+        self._pay(waste, is_idle=True)
+
+    def learn_remark(self, remark: Remark) -> None:
+        """Books paid calls that led to a text: what it is worth shows in the programs that come of it."""
+        self._pay(remark, is_idle=False)
 
     @property
     def _is_stalled(self) -> bool:
         return 0 < self._config.stall <= self._idle
+
+    def _pay(self, paid: Waste | Remark, *, is_idle: bool) -> None:
+        arm = _arm(paid.operator, paid.model, paid.variant, paid.calls)
+        if is_idle:
+            self._count_idle(arm, paid.calls, is_best=False)
+        seconds = sum(call.seconds for call in paid.calls)
+        self._credit(arm, 0.0, self._cost(paid.calls, seconds, evaluations=0.0))
 
     def _count_idle(self, arm: Arm, calls: Sequence[ModelCall], *, is_best: bool) -> None:
         if is_best:

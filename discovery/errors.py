@@ -5,6 +5,7 @@ DiscoveryError              something the user can mend; the message names the r
 ├── RunFolderError          a run folder is missing, unreadable, in use, or of another kind
 ├── JournalError            the journal cannot be written or read
 ├── LineageError            the git repository of a run cannot be written or read
+├── MemoryFileError         a file of what was learned cannot be written or read
 └── RunError                a run cannot start or go on
 """
 
@@ -29,6 +30,10 @@ class JournalError(DiscoveryError):
 
 class LineageError(DiscoveryError):
     """The git repository of a run cannot be written or read, or holds no such program."""
+
+
+class MemoryFileError(DiscoveryError):
+    """A file of what was learned cannot be written or read, or holds something else."""
 
 
 class RunError(DiscoveryError):

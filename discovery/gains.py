@@ -9,7 +9,7 @@ import math
 from bisect import bisect_left, insort
 from collections import deque
 
-from discovery.learning import Lesson, Waste
+from discovery.learning import Lesson, Remark, Waste
 
 WINDOW = 128
 """Improvements whose 90th percentile is the unit: with fewer big steps left, smaller ones count as big."""
@@ -58,6 +58,9 @@ class GainMeter:
 
     def learn_waste(self, waste: Waste) -> None:
         """Passes over calls that led to nothing."""
+
+    def learn_remark(self, remark: Remark) -> None:
+        """Passes over texts."""
 
     def _gain(self, fitness: float, level: float, best_before: float | None) -> float:
         step = fitness - level

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 
 from discovery.events import Noted, NotProposed, Proposed
@@ -10,10 +12,20 @@ from discovery.operators.base import Model, ModelError, Note, Operator, Operator
 from evaluators.blocks import check_frozen
 
 
+@runtime_checkable
+class Choosable(Protocol):
+    """A model behind which there are several, by name. Those that are not answer for whatever is asked for."""
+
+    def only(self, name: str) -> Model:
+        """Returns the one of that name; raises `ModelError` where there is none."""
+        ...
+
+
 def propose(job: ProposeJob, operator: Operator, model: Model | None) -> Proposed | Noted | NotProposed:
     """Returns what one operator made of its job: a child or a note, or why there is none."""
     try:
-        proposal = operator.propose(job, np.random.default_rng(job.rng_key), model)
+        asked = _named(model, job.model)
+        proposal = operator.propose(job, np.random.default_rng(job.rng_key), asked)
     except OperatorError as error:
         return NotProposed(job.job_id, str(error), error.calls)
     except ModelError as error:
@@ -22,3 +34,8 @@ def propose(job: ProposeJob, operator: Operator, model: Model | None) -> Propose
         return Noted(job.job_id, proposal)
     refusal = check_frozen(job.context.seed, proposal.program)
     return Proposed(job.job_id, proposal, fingerprint(proposal.program), refusal or "")
+
+
+def _named(model: Model | None, name: str | None) -> Model | None:
+    chooser: object = model
+    return chooser.only(name) if name is not None and isinstance(chooser, Choosable) else model

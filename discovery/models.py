@@ -16,7 +16,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,16 @@ class LiteLLMModel:
             self._sleep(pause_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def only(self, name: str) -> LiteLLMModel:
+        """Returns the same with one model alone.
+
+        Raises:
+            ModelError: (fatal) the configuration has no model of that name.
+        """
+        if name not in dict(self._config.models):
+            raise ModelError(f"model {name!r} was chosen, and the settings do not name it", is_fatal=True)
+        return LiteLLMModel(replace(self._config, models=((name, 1.0),)), sleep=self._sleep)
+
     def _reply(
         self, name: str, messages: Sequence[Mapping[str, Any]], response: Any, seconds: float
     ) -> Reply:
@@ -215,6 +225,11 @@ def redact(text: str) -> str:
     for name, value in os.environ.items():
         if len(value) >= 6 and _SECRET_NAME.search(name.upper()):
             text = text.replace(value, "[redacted]")
+    return redact_keys(text)
+
+
+def redact_keys(text: str) -> str:
+    """Returns a text without what looks like a key; unlike `redact`, it does not depend on the environment."""
     return _SECRET_TEXT.sub("[redacted]", text)
 
 
