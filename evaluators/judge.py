@@ -37,7 +37,7 @@ from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, Session
 from evaluators.sandbox.clean import clean_line
 from evaluators.source import ProblemError
 
-MAX_CERTIFICATE_BYTES = 64 * 1024
+MAX_CERTIFICATE_BYTES = 128 * 1024
 SCORE_TIMEOUT_S = 60.0
 _SLACK_S = 30.0
 
@@ -65,6 +65,7 @@ class _Progress:
 
     metrics: list[dict[str, float]] = field(default_factory=list)
     outputs: list[PlainData] = field(default_factory=list)
+    exhibit: list[PlainData] = field(default_factory=list)
     feedback: str = ""
     cpu_s: float = 0.0
 
@@ -117,9 +118,10 @@ class Judge:
         common: dict[str, Any] = {}
         try:
             common = self._judge(program, progress)
-            if held_out and self._held_out:
-                common["held_out"] = self._judge_held_out(program)
             status, reason = Status.OK, ""
+            if held_out and self._held_out:
+                found, reason = self._judge_held_out(program)
+                common |= found
         except _RejectedError as rejected:
             status, reason = rejected.status, rejected.reason
             progress.feedback = rejected.feedback or progress.feedback
@@ -156,13 +158,15 @@ class Judge:
             "certificate": _certificate(progress.outputs) if problem.keeps_certificate else None,
         }
 
-    def _judge_held_out(self, program: Program) -> Mapping[str, float] | None:
+    def _judge_held_out(self, program: Program) -> tuple[dict[str, Any], str]:
+        """Returns metrics and exhibit of the held-out cases, and why they were refused, if they were."""
         progress = _Progress()
         try:
             self._run_cases(program, self._held_out, progress)
-            return self._combine(progress.metrics)
-        except _RejectedError:
-            return None
+            metrics = self._combine(progress.metrics)
+        except _RejectedError as rejected:
+            return {}, f"held-out cases: {rejected.reason}"
+        return {"held_out": metrics, "exhibit": progress.exhibit or None}, ""
 
     def _run_cases(self, program: Program, cases: tuple[Case, ...], progress: _Progress) -> None:
         """Runs and scores the cases of one stage in one child; a sandbox that fails gets a second try."""
@@ -200,6 +204,7 @@ class Judge:
             self._provoked("score", lambda: self._problem.score_output(case, output, oracle))
         )
         progress.outputs.append(output)
+        progress.exhibit += getattr(oracle, "exhibit", None) or []
         return outcome is None or outcome.is_partial
 
     def _outcome(self, session: Session, case: Case, oracle: Oracle | None) -> Outcome | None:
@@ -309,9 +314,9 @@ def _describe(what: str, error: BaseException, problem: Problem) -> str:
 
 
 def _certificate(outputs: list[PlainData]) -> PlainData:
-    """Returns the output (of several cases: their list) as JSON data, None if it takes more than 64 KiB."""
+    """Returns the output (of several cases: their list) as JSON data, None if it takes more than 128 KiB."""
     plain = _without_arrays(outputs[0] if len(outputs) == 1 else outputs)
-    return plain if len(json.dumps(plain)) <= MAX_CERTIFICATE_BYTES else None
+    return plain if len(json.dumps(plain, separators=(",", ":"))) <= MAX_CERTIFICATE_BYTES else None
 
 
 def _without_arrays(value: PlainData) -> PlainData:

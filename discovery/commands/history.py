@@ -10,10 +10,12 @@ from typing import Any
 import click
 
 from discovery import history
+from discovery.admission import shown as visible
 from discovery.errors import ConfigError
 from discovery.history import Entry, Shown
 from discovery.run import run_folder
 from discovery.texts import SELF_SCORED, printable
+from discovery.unsealing import Account, account
 
 _run = click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -29,7 +31,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_json
 def best(path: Path, out: Path | None, as_json: bool) -> None:
     """Print the best program of RUN, or save it."""
-    _deliver(history.best(_lineage(path)), out, as_json=as_json)
+    shown = history.best(_lineage(path))
+    found = account(run_folder(path).journal, shown.entry.program_id, shown.entry.metrics)
+    _deliver(shown, out, as_json=as_json, found=found)
 
 
 @click.command()
@@ -130,7 +134,14 @@ def _lineage(path: Path) -> Path:
     return folder.lineage
 
 
-def _deliver(shown: Shown, out: Path | None, *, as_json: bool, with_entry: bool = False) -> None:
+def _deliver(
+    shown: Shown,
+    out: Path | None,
+    *,
+    as_json: bool,
+    with_entry: bool = False,
+    found: Account | None = None,
+) -> None:
     if out is not None:
         _write(shown, out)
         click.echo(f"{out} written: {_headline(shown.entry)}", err=as_json)
@@ -139,10 +150,13 @@ def _deliver(shown: Shown, out: Path | None, *, as_json: bool, with_entry: bool 
             **asdict(shown.entry),
             "files": dict(shown.files),
             "certificate": shown.certificate,
+            **(found.to_json() if found else {}),
         }
         click.echo(json.dumps(data))
     elif out is None:
         click.echo(_headline(shown.entry), err=not with_entry)
+        for line in found.lines if found else ():
+            click.echo(printable(line), err=True)
         if with_entry:
             click.echo(_details(shown.entry))
         click.echo(printable(shown.text))
@@ -160,8 +174,8 @@ def _details(entry: Entry) -> str:
         ("commit", entry.commit),
         ("parents", " ".join(entry.parents) or "none"),
         ("island", f"{entry.island}" + (f", cell {entry.cell}" if entry.cell is not None else ", no cell")),
-        ("metrics", ", ".join(f"{name} {value:.8g}" for name, value in entry.metrics.items())),
-        ("held out", ", ".join(f"{name} {value:.8g}" for name, value in entry.held_out.items())),
+        ("metrics", ", ".join(f"{name} {value:.8g}" for name, value in visible(entry.metrics).items())),
+        ("held out", ", ".join(f"{name} {value:.8g}" for name, value in visible(entry.held_out).items())),
         ("model", f"{entry.model}, {entry.tokens} tokens, {cost}" if entry.model else ""),
         ("took", f"{entry.seconds:.3f} s"),
         ("layers", ", ".join(entry.layers)),

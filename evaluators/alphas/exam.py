@@ -7,6 +7,8 @@ remembers the first could answer from memory in the second; and cuts ascend, so 
 earlier one hid. The best days of the first sitting choose a part of the cuts, and one cut lies behind the
 last scored day.
 
+Elites sit a third time (elite.py), among the held-out cases: whether they are admitted is asked there.
+
 The program sees (T, N) float32 arrays of the days before the sealed test, with names in a secret order and no
 dates. Labels, dates and test prices stay in the judge.
 """
@@ -20,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.alphas import elite
+from evaluators.alphas.admission import NoiseFloor
 from evaluators.alphas.combine import (
     MAX_OVERLAP,
     combined_signal,
@@ -28,6 +32,7 @@ from evaluators.alphas.combine import (
     ridge_weights,
     standardise,
 )
+from evaluators.alphas.exhibits import pages
 from evaluators.alphas.factors import as_array, as_factor, check_answers, exposure, exposures, measure
 from evaluators.alphas.labels import Horizon, Labels, make_labels
 from evaluators.alphas.leaks import (
@@ -65,6 +70,7 @@ class World:
         exposures: what a factor may merely repeat, see `factors.exposures`.
         answers: the (T, N) factors of the first sitting; [] before it.
         metrics: what they scored.
+        noise: how far worthless factors stray here, once an elite has asked.
     """
 
     panel: Panel
@@ -74,6 +80,7 @@ class World:
     exposures: Mapping[str, Array]
     answers: list[Array] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
+    noise: NoiseFloor | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -143,9 +150,15 @@ class Examiner:
         return [Case(inputs={}, answer={"world": "run", "sitting": stage, "seed": int(rng.integers(2**62))})]
 
     def held_out(self, rng: np.random.Generator) -> list[Case]:
-        """Returns a first sitting in another synthetic market of the same law (which no panel has)."""
+        """Returns the sitting of elites and, where the market is synthetic, a first one in another market.
+
+        The other market follows the same law; of a panel there is only one.
+        """
+        third = Case(inputs={}, answer={"world": "run", "sitting": 2, "seed": int(rng.integers(2**62))})
+        if self._panel is not None or self._sealed:
+            return [third]
         self._worlds["held out"] = self._draw(rng)
-        return [Case(inputs={}, answer={"world": "held out", "sitting": 0, "seed": 0})]
+        return [third, Case(inputs={}, answer={"world": "held out", "sitting": 0, "seed": 0})]
 
     def world(self, case: Case) -> World:
         """Returns the world of a case."""
@@ -156,12 +169,20 @@ class Examiner:
         split = self.world(case).split
         return split.test if self._sealed else split.valid
 
+    def learned(self, case: Case) -> slice:
+        """Returns the days that choose signs and weights: of training; of the whole search once unsealed."""
+        split = self.world(case).split
+        return slice(split.train.start, split.valid.stop) if self._sealed else split.train
+
     def serve(self, case: Case) -> Oracle:
         """Returns the oracle of a case: its sitting."""
         world = self.world(case)
         if case.answer["sitting"] == 0:
             return FirstSitting(world, members=self.members)
-        return SecondSitting(world, np.random.default_rng(case.answer["seed"]), members=self.members)
+        rng = np.random.default_rng(case.answer["seed"])
+        if case.answer["sitting"] == 1:
+            return SecondSitting(world, rng, members=self.members)
+        return EliteSitting(world, rng, self.scored(case), self.learned(case), members=self.members)
 
     def _draw(self, rng: np.random.Generator) -> World:
         if self._panel is not None:
@@ -258,6 +279,76 @@ class SecondSitting:
             yield make_probe(world.features, kind, cut, self._rng)
 
 
+class EliteSitting:
+    """An oracle that puts the questions of elite.py, and then measures what was answered in the first sitting.
+
+    Attributes:
+        exhibit: what reports draw; None before `result`.
+    """
+
+    def __init__(
+        self, world: World, rng: np.random.Generator, scored: slice, learned: slice, *, members: int = 1
+    ) -> None:
+        self._world, self._members, self._rng = world, members, rng
+        self._questions = elite.questions(world.features, rng, warm_up_days=WARM_UP_DAYS)
+        self._pending: elite.Question | None = None
+        self._asked = 0
+        days = world.shape[0]
+        panel, labels = world.panel.rows(0, days), world.labels.rows(0, days)
+        self._scene = elite.Scene(panel, labels, world.split, scored, learned)
+        self.exhibit: list[dict[str, Any]] | None = None
+
+    def __call__(self, request: Any) -> Any:
+        """Returns the features of the next question, None after the last.
+
+        Raises:
+            Invalid: an answer is not the one that was kept.
+        """
+        if (question := self._pending) is not None:
+            days, names = next(iter(question.features.values())).shape
+            given = read_answers(_answer(request), (days, names), self._members, loose=True)
+            if len(given) != len(self._world.answers):
+                raise Invalid(f"it gives {len(given)} factors instead of {len(self._world.answers)}")
+            for kept, again in zip(self._world.answers, given, strict=True):
+                if found := question.reason(kept, again):
+                    raise Invalid(found)
+        self._pending = next(self._questions, None)
+        self._asked += 1
+        return None if self._pending is None else self._pending.features
+
+    def result(self) -> dict[str, float]:
+        """Returns the metrics of the first sitting with those of this exam, the objective walking forward.
+
+        Raises:
+            Invalid: the program left too early, or the exam speaks against it.
+        """
+        if self._pending is not None or not self._asked:
+            raise Invalid("the program left before all its questions were answered")
+        world, scene = self._world, self._scene
+        if world.noise is None:
+            world.noise = elite.floor_of(scene, self._rng)
+        members = _able(world, scene.learned, scene.scored)
+        found = elite.examine(members, scene, self._rng, world.noise)
+        self.exhibit = pages(found, scene)
+        walked = found.figures["walk_rank_ic"] - world.metrics["cost_rank_ic"]
+        return {**world.metrics, **found.figures, "net_rank_ic": walked}
+
+
+def _able(world: World, *parts: slice) -> list[Array]:
+    """Returns the members that can be scored and do not overlap, as `score_pool` takes them."""
+    days = world.shape[0]
+    labels, universe = world.labels.rows(0, days), world.panel.universe[:days]
+    able: list[Array] = []
+    standard: list[NDArray[np.float32]] = []
+    for factor in _handed_in(world):
+        if _reject_member(factor, standard, labels, universe, parts) is None:
+            able.append(factor)
+            standard.append(standardise(factor, universe))
+    if not able:
+        raise Invalid("no factor of the pool can be scored")
+    return able
+
+
 def _answer(request: Any) -> Any:
     if not isinstance(request, dict) or list(request) != ["answer"]:
         raise Invalid("the program spoke to the judge itself; only `run` may")
@@ -287,13 +378,13 @@ def score_factor(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, fl
         Invalid: the program left without handing in an answer, or its factor cannot be scored.
     """
     world = examiner.world(case)
-    if isinstance(oracle, SecondSitting):
+    if isinstance(oracle, SecondSitting | EliteSitting):
         return oracle.result()
     (factor,) = _handed_in(world)
-    days = world.shape[0]
-    labels = world.labels.rows(0, days)
-    found = measure(factor, labels, train=world.split.train, valid=examiner.scored(case))
-    world.metrics = {**found, **_exposures(world, factor, examiner.scored(case))}
+    learned, scored = examiner.learned(case), examiner.scored(case)
+    labels = world.labels.rows(0, world.shape[0])
+    found = measure(factor, labels, train=learned, valid=scored)
+    world.metrics = {**found, **_exposures(world, factor, scored), **_trace(factor, labels, learned, scored)}
     return world.metrics
 
 
@@ -309,14 +400,14 @@ def score_pool(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, floa
         Invalid: no member can be scored.
     """
     world = examiner.world(case)
-    if isinstance(oracle, SecondSitting):
+    if isinstance(oracle, SecondSitting | EliteSitting):
         return oracle.result()
-    split, scored, days = world.split, examiner.scored(case), world.shape[0]
+    learned, scored, days = examiner.learned(case), examiner.scored(case), world.shape[0]
     labels, universe = world.labels.rows(0, days), world.panel.universe[:days]
     members: list[NDArray[np.float32]] = []
     reasons = []
     for place, factor in enumerate(_handed_in(world)):
-        reason = _reject_member(factor, members, labels, universe, split.train, scored)
+        reason = _reject_member(factor, members, labels, universe, (learned, scored))
         if reason is None:
             members.append(standardise(factor, universe))
         else:
@@ -324,21 +415,22 @@ def score_pool(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, floa
     if not members:
         raise Invalid(f"no factor of the pool can be scored: {reasons[0]}")
     stack = np.stack(members)
-    weights = ridge_weights(stack, labels, universe, split.train)
+    weights = ridge_weights(stack, labels, universe, learned)
     signal = combined_signal(stack, weights)
-    found = measure(signal, labels, train=split.train, valid=scored)
-    whole = pool_rank_ic(stack, labels, universe, train=split.train, valid=scored)
+    found = measure(signal, labels, train=learned, valid=scored)
+    whole = pool_rank_ic(stack, labels, universe, train=learned, valid=scored)
     gains = [
         np.nanmean(whole)
         - np.nanmean(
-            pool_rank_ic(np.delete(stack, place, axis=0), labels, universe, train=split.train, valid=scored)
+            pool_rank_ic(np.delete(stack, place, axis=0), labels, universe, train=learned, valid=scored)
         )
         for place in range(len(stack))
     ]
-    mutual = np.abs(mutual_correlations(stack, universe, split.train) - np.eye(len(stack)))
+    mutual = np.abs(mutual_correlations(stack, universe, learned) - np.eye(len(stack)))
     world.metrics = {
         **found,
         **_exposures(world, signal, scored),
+        **_trace(signal, labels, learned, scored),
         "members": float(len(stack)),
         "left_out": float(len(reasons)),
         "least_gain": float(min(gains)),
@@ -352,17 +444,16 @@ def _reject_member(
     members: Sequence[NDArray[np.float32]],
     labels: Labels,
     universe: Bools,
-    train: slice,
-    scored: slice,
+    parts: Sequence[slice],
 ) -> str | None:
-    for part in (train, scored):
+    for part in parts:
         try:
             check_answers(factor[part], labels.rows(part.start, part.stop))
         except Invalid as error:
             return str(error)
     if members:
         stack = np.stack([*members, standardise(factor, universe)])
-        overlap = float(np.abs(mutual_correlations(stack, universe, train)[-1, :-1]).max())
+        overlap = float(np.abs(mutual_correlations(stack, universe, parts[0])[-1, :-1]).max())
         if overlap > MAX_OVERLAP:
             return (
                 f"its rank correlation with an earlier one is {overlap:.2f}, at most {MAX_OVERLAP} is allowed"
@@ -382,3 +473,18 @@ def _exposures(world: World, factor: Array, days: slice) -> dict[str, float]:
         f"{name}_exposure": exposure(factor[days], other[days], mask)
         for name, other in world.exposures.items()
     }
+
+
+def _trace(factor: Array, labels: Labels, learned: slice, scored: slice) -> dict[str, float]:
+    """Returns the hidden trace (elite.trace) of a factor on the scored days, its sign that of the learned ones."""
+    daily = {
+        part.start: rank_ic(factor[part], labels.values[part], labels.mask[part], labels.min_names[part])
+        for part in (learned, scored)
+    }
+    sign = 1.0 if np.nanmean(daily[learned.start]) >= 0 else -1.0
+    return elite.trace(sign * daily[scored.start], labels.horizon.days)
+
+
+def merged(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Returns one dict of the metrics of several sittings, the later ones in place of the earlier ones."""
+    return {name: value for sitting in metrics for name, value in sitting.items()}

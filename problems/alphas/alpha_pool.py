@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.alphas.exam import Examiner, score_pool
+from evaluators.alphas.exam import Examiner, merged, score_pool
 from evaluators.contract import Case, Limits, Measure, Objective, Oracle
 
 PANEL = None  # a folder written by `discovery panel import`; a synthetic market where None
@@ -87,7 +87,7 @@ def cases(rng: np.random.Generator, stage: int) -> list[Case]:
 
 
 def held_out(rng: np.random.Generator) -> list[Case]:
-    """Returns a sitting in another market."""
+    """Returns the sitting of elites, and one in another market."""
     return EXAMINER.held_out(rng)
 
 
@@ -109,5 +109,5 @@ def score(case: Case, output: Any, oracle: Oracle) -> dict[str, float]:
 
 
 def aggregate(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Returns those of the last sitting, which hold the first's."""
-    return metrics[-1]
+    """Returns those of all sittings."""
+    return merged(metrics)
