@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from benchmarks.landscapes import CONSTANTS, LANDSCAPES, Landscape, Vector
+from discovery.statistics import signed_rank
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.emitter import CmaEmitter
 
@@ -191,29 +192,6 @@ def _tell(session: _Session, fitness: float) -> bool:
     session.emitter.tell(session.fitnesses)
     session.points, session.fitnesses = session.emitter.ask(), []
     return session.emitter.generation >= TUNE_GENERATIONS or session.emitter.has_converged
-
-
-def signed_rank(differences: Vector) -> tuple[float, float]:
-    """Returns who is ahead and how surely, by Wilcoxon's signed-rank test; zeros are dropped, ties share ranks.
-
-    The first number is the signed rank sum as a share of the largest possible, in [-1, 1], > 0 when positive
-    differences outweigh; the second the exact two-sided p value: rank sums of all 2^n signs, by convolution.
-    """
-    values = differences[differences != 0]
-    if values.size == 0:
-        return 0.0, 1.0
-    sizes = np.abs(values)
-    ordered = np.sort(sizes)
-    ranks = (
-        np.searchsorted(ordered, sizes, "left") + np.searchsorted(ordered, sizes, "right") + 1
-    )  # doubled: whole
-    counts = np.ones(1)
-    for rank in ranks.tolist():
-        counts = np.concatenate([counts, np.zeros(rank)]) + np.concatenate([np.zeros(rank), counts])
-    share = counts / counts.sum()
-    positive = int(ranks[values > 0].sum())
-    p = min(1.0, 2 * min(share[: positive + 1].sum(), share[positive:].sum()))
-    return float(2 * positive / ranks.sum() - 1), float(p)
 
 
 def verdict(ours: Vector, theirs: Vector) -> str:

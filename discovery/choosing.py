@@ -23,6 +23,7 @@ from discovery.context import (
     summary_context,
 )
 from discovery.operators.base import Individual, Operator, ProposeJob
+from discovery.parents import Rule, draw_parents
 from discovery.planning import PLAN, Awaited, Candidate
 from discovery.state import RunState
 
@@ -38,6 +39,7 @@ class Plan:
         weights: operator name -> weight.
         budget: what may be spent.
         target: overrides the problem's target, in the declared direction.
+        parents: the rule by which they are drawn.
         context: what questions to models tell of the search.
     """
 
@@ -47,6 +49,7 @@ class Plan:
     weights: Mapping[str, float]
     budget: Budget
     target: float | None = None
+    parents: Rule = "boltzmann"
     context: ContextConfig = field(default_factory=ContextConfig)
 
     @property
@@ -181,8 +184,7 @@ class Chooser:
                 return None
             parents = (failed,)
         else:
-            elites = state.archipelago.select(island, rng, operator.parents_needed)
-            parents = tuple(state.individual(elite.program_id) for elite in elites)
+            parents = draw_parents(self.plan.parents, state, island, rng, operator.parents_needed)
         context = (
             compose_context(state, island, parents, rng, config=self.plan.context, memory=self._memory)
             if operator.needs_model

@@ -12,9 +12,10 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from discovery.budget import Budget
+from discovery.context import ContextConfig
 from discovery.errors import ConfigError
 from discovery.models import ModelConfig, parse_models
 from discovery.operators.registry import OPERATORS
@@ -38,7 +39,7 @@ BUDGET_KEYS: Mapping[str, str] = {
     "tokens": "tokens",
 }
 """What a person calls the parts of a budget, and its fields."""
-_PLAIN_KEYS = ("seed", "workers", "model_slots", "target", "tier", "unsafe")
+_PLAIN_KEYS = ("seed", "workers", "model_slots", "target", "parents", "tier", "unsafe")
 
 T = TypeVar("T")
 
@@ -56,7 +57,8 @@ class RunConfig:
         target: score that ends the run; None takes the problem's.
         tier: the sandbox tier to use, 1 or 2; None takes the best there is.
         unsafe: run with whatever protection there is (never for code you do not trust).
-        islands, models, tuning: settings of the parts.
+        parents: how they are drawn: see discovery/parents.py; all but "boltzmann" are for comparisons.
+        islands, models, tuning, context: settings of the parts.
     """
 
     problem: str
@@ -68,9 +70,11 @@ class RunConfig:
     target: float | None = None
     tier: int | None = None
     unsafe: bool = False
+    parents: Literal["boltzmann", "best", "uniform", "seed"] = "boltzmann"
     islands: IslandsConfig = field(default_factory=IslandsConfig)
     models: ModelConfig = field(default_factory=ModelConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    context: ContextConfig = field(default_factory=ContextConfig)
 
     def __post_init__(self) -> None:
         if not 1 <= self.workers <= 1024:

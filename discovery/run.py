@@ -403,6 +403,8 @@ def _plan_of(config: RunConfig) -> Plan:
         weights=config.weights,
         budget=config.budget,
         target=config.target,
+        parents=config.parents,
+        context=config.context,
     )
 
 

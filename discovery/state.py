@@ -46,6 +46,7 @@ class RunState:
         ledger: what was spent.
         best: the best program so far, None before the first that has a score.
         best_index: its record's index.
+        first: the seed program, once it is evaluated.
         first_fitness: fitness of the first program that had a score: the seed.
         counts: evaluations by status.
         yields: operator -> [evaluated, ok, new or improved cells].
@@ -75,6 +76,7 @@ class RunState:
         self.ledger = Ledger()
         self.best: Individual | None = None
         self.best_index = -1
+        self.first: Individual | None = None
         self.first_fitness: float | None = None
         self.counts: dict[str, int] = {}
         self.yields: dict[str, list[int]] = {}
@@ -160,6 +162,8 @@ class RunState:
         if record.parents:
             self.archipelago.record_parents(record.island, record.parents)
         individual = Individual(record.program, evaluation, record.program_id, record.texts)
+        if record.operator == SEED_OPERATOR:
+            self.first = individual
         if record.calls:
             self.plans.fold(record, individual, fitness)
         changes: tuple[Change, ...] = ()

@@ -27,8 +27,8 @@ from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 
 EXIT_STOPPED = 3
 KEYS = (
-    "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "islands", "workers", "model", "models",
-    "model_slots", "api_base", "operators", "out", "tier", "unsafe", "tuning", "json",
+    "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "parents", "islands", "workers", "model", "models",
+    "model_slots", "api_base", "operators", "out", "tier", "unsafe", "tuning", "context", "json",
 )  # fmt: skip
 
 _BUDGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -87,7 +87,7 @@ def run(**options: Any) -> None:
     out, as_json = settings.pop("out", None), bool(settings.pop("as_json", settings.pop("json", False)))
     config = make_config(settings, where)
     problem = load_problem(config.problem)
-    _check(config, broker)
+    check_ready(config, broker)
     folder = run_folder(Path(out)) if out else _next_folder(problem.name)
     create_run(folder, config, problem)
     _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
@@ -115,11 +115,16 @@ def resume(path: Path, as_json: bool, broker: str | None, **options: Any) -> Non
     if limits and not folder.is_locked():  # journalled, so that later resumes keep to them
         send(folder, new_request("budget", budget=limits))
     problem = load_source(ProblemSource.from_json(settings["problem"]))
-    _check(config, broker)
+    check_ready(config, broker)
     _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
 
 
-def _check(config: RunConfig, broker: str | None) -> None:
+def check_ready(config: RunConfig, broker: str | None = None) -> None:
+    """Checks that a run can begin: its operators, its models, its broker.
+
+    Raises:
+        DiscoveryError: it cannot; the message names the remedy.
+    """
     check_operators(config)
     if broker:
         from discovery.celery_executor import check_broker
@@ -135,7 +140,7 @@ def _work(
     stop = StopRequest()
     stream = sys.stderr if as_json else sys.stdout
     click.echo(f"run {folder.path}  (seed {config.seed}, {config.workers} workers)", file=stream)
-    with folder.lock(), _signals(stop), Progress(stream, _budget_text(config)) as progress:
+    with folder.lock(), signals_asking(stop), Progress(stream, _budget_text(config)) as progress:
         maker = _executor_maker(folder, broker) if broker else None
         return Session(folder, config, problem, observer=progress, stop=stop, make_executor=maker).run()
 
@@ -172,7 +177,7 @@ def _exit_code(outcome: Outcome) -> int:
 
 
 @contextmanager
-def _signals(stop: StopRequest) -> Iterator[None]:
+def signals_asking(stop: StopRequest) -> Iterator[None]:
     """Turns the first SIGINT or SIGTERM into a request to end, and a second one into an end at once."""
 
     def ask(number: int, _: FrameType | None) -> None:
