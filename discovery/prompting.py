@@ -2,20 +2,16 @@
 
 A prompt is a system message (problem and rules: the same for every call of a run, so that endpoints can
 cache it) and a user message: what was tried, the current program, what to return. The words stand in
-prompts/*.txt; the one chance in them is the sentence that says where to look, drawn by the rng ("stochastic
-formatting", AlphaEvolve, arXiv 2506.13131, section 2.2).
-
-Programs, their output and earlier ideas are foreign text: they are shown in fences longer than any run of
-backticks in them, or as quotations of one line, without control characters.
+prompts/*.txt; the one chance in them is the sentence that says where to look ("stochastic formatting",
+AlphaEvolve, arXiv 2506.13131, section 2.2). It has a name, its variant, by which credit is given.
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from string import Template
 from typing import Literal
@@ -25,10 +21,12 @@ import numpy as np
 from discovery.edits import editable_lines
 from discovery.operators import c_syntax
 from discovery.operators.base import Context, Individual, OperatorError
+from discovery.past import Past, advice_text, past_text
+from discovery.shown import change_text, failure_text, fence, show_program, standing_text
 from discovery.texts import one_line, printable
 from discovery.tokens import estimate_tokens
 from evaluators import c_text, trees
-from evaluators.blocks import editable_text, has_blocks, spans
+from evaluators.blocks import has_blocks, spans
 from evaluators.contract import Program
 
 Message = dict[str, str]
@@ -37,18 +35,13 @@ Kind = Literal["diff", "rewrite", "crossover", "repair"]
 LEAN_TOKENS = 960
 """Up to here, or to `HISTORY_SHARE` more than it needs without them, a prompt takes in earlier attempts."""
 HISTORY_SHARE = 0.3
-FROZEN_CONTEXT_LINES = 15
-MAX_FEEDBACK_CHARS = 800
-MAX_IDEA_CHARS = 160
-MAX_REASON_CHARS = 200
-MAX_METRICS = 8
 MAX_HINTS = 8
 MAX_HINT_CHARS = 2000
+MAX_INSTRUCTION_CHARS = 400
 MAX_SIGNATURES = 6
 MAX_SIGNATURE_CHARS = 80
 MAX_C_SIGNATURE_CHARS = 240
 _MESSAGE_TOKENS = 4
-_HISTORY_HEAD_TOKENS = 24
 _SUBJECTS = {
     "diff": "the current program",
     "rewrite": "the current program",
@@ -58,65 +51,101 @@ _SUBJECTS = {
 
 
 def compose(
-    kind: Kind, parents: Sequence[Individual], context: Context, rng: np.random.Generator
+    kind: Kind,
+    parents: Sequence[Individual],
+    context: Context,
+    rng: np.random.Generator,
+    variant: str = "",
 ) -> tuple[Message, ...]:
     """Returns the messages that ask for a child of `parents` (two for a crossover, else the first counts).
 
     What does not fit `context.token_budget` is left out: earlier attempts first, the worst of them first,
     then frozen text far from what may change.
 
+    Args:
+        kind: the operator.
+        parents: what is changed.
+        context: what is told.
+        rng: draws the variant where none is named.
+        variant: one of `variants(kind)`; where the context has an instruction, that stands in its place.
+
     Raises:
         OperatorError: the program alone does not fit.
     """
-    system = _message("system", _system(context))
-    focus = _drawn(kind, rng)
+    focus = _focus(kind, context, rng, variant)
+    known = {parent.program_id for parent in (parents if kind == "crossover" else parents[:1])}
+    past = Past(parents[0], _SUBJECTS[kind], frozenset(known))
+    return question(
+        kind,
+        context,
+        lambda is_cut: _slots(kind, parents, context, is_cut=is_cut) | {"focus": focus},
+        lambda room: past_text(past, context, room),
+    )
+
+
+def question(
+    name: str,
+    context: Context,
+    slots: Callable[[bool], Mapping[str, str]],
+    history: Callable[[int], str],
+) -> tuple[Message, ...]:
+    """Returns system and user message of the template `name`, in which `$history` fills what room there is.
+
+    Args:
+        name: of the file in prompts/.
+        context: what the system message needs, and the budget.
+        slots: returns what else the template needs, cut short if its argument is true.
+        history: returns what was tried, in so many tokens.
+
+    Raises:
+        OperatorError: it does not fit the budget without any history.
+    """
+    system = message("system", _system(context))
+    lessons = advice_text(context)
     spare = 0
     for is_cut in (False, True):
-        slots = _slots(kind, parents, context, is_cut=is_cut) | {"focus": focus}
-        bare = _message("user", _fill(kind, slots | {"history": ""}))
+        filled = slots(is_cut)
+        bare = message("user", fill(name, {**filled, "history": lessons}))
         spare = context.token_budget - count_message_tokens((system, bare))
         if spare >= 0:
             tokens = context.token_budget - spare
-            room = min(spare, max(LEAN_TOKENS - tokens, int(HISTORY_SHARE * tokens)))
-            history = _history(kind, parents, context, room)
-            return system, _message("user", _fill(kind, slots | {"history": history}))
+            lean = max(LEAN_TOKENS - tokens, int(HISTORY_SHARE * tokens))
+            room = spare if context.is_full else min(spare, lean)
+            told = "\n\n".join(filter(None, (history(room), lessons)))
+            return system, message("user", fill(name, {**filled, "history": told}))
+        lessons = ""
     raise OperatorError(
         f"the prompt needs about {context.token_budget - spare:,} tokens, over the token budget of "
         f"{context.token_budget:,}; raise the budget, or mark less of the program as evolvable"
     )
 
 
-def correction(messages: Sequence[Message], reply: str, problem: str) -> tuple[Message, ...]:
+def variants(kind: str) -> tuple[str, ...]:
+    """Returns the names of the prompt variants of an operator; ("",) where it has one only."""
+    return tuple(_sentences(kind)) if kind in ("diff", "rewrite") else ("",)
+
+
+def correction(messages: Sequence[Mapping[str, str]], reply: str, problem: str) -> tuple[Message, ...]:
     """Returns the messages that show a model its reply and what is wrong with it, and ask for another."""
-    answer = _message("assistant", printable(reply))
-    return (*messages, answer, _message("user", _fill("correct", {"problem": fence(problem)})))
+    answer = message("assistant", printable(reply))
+    asked = message("user", fill("correct", {"problem": fence(problem)}))
+    return (*(dict(one) for one in messages), answer, asked)
 
 
-def count_message_tokens(messages: Iterable[Message]) -> int:
+def count_message_tokens(messages: Iterable[Mapping[str, str]]) -> int:
     """Returns about how many tokens some messages have (see `estimate_tokens`)."""
     return sum(estimate_tokens(message["content"]) + _MESSAGE_TOKENS for message in messages)
 
 
-def fence(text: str, info: str = "") -> str:
-    """Returns foreign text in a fence that it cannot close, without control characters (tabs stay)."""
-    clean = "\t".join(printable(part) for part in text.replace("\r\n", "\n").split("\t")).strip("\n")
-    longest = max((len(run) for run in re.findall(r"`+", clean)), default=0)
-    mark = "`" * max(3, longest + 1)
-    return f"{mark}{info}\n{clean}\n{mark}"
-
-
-def quoted(text: str, limit: int = MAX_IDEA_CHARS) -> str:
-    """Returns foreign text as one quoted line that holds no quotation mark or backtick of its own."""
-    return '"' + one_line(text, limit).replace('"', "'").replace("`", "'") + '"'
-
-
-def score_text(value: float) -> str:
-    """Returns a score in as few digits as tell programs apart."""
-    return f"{value:.8g}"
-
-
-def _message(role: str, content: str) -> Message:
+def message(role: str, content: str) -> Message:
+    """Returns one message of a chat."""
     return {"role": role, "content": content}
+
+
+def fill(name: str, slots: Mapping[str, str]) -> str:
+    """Returns the text of a file in prompts/ with its slots filled."""
+    text = _template(name).substitute(slots).strip()
+    return re.sub(r"\n{3,}", "\n\n", text) + "\n" if name == "system" else text
 
 
 @functools.cache
@@ -124,23 +153,29 @@ def _template(name: str) -> Template:
     return Template(resources.files("discovery").joinpath("prompts", f"{name}.txt").read_text("utf-8"))
 
 
-def _fill(name: str, slots: Mapping[str, str]) -> str:
-    text = _template(name).substitute(slots)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n" if name == "system" else text.strip()
+@functools.cache
+def _sentences(kind: str) -> Mapping[str, str]:
+    """Returns the sentences on where to look, by the names of their variants."""
+    lines = _template(f"focus_{kind}").template.splitlines()
+    return dict(line.split(": ", 1) for line in lines)
 
 
-def _drawn(kind: Kind, rng: np.random.Generator) -> str:
+def _focus(kind: Kind, context: Context, rng: np.random.Generator, variant: str) -> str:
     if kind in ("crossover", "repair"):
         return ""
-    sentences = _template(f"focus_{kind}").template.splitlines()
-    return sentences[int(rng.integers(len(sentences)))]
+    if context.instruction:
+        return one_line(context.instruction, MAX_INSTRUCTION_CHARS)
+    sentences = _sentences(kind)
+    if variant in sentences:
+        return sentences[variant]
+    return list(sentences.values())[int(rng.integers(len(sentences)))]
 
 
 def _system(context: Context) -> str:
     parts = (printable(context.goal).strip(), printable(context.notes).strip(), _hints(context))
     goal = "\n\n".join(filter(None, parts))
     is_marked = has_blocks(context.seed)
-    text = _fill(
+    text = fill(
         "system",
         {
             "language": _language(context.seed),
@@ -238,27 +273,28 @@ def _frozen_text(program: Program) -> str:
 
 def _slots(kind: Kind, parents: Sequence[Individual], context: Context, *, is_cut: bool) -> dict[str, str]:
     first = parents[0]
-    slots = {"program": show_program(first.program, is_cut=is_cut), "reply": _reply_rule(kind, first.program)}
+    slots = {"program": show_program(first.program, is_cut=is_cut), "reply": reply_rule(kind, first.program)}
     if kind == "repair":
-        slots["failure"] = _failure(first)
+        slots["failure"] = failure_text(first)
     else:
-        slots["standing"] = _standing(first, context)
+        slots["standing"] = standing_text(first, context)
     if kind == "crossover":
         other = parents[1]
-        change = _change(first.program, other.program)
+        change = change_text(first.program, other.program)
         whole = show_program(other.program, is_cut=True)
         slots["other"] = min(change, whole, key=estimate_tokens)
-        slots["other_standing"] = _standing(other, context, names_best=False)
+        slots["other_standing"] = standing_text(other, context, names_best=False)
         if slots["other"] is change:
             slots["other_standing"] += " It differs from A in this:"
     return slots
 
 
-def _reply_rule(kind: Kind, program: Program) -> str:
+def reply_rule(kind: Kind, program: Program) -> str:
+    """Returns what a reply must look like that changes `program`."""
     has_files = len(program.files) > 1
     if kind in ("diff", "repair"):
         files = " Write the file's name on the line above each block." if has_files else ""
-        return _fill("reply_diff", {"files": files})
+        return fill("reply_diff", {"files": files})
     blocks = sum(len(spans(text)) for text in program.files.values())
     language = _language(program)
     markers = ", marker lines included" if blocks else ""
@@ -268,141 +304,4 @@ def _reply_rule(kind: Kind, program: Program) -> str:
         what = f"all lines that belong between the EVOLVE-BLOCK markers (not these) in one fenced {language} block"
     else:
         what = f"the whole program{markers}, in one fenced {language} block"
-    return _fill("reply_rewrite", {"what": what})
-
-
-def show_program(program: Program, *, is_cut: bool = False) -> str:
-    """Returns the files of a program in fences; `is_cut` leaves out frozen text far from what may change."""
-    ranges = editable_lines(program)
-    parts: list[str] = []
-    for path in sorted(program.files, key=lambda path: (path != program.entry, path)):
-        text = program.files[path]
-        name = f"`{one_line(path, 200)}`\n" if len(program.files) > 1 else ""
-        if is_cut and path not in ranges:
-            parts.append(f"{name.strip()} is frozen and not shown.")
-            continue
-        language = c_text.language(path)
-        parts.append(name + fence(_cut(text, ranges.get(path, ()), language) if is_cut else text, language))
-    return "\n".join(parts)
-
-
-def _cut(text: str, ranges: Sequence[tuple[int, int]], language: str) -> str:
-    mark = "#" if language == "python" else "//"
-    lines = text.split("\n")
-    kept: list[str] = []
-    at = 0
-    for low, high in ranges:
-        start = max(at, low - 1 - FROZEN_CONTEXT_LINES)
-        kept += [f"{mark} ... {start - at} frozen lines ..."] * (start > at) + lines[start:high]
-        at = high
-    end = min(len(lines), at + 1 + FROZEN_CONTEXT_LINES)
-    return "\n".join(
-        kept + lines[at:end] + [f"{mark} ... {len(lines) - end} frozen lines ..."] * (end < len(lines))
-    )
-
-
-def _outcome(individual: Individual) -> str:
-    evaluation = individual.evaluation
-    if evaluation.score is not None:
-        return f"Score {score_text(evaluation.score)}"
-    return f"Failed: {_fault(individual)}"
-
-
-def _fault(individual: Individual) -> str:
-    reason = individual.evaluation.reason
-    return str(individual.evaluation.status) + (f" ({quoted(reason, MAX_REASON_CHARS)})" if reason else "")
-
-
-def _idea(individual: Individual) -> str:
-    idea = individual.texts.get("idea", "").strip()
-    return quoted(idea) if idea else ""
-
-
-def _standing(individual: Individual, context: Context, *, names_best: bool = True) -> str:
-    """Returns the line above a program: its score, the best one, its other metrics, the idea it came from."""
-    text = _outcome(individual)
-    score, best = individual.evaluation.score, context.best_score
-    if names_best and best is not None and score is not None:
-        text += " (the best so far)" if score == best else f" (best so far: {score_text(best)})"
-    metrics = [
-        f"{one_line(name, 40)} {value:.5g}"
-        for name, value in individual.evaluation.metrics.items()
-        if name != context.objective
-    ]
-    if metrics:
-        text += "; " + ", ".join(metrics[:MAX_METRICS])
-    idea = _idea(individual)
-    return f"{text}. Its last idea: {idea}." if idea else f"{text}."
-
-
-def _failure(individual: Individual) -> str:
-    """Returns how a program failed, with the end of its output; the reason if that lacks it."""
-    evaluation = individual.evaluation
-    feedback = evaluation.feedback.strip()
-    tail = feedback if len(feedback) <= MAX_FEEDBACK_CHARS else "..." + feedback[-MAX_FEEDBACK_CHARS:]
-    is_told = evaluation.reason and evaluation.reason in tail
-    text = f"Failed: {evaluation.status}." if is_told else f"{_outcome(individual)}."
-    if idea := _idea(individual):
-        text += f" Its idea: {idea}."
-    if evaluation.cases_done:
-        text += f" It passed {evaluation.cases_done} of {evaluation.cases_total} cases before that."
-    return f"{text}\nIts output:\n{fence(tail)}\nThe program:" if tail else text
-
-
-def _history(kind: Kind, parents: Sequence[Individual], context: Context, room: int) -> str:
-    """Returns what was tried, within `room` tokens: failures in short, then as many good programs as fit."""
-    known = {parent.program_id for parent in (parents if kind == "crossover" else parents[:1])}
-    room -= _HISTORY_HEAD_TOKENS
-    failures: list[str] = []
-    for line in _failures([failure for failure in context.failures if failure.program_id not in known]):
-        if (tokens := estimate_tokens(line)) <= room:
-            room -= tokens
-            failures.append(line)
-    attempts: list[str] = []
-    for attempt in reversed(context.inspirations):
-        if attempt.program_id not in known:
-            known.add(attempt.program_id)
-            text = _attempt(parents[0].program, attempt, subject=_SUBJECTS[kind])
-            if (tokens := estimate_tokens(text)) <= room:
-                room -= tokens
-                attempts.append(text)
-    parts: list[str] = []
-    if attempts:
-        parts.append("Other programs, worst first:\n" + "\n".join(reversed(attempts)))
-    if failures:
-        parts.append("Changes that failed:\n" + "\n".join(failures))
-    return "# Earlier attempts\n" + "\n\n".join(parts) if parts else ""
-
-
-def _failures(failures: Sequence[Individual]) -> list[str]:
-    """Returns one line per different failure, the latest last."""
-    lines: dict[str, int] = {}
-    for failure in failures:
-        idea = _idea(failure)
-        outcome = _outcome(failure) if failure.evaluation.is_ok else _fault(failure)
-        line = f"- {idea}: {outcome}" if idea else f"- {outcome}"
-        lines[line] = lines.get(line, 0) + 1
-    return [line + (f", {times} times" if times > 1 else "") for line, times in lines.items()]
-
-
-def _attempt(current: Program, attempt: Individual, *, subject: str) -> str:
-    """Returns a program of the search in the shorter of two forms: whole, or as a change of `current`."""
-    idea = _idea(attempt)
-    head = _outcome(attempt) + (f", {idea}" if idea else "")
-    change = _change(current, attempt.program)
-    whole = fence(editable_text(attempt.program), c_text.language(attempt.program.entry))
-    if estimate_tokens(change) < estimate_tokens(whole):
-        return f"{head}, as a change of {subject}:\n{change}"
-    return f"{head}:\n{whole}"
-
-
-def _change(old: Program, new: Program) -> str:
-    """Returns the lines that differ between two programs, as a diff without context."""
-    lines: list[str] = []
-    for path in sorted(set(old.files) | set(new.files)):
-        before, after = old.files.get(path, "").split("\n"), new.files.get(path, "").split("\n")
-        lines += [f"--- {one_line(path, 200)}"] if len(old.files) > 1 and before != after else []
-        for line in list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]:
-            place = re.match(r"@@ -(\d+)", line)
-            lines.append(f"@@ line {place[1]}" if place else line)
-    return fence("\n".join(lines), "diff")
+    return fill("reply_rewrite", {"what": what})

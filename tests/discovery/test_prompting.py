@@ -19,10 +19,8 @@ from discovery.prompting import (
     compose,
     correction,
     count_message_tokens,
-    fence,
-    quoted,
-    show_program,
 )
+from discovery.shown import fence, quoted, show_program
 from discovery.tokens import estimate_tokens
 from evaluators.contract import Evaluation, Program, Status
 

@@ -1,0 +1,190 @@
+"""The past in a prompt: what was tried, what came of it, which way to go; within the tokens there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from discovery.operators.base import Context, Individual, Trace, Trajectory
+from discovery.shown import change_text, fault_text, fence, idea_text, outcome_text, quoted, score_text
+from discovery.tokens import estimate_tokens
+from evaluators import c_text
+from evaluators.blocks import editable_text
+
+WORDS_SHARE = 0.5
+"""At most this share of the room goes to words; the rest is for programs."""
+MAX_SUMMARY_CHARS = 480
+MAX_GUIDANCE_CHARS = 240
+_HEAD_TOKENS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Whose past is told.
+
+    Attributes:
+        parent: the program that is changed; subject: what the prompt calls it.
+        known: ids of programs that the prompt shows anyway.
+    """
+
+    parent: Individual
+    subject: str
+    known: frozenset[str]
+
+
+def past_text(past: Past, context: Context, room: int) -> str:
+    """Returns what was tried and which way to go, within `room` tokens; "" if there is nothing to tell.
+
+    Told first is what takes the fewest tokens for what it is worth: outcomes of changes of the same program,
+    what its line of descent amounts to, a direction; then programs, the best first, shown worst first.
+    """
+    room -= _HEAD_TOKENS
+    words = room if context.is_full else int(WORDS_SHARE * room)
+    told = set(past.known)
+    tried = _kept(_tried(past, context, told), words)
+    words -= _tokens(tried)
+    descent = _kept(filter(None, (descent_text(past, context, told),)), words)
+    words -= _tokens(descent)
+    direction = _kept(filter(None, (_direction(context.trajectories, told),)), words)
+    room -= _tokens(tried) + _tokens(descent) + _tokens(direction)
+    programs: list[str] = []
+    for other in reversed(context.inspirations):
+        if other.program_id not in told:
+            told.add(other.program_id)
+            text = _program(past, other, is_whole=context.is_full)
+            if (tokens := estimate_tokens(text)) <= room:
+                room -= tokens
+                programs.append(text)
+    parts: list[str] = []
+    if programs:
+        parts.append("Other programs, worst first:\n" + "\n".join(reversed(programs)))
+    if tried:
+        parts.append(f"Changes of {past.subject} that were tried:\n" + "\n".join(tried))
+    parts += descent
+    attempts = "# Earlier attempts\n" + "\n\n".join(parts) if parts else ""
+    return "\n\n".join(filter(None, (attempts, *(f"# Direction\n{text}" for text in direction))))
+
+
+def advice_text(context: Context) -> str:
+    """Returns the section on what was learned earlier; "" if nothing was."""
+    if not context.advice:
+        return ""
+    lines = [f"- [{item.item_id}] {quoted(item.text, 400)}" for item in context.advice]
+    return (
+        "# What was learned before\n"
+        + "\n".join(lines)
+        + "\nIf you use one of these, say so in a line `Used: ...` with its letters in brackets."
+    )
+
+
+def descent_text(past: Past, context: Context, told: set[str]) -> str:
+    """Returns what the line of descent amounts to: the last summary on it, and the steps since; "" without any."""
+    steps = [step for step in context.ancestors if step.program_id != past.parent.program_id]
+    last = next((step for step in reversed(context.ancestors) if step.texts.get("summary")), None)
+    parts: list[str] = []
+    if last is not None:
+        whose = "it" if last.program_id == past.parent.program_id else "an ancestor"
+        summary = quoted(last.texts["summary"], MAX_SUMMARY_CHARS)
+        parts.append(f"What was said of {whose}: {summary}.")
+        at = [step.program_id for step in context.ancestors].index(last.program_id)
+        later = {step.program_id for step in context.ancestors[at + 1 :]}
+        steps = [step for step in steps if step.program_id in later]
+    ideas = [_step(step) for step in steps if step.texts.get("idea")]
+    if ideas:
+        parts.append(("Since then: " if parts else "Steps that led to it: ") + ", then ".join(ideas) + ".")
+    told.update(step.program_id for step in steps)
+    if last is not None and last.texts.get("guidance"):
+        parts.append(f"Advice for the next step: {quoted(last.texts['guidance'], MAX_GUIDANCE_CHARS)}.")
+    if not parts:
+        return ""
+    return f"On {past.subject}. " + " ".join(parts)
+
+
+def outcome_line(trace: Trace) -> str:
+    """Returns one line on a step: its idea, its outcome, and what it gained."""
+    idea = idea_text(trace)
+    return f"- {idea}: {trace_outcome(trace)}" if idea else f"- {trace_outcome(trace)}"
+
+
+def trace_outcome(trace: Trace) -> str:
+    """Returns a step's score and what it gained, or how it failed."""
+    if trace.score is None:
+        status, _, reason = trace.fault.partition(": ")
+        return status + (f" ({quoted(reason, 200)})" if reason else "")
+    return f"score {score_text(trace.score)}" + (
+        f", {gain_text(trace.gain)}" if trace.gain is not None else ""
+    )
+
+
+def gain_text(gain: float) -> str:
+    """Returns in words how much better or worse a step was than what it was made from."""
+    if gain == 0:
+        return "no better, no worse"
+    return f"{'better' if gain > 0 else 'worse'} by {abs(gain):.3g}"
+
+
+def _step(step: Trace) -> str:
+    return idea_text(step) + (f" ({gain_text(step.gain)})" if step.gain is not None else "")
+
+
+def _tried(past: Past, context: Context, told: set[str]) -> list[str]:
+    """Returns one line per different change of the parent, the latest last."""
+    lines: dict[str, int] = {}
+    failed = {failure.program_id for failure in context.failures}
+    for trace in context.siblings:
+        if trace.program_id not in told | failed:
+            line = outcome_line(trace)
+            lines[line] = lines.get(line, 0) + 1
+    for failure in context.failures:
+        if failure.program_id not in told:
+            idea = idea_text(failure)
+            outcome = outcome_text(failure) if failure.evaluation.is_ok else fault_text(failure)
+            line = f"- {idea}: {outcome}" if idea else f"- {outcome}"
+            lines[line] = lines.get(line, 0) + 1
+    told.update(trace.program_id for trace in context.siblings)
+    return [line + (f", {times} times" if times > 1 else "") for line, times in lines.items()]
+
+
+def _direction(trajectories: Sequence[Trajectory], told: set[str]) -> str:
+    """Returns a direction, deliberately loose: what has gained and what has lost lately, elsewhere too."""
+    clauses: list[str] = []
+    for trajectory in trajectories:
+        ideas = [
+            idea_text(step)
+            for step in trajectory.steps
+            if step.texts.get("idea") and step.program_id not in told
+        ]
+        if ideas:
+            verb = {"rising": "gained", "falling": "lost"}.get(trajectory.kind, "both gained and lost")
+            clauses.append(f"steps such as {', '.join(ideas)} {verb}")
+        told.update(step.program_id for step in trajectory.steps)
+    if not clauses:
+        return ""
+    text = "; ".join(clauses)
+    return f"Lately {text}. Take the direction from them, not the steps."
+
+
+def _program(past: Past, other: Individual, *, is_whole: bool) -> str:
+    """Returns a program of the search in the shorter of two forms: whole, or as a change of the parent."""
+    idea = idea_text(other)
+    head = outcome_text(other) + (f", {idea}" if idea else "")
+    whole = fence(editable_text(other.program), c_text.language(other.program.entry))
+    if not is_whole:
+        change = change_text(past.parent.program, other.program)
+        if estimate_tokens(change) < estimate_tokens(whole):
+            return f"{head}, as a change of {past.subject}:\n{change}"
+    return f"{head}:\n{whole}"
+
+
+def _kept(lines: Iterable[str], room: int) -> list[str]:
+    """Returns the lines that fit, the last ones first in line."""
+    kept: list[str] = []
+    for line in reversed(list(lines)):
+        if (tokens := estimate_tokens(line)) <= room:
+            room -= tokens
+            kept.append(line)
+    return kept[::-1]
+
+
+def _tokens(lines: Iterable[str]) -> int:
+    return sum(map(estimate_tokens, lines))
