@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from discovery.bandit import BanditConfig
 from discovery.budget import Budget
 from discovery.context import ContextConfig
 from discovery.errors import ConfigError
+from discovery.memory.playbook import MemoryConfig
 from discovery.models import ModelConfig, parse_models
 from discovery.operators.registry import OPERATORS
 from discovery.tuning import TuningConfig
@@ -74,6 +76,8 @@ class RunConfig:
     islands: IslandsConfig = field(default_factory=IslandsConfig)
     models: ModelConfig = field(default_factory=ModelConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    bandit: BanditConfig = field(default_factory=BanditConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
 
     def __post_init__(self) -> None:

@@ -29,6 +29,7 @@ from discovery.lineage import Lineage
 from discovery.models import LiteLLMModel
 from discovery.operators.base import Model
 from discovery.operators.registry import OPERATORS
+from discovery.parts import Parts, make_parts
 from discovery.records import Record, RunInfo
 from discovery.requests import Request, completed, done, waiting
 from discovery.state import RunState, Statement
@@ -149,8 +150,11 @@ class Session:
         self._observer = observer
         self._stop = stop
         self._make_executor = make_executor or embedded_executor
-        self.state = _new_state(problem, config)
-        self.coordinator = Coordinator(_plan_of(config), self.state, OPERATORS)
+        self._parts = make_parts(config, problem, folder.path.name)
+        self.state = _new_state(problem, config, self._parts)
+        self.coordinator = Coordinator(
+            _plan_of(config), self.state, OPERATORS, self._parts.policy, self._parts.memory
+        )
         self._elapsed_before = 0.0
         self._session_start = time.monotonic()
 
@@ -230,6 +234,7 @@ class Session:
                 elif entry["type"] == "closed" and paused_at_s is None:
                     last_s = max(last_s, entry["at_s"])
                 self.coordinator.replay(entry)
+                self._parts.take_in(entry)
         return elapsed_s + last_s - opened_s
 
     def _catch_up(self, lineage: Lineage) -> None:
@@ -305,19 +310,27 @@ class Session:
 
 
 def replayed_state(folder: RunFolder) -> RunState:
-    """Returns what a run knows, from its journal alone; nothing is written and no program runs.
+    """Returns what a run knows: see `replayed`."""
+    return replayed(folder)[0]
+
+
+def replayed(folder: RunFolder) -> tuple[RunState, Parts]:
+    """Returns what a run knows and what it learned, from its journal alone; nothing is written and no program runs.
 
     Raises:
         RunFolderError: this is no run folder. JournalError: its journal cannot be read.
     """
     settings = folder.read_settings()
     config = RunConfig.from_json(settings["config"])
-    state = _new_state(load_source(ProblemSource.from_json(settings["problem"])), config)
-    coordinator = Coordinator(_plan_of(config), state, OPERATORS)
+    problem = load_source(ProblemSource.from_json(settings["problem"]))
+    parts = make_parts(config, problem, folder.path.name)
+    state = _new_state(problem, config, parts)
+    coordinator = Coordinator(_plan_of(config), state, OPERATORS, parts.policy, parts.memory)
     with _no_cycle_collection():
         for entry in read_entries(folder.journal):
             coordinator.replay(entry)
-    return state
+            parts.take_in(entry)
+    return state, parts
 
 
 def check_injection(folder: RunFolder, program: Program) -> None:
@@ -386,12 +399,13 @@ def _no_cycle_collection() -> Iterator[None]:
         gc.freeze()
 
 
-def _new_state(problem: Problem, config: RunConfig) -> RunState:
+def _new_state(problem: Problem, config: RunConfig, parts: Parts) -> RunState:
     axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
     return RunState(
         statement_of(problem),
         lambda: Archipelago(config.islands, axes),
         Tuner(config.tuning, seed=config.seed),
+        parts.learners,
     )
 
 

@@ -1,0 +1,61 @@
+"""The parts of a run that learn: which there are, and how they hang together. All are off in a run that does not ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from discovery.bandit import Bandit
+from discovery.choosing import Policy
+from discovery.config import RunConfig
+from discovery.gains import GainMeter
+from discovery.learning import Learner
+from discovery.memory.items import Item, Provenance
+from discovery.memory.playbook import Playbook
+from discovery.operators.registry import OPERATORS
+from evaluators.problem import Problem
+
+IMPORTED = "remembered"
+"""The type of a journal entry that holds items of another run's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What learns in a run.
+
+    Attributes:
+        policy: chooses operators, models and variants; None for fixed weights.
+        memory: what was learned earlier; None where nothing is remembered.
+        learners: what is to be told of every lesson, in order.
+    """
+
+    policy: Policy | None = None
+    memory: Playbook | None = None
+    learners: tuple[Learner, ...] = ()
+
+    def take_in(self, entry: Mapping[str, Any]) -> None:
+        """Folds a journal entry of imported items in; any other is passed over."""
+        if self.memory is not None and entry["type"] == IMPORTED:
+            self.memory.take_in(Item.from_json(item) for item in entry["items"])
+
+
+def make_parts(config: RunConfig, problem: Problem, run: str) -> Parts:
+    """Returns the parts of a run of this name; they know nothing yet."""
+    meter = GainMeter()
+    bandit = memory = None
+    if config.bandit.enabled:
+        active = [name for name, weight in config.weights.items() if weight > 0]
+        bandit = Bandit(
+            config.bandit,
+            weights=config.weights,
+            models=config.models.models,
+            needs_model={name: OPERATORS[name].needs_model for name in active},
+            meter=meter,
+        )
+    if config.memory.enabled and config.models.models:
+        origin = Provenance(problem.name, problem.version, version("code-discovery"), run)
+        memory = Playbook(config.memory, origin, meter)
+    learners = tuple(part for part in (bandit, memory) if part is not None)
+    return Parts(bandit, memory, (meter, *learners) if learners else ())
