@@ -5,6 +5,7 @@ DiscoveryError              something the user can mend; the message names the r
 ├── RunFolderError          a run folder is missing, unreadable, in use, or of another kind
 ├── JournalError            the journal cannot be written or read
 ├── LineageError            the git repository of a run cannot be written or read
+├── CertificateError        a certificate cannot be read, was altered, or its claim does not hold
 ├── MemoryFileError         a file of what was learned cannot be written or read
 └── RunError                a run cannot start or go on
 """
@@ -34,6 +35,10 @@ class LineageError(DiscoveryError):
 
 class MemoryFileError(DiscoveryError):
     """A file of what was learned cannot be written or read, or holds something else."""
+
+
+class CertificateError(DiscoveryError):
+    """A certificate cannot be read, was altered, or its claim does not hold."""
 
 
 class RunError(DiscoveryError):

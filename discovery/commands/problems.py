@@ -6,17 +6,21 @@ import json
 import secrets
 import sys
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from discovery import claims
+from discovery.admission import shown as visible
 from discovery.config import RunConfig
 from discovery.errors import ConfigError, RunFolderError
 from discovery.journal import read_entries
 from discovery.records import Record
 from discovery.run import run_folder, secret_of
 from discovery.texts import SELF_SCORED
+from discovery.unsealing import account
 from evaluators.contract import Evaluation, Program
 from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 from evaluators.worker import JudgeProcess
@@ -95,12 +99,40 @@ def new(name: str, folder: Path) -> None:
 
 
 @click.command()
-@click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path), required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="The certificate.  [default: RUN/certificate.json]")
+@click.option("--certificate", type=click.Path(path_type=Path), help="Check this file; no run is needed.")
+@click.option("--problem", help="What the certificate is about, if it is not shipped.")
+@click.option("--seed", type=int, help="The seed of the run, to check a program on the very same cases.")
 @_tier
 @_unsafe
 @_json
-def verify(path: Path, tier: int | None, unsafe: bool, as_json: bool) -> None:
-    """Judge the best program of RUN again in a fresh sandbox, on the same cases, and compare with what was recorded."""
+def verify(
+    path: Path | None,
+    out: Path | None,
+    certificate: Path | None,
+    problem: str | None,
+    seed: int | None,
+    tier: int | None,
+    unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Judge the best program of RUN again and write a certificate of it; or check a --certificate.
+
+    The program is judged in a fresh sandbox, on the same cases, and compared with what was recorded. A certificate of
+    an object (a packing, a set) is checked without running any program.
+    """
+    if (path is None) == (certificate is None):
+        raise click.UsageError("name a RUN, or a file with --certificate")
+    if path is not None:
+        _verify_run(path, out, tier=tier, unsafe=unsafe, as_json=as_json)
+        return
+    assert certificate is not None
+    finding = claims.check(certificate, spec=problem, seed=seed, tier=tier, unsafe=unsafe)
+    click.echo(json.dumps(asdict(finding)) if as_json else finding.text())
+
+
+def _verify_run(path: Path, out: Path | None, *, tier: int | None, unsafe: bool, as_json: bool) -> None:
     folder = run_folder(path)
     settings = folder.read_settings()
     config = RunConfig.from_json(settings["config"] | {"tier": tier, "unsafe": unsafe})
@@ -122,6 +154,14 @@ def verify(path: Path, tier: int | None, unsafe: bool, as_json: bool) -> None:
         "certificate": again.certificate,
         "layers": list(again.layers),
     }
+    if is_same:
+        made = claims.certify(folder, problem, config, record)
+        target = out or folder.path / "certificate.json"
+        claims.write(target, made)
+        verdict |= {"written": str(target), "exact": made["score"]["exact"], "standing": made["verdict"]}
+    found = account(folder.journal, record.program_id, recorded.metrics)
+    if found is not None:
+        verdict |= found.to_json()
     if as_json:
         click.echo(json.dumps(verdict))
     else:
@@ -129,6 +169,10 @@ def verify(path: Path, tier: int | None, unsafe: bool, as_json: bool) -> None:
             f"{verdict['verdict']}: program {record.program_id} scores {again.score!r}, recorded {recorded.score!r}"
             + (f" ({again.status}: {again.reason})" if not again.is_ok else "")
         )
+        for line in found.lines if found else ():
+            click.echo(line)
+        if is_same:
+            click.echo(f"{verdict['standing']} (best known: {claims.known_text(problem)}); {verdict['written']} written")
     if not is_same:
         sys.exit(EXIT_FAILED)
 
@@ -199,9 +243,9 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         click.echo(f"score {evaluation.score!r}")
         if evaluation.self_scored:
             click.echo(f"  {SELF_SCORED}")
-    for name, value in evaluation.metrics.items():
+    for name, value in visible(evaluation.metrics).items():
         click.echo(f"  {name} {value:.10g}")
-    for name, value in (evaluation.held_out or {}).items():
+    for name, value in visible(evaluation.held_out or {}).items():
         click.echo(f"  held out {name} {value:.10g}")
     click.echo(
         f"{evaluation.cpu_s:.3f} s CPU, {evaluation.wall_s:.3f} s in all; {', '.join(evaluation.layers)}"
