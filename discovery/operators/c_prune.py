@@ -34,6 +34,16 @@ def prune(program: Program, rng: np.random.Generator, *, tries: int) -> Program 
     return None
 
 
+def prunings(program: Program) -> Iterator[Program]:
+    """Yields every simpler program that is one edit away, those that leave out most first."""
+    files = c_syntax.sources(program)
+    found = [*_all(files, _statements), *_all(files, _expressions)]
+    for source, start, end, text in sorted(found, key=lambda edit: edit[1] - edit[2] + len(edit[3])):
+        child = c_syntax.replace(program, source, start, end, text)
+        if c_syntax.is_child(program, child):
+            yield child
+
+
 def _all(files: Sequence[CSource], find: Callable[[CSource], Iterator[Edit]]) -> Iterator[Edit]:
     for source in files:
         for edit in find(source):

@@ -66,6 +66,23 @@ def prune(program: Program, rng: np.random.Generator) -> Program | None:
     return None
 
 
+def prunings(program: Program) -> Iterator[Program]:
+    """Yields every simpler program that is one edit away, those that leave out most first."""
+    if c_syntax.is_c(program):
+        yield from c_prune.prunings(program)
+        return
+    found = [
+        (end - start - len(text), source, start, end, text)
+        for source in syntax.sources(program)
+        for spot in source.spots
+        for start, end, text in _edits(source, spot)
+    ]
+    for _, source, start, end, text in sorted(found, key=lambda one: -one[0]):
+        child = syntax.replace(program, source, start, end, text)
+        if syntax.is_child(program, child) and _keeps_names(source, child):
+            yield child
+
+
 def _edits(source: Source, spot: Spot) -> Iterator[Edit]:
     node = spot.node
     if isinstance(node, ast.stmt):
