@@ -29,7 +29,8 @@ class BrokerConfig:
         patience_s: a job of which there is no trace is sent again after this long; then doubled each time.
         outage_limit_s: how long a broker may be away before a run ends (and can be resumed).
         visibility_s: after this long the broker itself hands out an unfinished job again; above any job's length.
-        keep_s: how long results and traces stay.
+        keep_s: how long results and traces stay that nobody has asked for.
+        forget_s: how long it is known that a job was done, once its result is saved; copies of it are then passed over.
         job_limit_s: a job that takes longer is taken from its worker.
         tries: a job that ended so many workers is not tried again.
     """
@@ -40,6 +41,7 @@ class BrokerConfig:
     outage_limit_s: float = 300.0
     visibility_s: int = 4 * 3600
     keep_s: int = 8 * 3600
+    forget_s: int = 1800
     job_limit_s: int = 3600
     tries: int = 3
 
@@ -49,7 +51,7 @@ class BrokerConfig:
                 "broker must be redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH of a Redis, "
                 f"got {redacted(self.url)!r}"
             )
-        for name in ("lease_s", "patience_s", "outage_limit_s"):
+        for name in ("lease_s", "patience_s", "outage_limit_s", "forget_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be > 0, got {getattr(self, name)}")
         if not self.job_limit_s < self.visibility_s < self.keep_s:

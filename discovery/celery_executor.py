@@ -54,11 +54,17 @@ _RENEW_S = 2.0
 _ALIVE_S = 60
 _UNSERVED_S = 15.0
 _LONGEST_PAUSE_S = 5.0
+_ANSWER_S = 10.0
 _log = logging.getLogger(__name__)
 
 
-def make_app(config: BrokerConfig) -> Celery:
-    """Returns the Celery application of a broker, with no task registered."""
+def make_app(config: BrokerConfig, *, consumes: bool) -> Celery:
+    """Returns the Celery application of a broker, with no task registered.
+
+    Args:
+        config: the broker.
+        consumes: whether it waits for messages; one that only sends gives up on a broker that hangs.
+    """
     app = Celery("discovery", broker=config.celery_url, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -83,6 +89,7 @@ def make_app(config: BrokerConfig) -> Celery:
             "socket_connect_timeout": 3,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            **({} if consumes else {"socket_timeout": _ANSWER_S}),
         },
     )
     return app
@@ -108,7 +115,11 @@ def start_worker(app: Celery, queues: Sequence[str], *, concurrency: int, pool: 
 def connect(config: BrokerConfig) -> redis.Redis:
     """Returns a client that tries everything once; nothing is asked yet."""
     return redis.Redis.from_url(
-        config.url, socket_connect_timeout=3, socket_timeout=10, retry=Retry(NoBackoff(), 0), protocol=2
+        config.url,
+        socket_connect_timeout=3,
+        socket_timeout=_ANSWER_S,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
     )
 
 
@@ -199,7 +210,7 @@ class CeleryExecutor:
             "untrusted": untrusted,
         }
         self._models = dict(models) if models else None
-        self._app = make_app(config)
+        self._app = make_app(config, consumes=False)
         self._redis = connect(config)
         self._flights: dict[str, _Flight] = {}
         self._unsent: deque[str] = deque()
@@ -312,7 +323,7 @@ class CeleryExecutor:
         if self._unsettled:
             with self._redis.pipeline(transaction=False) as pipe:
                 for key in self._unsettled:
-                    pipe.set(key, b"", xx=True, ex=self._config.keep_s)
+                    pipe.set(key, b"", xx=True, ex=self._config.forget_s)
                 pipe.execute()
             self._unsettled.clear()
 
@@ -369,6 +380,7 @@ class CeleryExecutor:
             for name in ("result", "lease", "tries"):
                 pipe.mget([getattr(flight.keys, name) for _, flight in waiting])
             results, leases, tries = pipe.execute()
+        self._bound_leases([f for (_, f), lease in zip(waiting, leases, strict=True) if lease is not None])
         for (wire_id, flight), result, lease, count in zip(waiting, results, leases, tries, strict=True):
             if result is not None and self._take_result(wire_id, result):
                 continue
@@ -382,6 +394,18 @@ class CeleryExecutor:
             elif flight.was_begun or count is not None or now >= flight.check_s:
                 flight.patience_s = min(2 * flight.patience_s, 3600.0)
                 self._unsent.append(wire_id)
+
+    def _bound_leases(self, flights: Sequence[_Flight]) -> None:
+        """Shortens the leases that would outlive their workers because the clock of Redis' machine was set back."""
+        longest_ms = int(1000 * self._config.lease_s)
+        with self._redis.pipeline(transaction=False) as pipe:
+            for flight in flights:
+                pipe.pttl(flight.keys.lease)
+            rests_ms = pipe.execute()
+            for flight, rest_ms in zip(flights, rests_ms, strict=True):
+                if rest_ms > longest_ms:
+                    pipe.pexpire(flight.keys.lease, longest_ms)
+            pipe.execute()
 
     def _note_refusal(self, wire_id: str, reason: str) -> None:
         if (now := self._monotonic()) >= self._refused_until_s:  # many at once count as one

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,7 @@ from typing import Any
 from discovery.broker import BrokerConfig
 from discovery.config import RunConfig
 from discovery.errors import DiscoveryError, RunError, RunFolderError
+from discovery.events import Broken, Event
 from discovery.executor import Executor
 from discovery.folder import RunFolder
 from discovery.records import Record
@@ -32,6 +34,8 @@ from evaluators.problem import ProblemError, ProblemSource, load_problem, load_s
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 EVENTS_KEPT = 1000
+PAUSED_STOP_S, LONGEST_STOP_S = 5.0, 300.0
+"""How long a run that was asked to end waits for what is in flight: while its broker is away, and at most."""
 _log = logging.getLogger(__name__)
 
 Stated = Any
@@ -63,6 +67,40 @@ class HostConfig:
     most_workers: int = 256
 
 
+class EndingExecutor:
+    """An executor that waits no longer for its jobs some time after it was asked to stop. See `Executor`.
+
+    Args:
+        inner: does the work.
+        stop: the request to end.
+        monotonic: the clock.
+    """
+
+    def __init__(
+        self, inner: Executor, stop: StopRequest, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._inner = inner
+        self._stop = stop
+        self._monotonic = monotonic
+        self._asked_at_s: float | None = None
+        self.propose, self.evaluate, self.close = inner.propose, inner.evaluate, inner.close
+
+    @property
+    def paused(self) -> str:
+        """Returns why nothing moves at the moment; "" when it does."""
+        return str(getattr(self._inner, "paused", ""))
+
+    def next_events(self, timeout_s: float) -> list[Event]:
+        """Returns what has happened since the last call, the last of which may be that nothing more will."""
+        events = self._inner.next_events(timeout_s)
+        if self._stop.event.is_set():
+            now = self._monotonic()
+            self._asked_at_s = now if self._asked_at_s is None else self._asked_at_s
+            if now - self._asked_at_s > (PAUSED_STOP_S if self.paused else LONGEST_STOP_S):
+                events.append(Broken(self._stop.message))
+        return events
+
+
 class HostedRun:
     """One run: its folder, and its session while it is under way. Thread-safe."""
 
@@ -74,8 +112,9 @@ class HostedRun:
         self._service = json.loads((folder.path / "service.json").read_text(encoding="utf-8"))
         self._stop = StopRequest()
         self._thread: threading.Thread | None = None
-        self._executor: Executor | None = None
+        self._executor: EndingExecutor | None = None
         self._news = threading.Condition()
+        self._saving = threading.Lock()
         self._events: list[tuple[int, dict[str, Any]]] = []
         self._number = 0
         self._is_leaving = False
@@ -99,7 +138,7 @@ class HostedRun:
 
     @property
     def _paused(self) -> str:
-        return str(getattr(self._executor, "paused", ""))
+        return executor.paused if (executor := self._executor) is not None else ""
 
     def status(self) -> dict[str, Any]:
         """Returns what a person wants to know, as JSON."""
@@ -134,6 +173,8 @@ class HostedRun:
     def stop(self, *, for_good: bool, message: str = "stopped on request") -> None:
         """Asks the run to end; one that is not stopped for good goes on when the service starts again."""
         self._is_leaving = not for_good
+        if for_good:
+            self._save(wanted=False)
         self._stop.ask(message)
 
     def join(self, timeout_s: float) -> None:
@@ -144,6 +185,8 @@ class HostedRun:
     def events_after(self, number: int, timeout_s: float) -> list[tuple[int, dict[str, Any]]]:
         """Returns the events after the one of a number; waits for one if there is none yet."""
         with self._news:
+            if number > self._number:  # of an earlier process of this service
+                number = 0
             if self._number <= number and self.is_active:
                 self._news.wait(timeout_s)
             return [event for event in self._events if event[0] > number]
@@ -209,7 +252,9 @@ class HostedRun:
             if outcome.reason == "interrupted":
                 state, wanted = "stopped", self._is_leaving
             elif outcome.reason == "broken" and self._broker is not None:
-                wanted = "does not answer" in message or "out of memory" in message
+                wanted = self._service["wanted"] and (
+                    "does not answer" in message or "out of memory" in message
+                )
         except (DiscoveryError, ContractError, OSError) as error:
             message = str(error)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a run: the service and its other runs go on
@@ -217,7 +262,10 @@ class HostedRun:
             message = f"a fault of the service: {type(error).__name__}: {error}"
         finally:
             self._executor = None
-            self._save(wanted=wanted, state=state, message=message, facts=self.facts)
+            try:
+                self._save(wanted=wanted, state=state, message=message, facts=self.facts)
+            except RunFolderError as error:
+                _log.error("run %s: %s", self.name, error)
             self.is_active = False
             self._tell({"event": "ended", "state": state, "message": message})
 
@@ -245,14 +293,16 @@ class HostedRun:
                 else None
             )
             make = executor_maker(self._broker, self.settings, bundle=bundle, untrusted=is_foreign)
-            self._executor = make(config, problem)
+            inner: Executor = make(config, problem)
         else:
-            self._executor = embedded_executor(config, problem, untrusted=is_foreign)
+            inner = embedded_executor(config, problem, untrusted=is_foreign)
+        self._executor = EndingExecutor(inner, self._stop)
         return self._executor
 
     def _save(self, **changes: Any) -> None:
-        self._service |= changes
-        write_json(self.folder.path / "service.json", self._service)
+        with self._saving:
+            self._service |= changes
+            write_json(self.folder.path / "service.json", self._service)
 
 
 class Host:
@@ -323,8 +373,7 @@ class Host:
         if name is not None and not NAME.fullmatch(name):
             raise RunError(f"a run's name must be letters, digits, _ and -, got {name!r:.80}")
         with self._lock:
-            if sum(run.is_active for run in self._runs.values()) >= self.config.most_runs:
-                raise BusyError(f"{self.config.most_runs} runs are under way; stop one, or wait for an end")
+            self._check_room()
             base = name or (problem if isinstance(problem, str) else problem.name)
             folder = self._new_folder(base, is_exact=name is not None)
             self._coming.add(folder.path.name)
@@ -332,10 +381,27 @@ class Host:
             run = self._fill(folder, make_config, problem)
             with self._lock:
                 self._runs[run.name] = run
+            run.start()
         finally:
             with self._lock:
                 self._coming.discard(folder.path.name)
-        run.start()
+        return run
+
+    def resume(self, name: str, budget: Mapping[str, Any]) -> HostedRun:
+        """Goes on with a run that has ended, and returns it.
+
+        Args:
+            name: of the run.
+            budget: the parts of its budget that change.
+
+        Raises:
+            NoSuchRunError: there is none. BusyError: it is under way, or too many runs are.
+        """
+        run = self.run(name)
+        with self._lock:
+            if not run.is_active:
+                self._check_room()
+            run.start(budget)
         return run
 
     def close(self, timeout_s: float = 30.0) -> None:
@@ -347,6 +413,11 @@ class Host:
         for run in self.runs():
             run.join(max(0.0, end_s - time.monotonic()))
         self._held.__exit__(None, None, None)
+
+    def _check_room(self) -> None:
+        under_way = sum(run.is_active for run in self._runs.values()) + len(self._coming)
+        if under_way >= self.config.most_runs:
+            raise BusyError(f"{self.config.most_runs} runs are under way; stop one, or wait for an end")
 
     def _new_folder(self, base: str, *, is_exact: bool) -> RunFolder:
         names: Iterable[str] = [base] if is_exact else (f"{base}-{number}" for number in range(1, 100_000))
@@ -386,17 +457,32 @@ class Host:
         }
         if not isinstance(problem, str):
             files["problem.json"] = problem.to_json()
-        create_run(folder, config, stated)
-        for name, data in files.items():
-            write_json(folder.path / name, data)
+        try:
+            create_run(folder, config, stated)
+            for name, data in files.items():
+                write_json(folder.path / name, data)
+        except RunFolderError:
+            shutil.rmtree(folder.path, ignore_errors=True)  # a half-made one would hold the name
+            raise
         return HostedRun(folder, self.config.broker)
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Writes a JSON file whole or not at all."""
+    """Writes a JSON file whole or not at all.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
     draft = path.with_suffix(".new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(data, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    try:
+        with open(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
+            json.dump(data, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot write {path}: {error.strerror}; make room, or look at who owns the folder"
+        ) from error

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import socket
+import stat
 import tempfile
 import threading
 import time
@@ -34,6 +35,7 @@ from evaluators.worker import JudgeProcess
 
 _STREAM_LENGTH = 5000
 _INSIST_S = 120.0
+_KEEP_RESULT_S = 1800.0
 _CLAIM = """
 if redis.call('EXISTS', KEYS[4]) == 0 then return 'stale' end
 local done = redis.call('GET', KEYS[1])
@@ -72,7 +74,7 @@ class JobRunner:
     ) -> None:
         self._config = config
         self._unsafe = unsafe
-        self._cache = cache or Path(tempfile.gettempdir()) / f"code-discovery-problems-{os.getuid()}"
+        self._cache = cache or private_folder(f"code-discovery-problems-{os.getuid()}")
         self._concurrency = concurrency
         self._name = socket.gethostname()
         self._held: dict[str, tuple[str, float, float]] = {}
@@ -158,7 +160,7 @@ class JobRunner:
                 pipe.expire(message["stream"], message["keep_s"])
                 pipe.execute()
 
-        _insist(leave)
+        _insist(leave, _KEEP_RESULT_S)  # what was worked out, or paid for, waits for the broker
 
     def _refuse(self, keys: Keys, message: Mapping[str, Any], reason: str) -> None:
         def refuse() -> None:
@@ -216,6 +218,17 @@ class JobRunner:
             ) from error
 
 
+def private_folder(name: str) -> Path:
+    """Returns a folder of that name for temporary files, or another if somebody else could write to that one."""
+    path = Path(tempfile.gettempdir()) / name
+    with contextlib.suppress(OSError):
+        path.mkdir(mode=0o700, exist_ok=True)
+        status = path.lstat()
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022:
+            return path
+    return Path(tempfile.mkdtemp(prefix=f"{name}-"))
+
+
 def _make_judge(source: ProblemSource, settings: Mapping[str, Any]) -> JudgeProcess:
     return JudgeProcess(
         source,
@@ -242,9 +255,9 @@ def _quarantine(kind: str, message: Mapping[str, Any]) -> Done:
     return Evaluated(job_id, Evaluation(Status.CRASHED, reason=reason), time.time())
 
 
-def _insist(call: Callable[[], T]) -> T:
-    """Returns what `call` returns, tried again while the broker is away, for up to two minutes."""
-    end_s, pause_s = time.monotonic() + _INSIST_S, 0.05
+def _insist(call: Callable[[], T], limit_s: float = _INSIST_S) -> T:
+    """Returns what `call` returns, tried again while the broker is away, for up to `limit_s`."""
+    end_s, pause_s = time.monotonic() + limit_s, 0.05
     while True:
         try:
             return call()
@@ -268,7 +281,7 @@ def serve_queues(config: BrokerConfig, queues: Sequence[str], *, concurrency: in
     Workers that only evaluate have one process per job, which a time limit can end; those that propose wait
     for models most of the time, and use threads.
     """
-    app = make_app(config)
+    app = make_app(config, consumes=True)
     in_threads = PROPOSE in queues
     runner = JobRunner(config, concurrency=concurrency if in_threads else 1, unsafe=unsafe)
     for queue in queues:

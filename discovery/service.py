@@ -201,16 +201,16 @@ class _Service:
         await self._body(request)
         if not run.is_active:
             raise BusyError(f"run {run.name} is not under way")
-        run.stop(for_good=True)
+        await run_in_threadpool(run.stop, for_good=True)
         return JSONResponse(run.status(), status_code=202)
 
     async def resume(self, request: Request) -> Response:
-        run = self._run(request)
+        name = self._run(request).name
         data = await self._body(request)
         check_keys(data, tuple(BUDGET_KEYS), where="the request")
         budget = {BUDGET_KEYS[key]: value for key, value in data.items()}
         make_config({"problem": "none", **data}, "the request")  # the rules of a budget
-        run.start(budget)
+        run = await run_in_threadpool(self._host.resume, name, budget)
         return JSONResponse(run.status(), status_code=202)
 
     async def ask(self, request: Request) -> Response:

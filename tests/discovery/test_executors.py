@@ -20,6 +20,7 @@ from discovery.config import RunConfig
 from discovery.errors import ConfigError, RunError
 from discovery.events import Broken, Evaluated, EvaluateJob, Event, Proposed
 from discovery.executor import EmbeddedExecutor, Executor
+from discovery.job_runner import private_folder
 from discovery.models import LiteLLMModel, ModelConfig
 from discovery.operators.base import Context, Individual, ProposeJob
 from discovery.operators.registry import OPERATORS
@@ -291,6 +292,42 @@ class TestFaults:
         with pytest.raises(RunError, match="does not answer"):
             check_broker(BrokerConfig(url))
 
+    def test_a_broker_that_is_full_or_hangs_is_waited_for_and_named(
+        self, own: RedisServer, problem: Problem, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("discovery.celery_executor._ANSWER_S", 0.3)
+        client = connect(BrokerConfig(own.url))
+        executor = celery(own.url, problem, RunConfig(str(problem.source.where), seed=1))
+        client.config_set("maxmemory", "1")
+        executor.evaluate(EvaluateJob("0-x", program(0)))
+        executor.next_events(0.0)
+        assert "is out of memory (raise its maxmemory)" in executor.paused
+        client.config_set("maxmemory", "0")
+        until(executor, lambda: executor.paused == "" and client.llen("evaluate") == 1)
+        os.kill(own.pid, signal.SIGSTOP)
+        begun = time.monotonic()
+        executor.evaluate(EvaluateJob("1-x", program(1)))
+        until(executor, lambda: executor.paused != "")
+        assert "does not answer" in executor.paused
+        assert time.monotonic() - begun < 5
+        os.kill(own.pid, signal.SIGCONT)
+        until(
+            executor, lambda: executor.paused == "" and sum(map(client.llen, client.keys("evaluate*"))) >= 2
+        )
+        executor.close()
+
+    def test_a_lease_does_not_outlive_its_worker_because_a_clock_was_set_back(
+        self, own: RedisServer, problem: Problem
+    ) -> None:
+        client = connect(BrokerConfig(own.url))
+        executor = celery(own.url, problem, RunConfig(str(problem.source.where), seed=1), lease_s=5.0)
+        executor.evaluate(EvaluateJob("0-x", program(0)))
+        executor.next_events(0.0)
+        (keys,) = [flight.keys for flight in executor._flights.values()]
+        client.set(keys.lease, "elsewhere 1 x", px=3_600_000)
+        until(executor, lambda: client.pttl(keys.lease) <= 5000)
+        executor.close()
+
     def test_a_worker_of_another_version_or_without_the_problem_says_so(
         self, server: RedisServer, steady: Workers, problem: Problem, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -329,12 +366,30 @@ class TestFaults:
         assert after.evaluation == before.evaluation  # its times too: it is the same result
         assert time.monotonic() - begun < 10
         second.next_events(0.0)  # saved now
+        client = connect(BrokerConfig(server.url))
+        kept_s = [client.ttl(key) for key in client.keys("discovery:result:*") if not client.get(key)]
+        assert (
+            0 < min(kept_s) <= BrokerConfig(server.url).forget_s
+        )  # not the hours of a result that nobody has read
         third = make(config, problem)
         third.evaluate(job)
         (again,) = events_of(third, 1)
         assert again.evaluation.score == before.evaluation.score
         for executor in (first, second, third):
             executor.close()
+
+
+def test_a_folder_that_others_could_write_to_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    own = private_folder("cache")
+    assert own == tmp_path / "cache" == private_folder("cache")
+    own.chmod(0o777)
+    assert private_folder("cache") != own
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    assert private_folder("link").resolve() != tmp_path / "elsewhere"
 
 
 class TestLevels:
