@@ -1,19 +1,21 @@
 """What five minutes without a model find on the synthetic market, against the zoo and genetic programming.
 
-    python -m benchmarks.alpha_pool [--minutes 5] [--seeds 5] [--workers 1] [--generations 10] [--jobs 1]
+    python -m benchmarks.alpha_pool [--minutes 5] [--seeds 5] [--first 1] [--workers 1] [--generations 5] [--jobs 1]
 
 For each seed: `discovery run alpha_pool --minutes M --seed S`; then the sealed test of that run's market is
 opened and four things are measured on it, each chosen without it:
 
-    pool     the pool that `discovery unseal` reports: the best program's admitted members
-    seed     the program that the search began with
+    pool     what `discovery unseal` reports: the best admitted program's admitted members (where the exam admits
+             no program, the best one, marked *)
+    seed     the program that the search began with, all its members
     zoo      the one of thirty classic factors with the best RankIC on validation
     gplearn  genetic programming with as many evaluations, fitness the mean daily RankIC on the training days;
              of its last generation the factor that is best on validation, and (`gp pool`) up to 8 of it that do
              not overlap, weighted as pools are
 
-`zoo best` is the best of the thirty ON the test, a bar that no honest choice reaches. Prints every RankIC,
-then the mean differences with 95 % t intervals over the seeds. gplearn must be installed (extra `test`).
+Signs and weights come from all days before the test, for all of them. `zoo best` is the best of the thirty ON
+the test, a bar that no honest choice reaches. Prints every RankIC, then the mean differences with 95 % t
+intervals over the seeds. gplearn must be installed (extra `test`).
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ from scipy import stats
 
 from benchmarks.baselines.genetic import evolve
 from discovery.config import RunConfig
-from discovery.run import secret_of
+from discovery.run import run_folder, secret_of
+from discovery.unsealing import Opening, SealError, open_test
 from evaluators.alphas.combine import (
     MAX_OVERLAP,
     combined_signal,
@@ -74,22 +77,28 @@ def world_of(seed: int) -> World:
     return examiner.world(examiner.cases(_rng(secret, "cases", 0), 0)[0])
 
 
-def open_test(seed: int, programs: Sequence[Program], folder: Path) -> list[dict[str, float]]:
-    """Returns the metrics of programs on the sealed test."""
+def measure_seed(seed: int, program: Program, folder: Path) -> float:
+    """Returns the RankIC of a program on the sealed test."""
     path = folder / "alpha_pool.py"
     path.write_text(unseal(Path(str(alpha_pool.__file__)).read_text()))
-    with closing(
-        JudgeProcess(load_problem(str(path)).source, secret_of(RunConfig("alpha_pool", seed)))
-    ) as judge:
-        found = [judge.evaluate(program) for program in programs]
-    return [dict(evaluation.metrics) for evaluation in found]
+    secret = secret_of(RunConfig("alpha_pool", seed))
+    with closing(JudgeProcess(load_problem(str(path)).source, secret)) as judge:
+        return judge.evaluate(program).metrics["rank_ic"]
+
+
+def open_run(run: Path) -> Opening:
+    """Returns the look at the sealed test of a run."""
+    try:
+        return open_test(run_folder(run))
+    except SealError:
+        return open_test(run_folder(run), "best")
 
 
 def rank_ics(world: World, factor: Array) -> tuple[float, float, float]:
-    """Returns a factor's RankIC on train, validation and test, its sign chosen on train; NaN if it has none."""
+    """Returns a factor's RankIC on train, validation and test, its sign always from before; NaN if it has none."""
     try:
         valid = measure(factor, world.labels, train=world.split.train, valid=world.split.valid)
-        test = measure(factor, world.labels, train=world.split.train, valid=world.split.test)
+        test = measure(factor, world.labels, train=_before_test(world), valid=world.split.test)
     except Invalid:
         return math.nan, math.nan, math.nan
     return valid["train_rank_ic"], valid["rank_ic"], test["rank_ic"]
@@ -100,12 +109,16 @@ def pooled(world: World, factors: Sequence[Array]) -> float:
     members: list[NDArray[np.float32]] = []
     for factor in factors:
         stack = np.stack([*members, standardise(factor, world.panel.universe)])
-        mutual = np.abs(mutual_correlations(stack, world.panel.universe, world.split.train)[-1, :-1])
+        mutual = np.abs(mutual_correlations(stack, world.panel.universe, _before_test(world))[-1, :-1])
         if mutual.max(initial=0.0) <= MAX_OVERLAP and len(members) < POOL:
             members.append(stack[-1])
     stack = np.stack(members)
-    weights = ridge_weights(stack, world.labels, world.panel.universe, world.split.train)
+    weights = ridge_weights(stack, world.labels, world.panel.universe, _before_test(world))
     return rank_ics(world, combined_signal(stack, weights))[2]
+
+
+def _before_test(world: World) -> slice:
+    return slice(world.split.train.start, world.split.valid.stop)
 
 
 def trial(seed: int, options: argparse.Namespace, folder: Path) -> dict[str, float]:
@@ -113,11 +126,11 @@ def trial(seed: int, options: argparse.Namespace, folder: Path) -> dict[str, flo
     run = search(seed, options.minutes, options.workers, folder)
     records = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
     records = [entry["record"] for entry in records if entry["type"] == "evaluated"]
-    best = max(records, key=lambda record: record["evaluation"].get("score") or -1.0)
-    programs = [Program.from_json(record["program"]) for record in (best, records[0])]
+    opened = open_run(run)
+    assert opened.metrics is not None, opened.reason
     own = folder / f"test-{seed}"
     own.mkdir()
-    pool, first = open_test(seed, programs, own)
+    first = measure_seed(seed, Program.from_json(records[0]["program"]), own)
     world = world_of(seed)
     zoo = [rank_ics(world, factor) for factor in compute_zoo(world.features)]
     chosen = int(np.nanargmax([valid for _, valid, _ in zoo]))
@@ -127,9 +140,9 @@ def trial(seed: int, options: argparse.Namespace, folder: Path) -> dict[str, flo
     scored.sort(key=lambda one: -one[0][1])
     found = {
         "evaluations": float(len(records)),
-        "valid": float(best["evaluation"]["metrics"]["rank_ic"]),
-        "pool": pool["rank_ic"],
-        "seed": first["rank_ic"],
+        "deflated": opened.deflated or 0.0,
+        "pool": opened.metrics["kept_rank_ic"],
+        "seed": first,
         "zoo": zoo[chosen][2],
         "gplearn": scored[0][0][2],
         "gp pool": pooled(world, [factor for _, factor in scored]),
@@ -139,7 +152,8 @@ def trial(seed: int, options: argparse.Namespace, folder: Path) -> dict[str, flo
         f"{name} {value:.4f}" if name != "evaluations" else f"{value:.0f} evaluations"
         for name, value in found.items()
     )
-    print(f"seed {seed}: {shown}  (zoo: {list(ZOO)[chosen]})", flush=True)
+    mark = "" if opened.admitted else "*"
+    print(f"seed {seed}{mark}: {shown}  (zoo: {list(ZOO)[chosen]})", flush=True)
     return found
 
 
@@ -150,12 +164,13 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--generations", type=int, default=10)
+    parser.add_argument("--generations", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as threads:
-        seeds = range(1, options.seeds + 1)
+        seeds = range(options.first, options.first + options.seeds)
         trials = list(threads.map(lambda seed: trial(seed, options, Path(folder)), seeds))
     for name in ("seed", "zoo", "gplearn", "gp pool", "zoo best"):
         gains = np.array([found["pool"] - found[name] for found in trials])

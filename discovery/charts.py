@@ -124,6 +124,42 @@ def growth_chart(
     return _svg(frame.width, frame.height, label, parts)
 
 
+def line_chart(
+    series: Sequence[tuple[str, Sequence[tuple[float, float]]]], *, x_axis: str, y_axis: str
+) -> str:
+    """Returns curves over one axis, the first in the colour `s0`, and a line at zero where it is in view."""
+    points = [point for _, curve in series for point in curve] or [(0.0, 0.0)]
+    low, high = min(y for _, y in points), max(y for _, y in points)
+    margin = 0.05 * ((high - low) or abs(high) or 1.0)
+    first, last = min(x for x, _ in points), max(x for x, _ in points)
+    frame = Frame(first, last if last > first else first + 1, low - margin, high + margin, _WIDTH, 260)
+    parts = [_axes(frame, x_axis, y_axis), _zero(frame)]
+    for place, (name, curve) in enumerate(series):
+        route = " ".join(f"{frame.x(x):g},{frame.y(y):g}" for x, y in curve)
+        title = f"<title>{html.escape(name)}</title>"
+        parts.append(f'<polyline class="line s{place}" points="{route}">{title}</polyline>')
+    return _svg(frame.width, frame.height, y_axis, parts)
+
+
+def bar_chart(bars: Sequence[tuple[str, float]], *, y_axis: str) -> str:
+    """Returns bars from zero, up or down, each with its name below and its value when pointed at."""
+    values = [value for _, value in bars] or [0.0]
+    low, high = min(0.0, *values), max(0.0, *values)
+    margin = 0.06 * ((high - low) or 1.0)
+    frame = Frame(0, max(len(bars), 1), low - margin * (low < 0), high + margin, _WIDTH, 240)
+    parts = [_grid(frame, y_axis, compact), _zero(frame)]
+    foot = frame.height - _BOTTOM
+    for place, (name, value) in enumerate(bars):
+        left, right = frame.x(place + 0.18), frame.x(place + 0.82)
+        top, bottom = sorted((frame.y(value), frame.y(0.0)))
+        parts.append(
+            f'<rect class="bar" x="{left:g}" y="{top:g}" width="{right - left:g}" height="{max(bottom - top, 0.5):g}">'
+            f"<title>{html.escape(name)}: {value:.5g}</title></rect>"
+            f'<text x="{(left + right) / 2:g}" y="{foot + 18}" text-anchor="middle">{html.escape(name)}</text>'
+        )
+    return _svg(frame.width, frame.height, y_axis, parts)
+
+
 def heat_map(
     cells: Mapping[tuple[int, int], tuple[int, str]],
     *,
@@ -215,8 +251,15 @@ def _steps(frame: Frame, points: Sequence[tuple[float, float]], end: float) -> s
     return "".join(path) + f"H{frame.x(end):g}"
 
 
-def _axes(frame: Frame, x_name: str, y_name: str, show: Callable[[float], str] = compact) -> str:
-    foot, right = frame.height - _BOTTOM, frame.width - _RIGHT
+def _zero(frame: Frame) -> str:
+    if not frame.low_y < 0 < frame.high_y:
+        return ""
+    return f'<path class="axis" d="M{_LEFT} {frame.y(0.0):g}H{frame.width - _RIGHT}"/>'
+
+
+def _grid(frame: Frame, y_name: str, show: Callable[[float], str]) -> str:
+    """Returns the horizontal lines with their values, and the vertical axis' name."""
+    right = frame.width - _RIGHT
     parts = []
     for value in ticks(frame.low_y, frame.high_y):
         y = frame.y(value)
@@ -224,6 +267,16 @@ def _axes(frame: Frame, x_name: str, y_name: str, show: Callable[[float], str] =
             f'<path class="grid" d="M{_LEFT} {y:g}H{right}"/>'
             f'<text x="{_LEFT - 8}" y="{y + 4:g}" text-anchor="end">{html.escape(show(value))}</text>'
         )
+    parts.append(
+        f'<text class="axis-name" text-anchor="end" transform="translate(14 {_TOP}) rotate(-90)">'
+        f"{html.escape(y_name)}</text>"
+    )
+    return "".join(parts)
+
+
+def _axes(frame: Frame, x_name: str, y_name: str, show: Callable[[float], str] = compact) -> str:
+    foot, right = frame.height - _BOTTOM, frame.width - _RIGHT
+    parts = [_grid(frame, y_name, show)]
     for value in ticks(frame.low_x, frame.high_x, 8 if frame.width > 600 else 5):
         parts.append(
             f'<text x="{frame.x(value):g}" y="{foot + 18}" text-anchor="middle">{compact(value)}</text>'
@@ -231,10 +284,6 @@ def _axes(frame: Frame, x_name: str, y_name: str, show: Callable[[float], str] =
     parts.append(f'<path class="axis" d="M{_LEFT} {foot}H{right}"/>')
     parts.append(
         f'<text class="axis-name" x="{right}" y="{foot + 34}" text-anchor="end">{html.escape(x_name)}</text>'
-    )
-    parts.append(
-        f'<text class="axis-name" text-anchor="end" transform="translate(14 {_TOP}) rotate(-90)">'
-        f"{html.escape(y_name)}</text>"
     )
     return "".join(parts)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from discovery import sections
 from discovery.errors import RunFolderError
+from discovery.exhibits import Exhibits
 from discovery.journal import read_entries
 from discovery.records import Record, RecordError, RunInfo
 from discovery.story import Story
@@ -58,9 +59,10 @@ def read_info(run_path: Path) -> RunInfo:
 
 def render_report(info: RunInfo, entries: Callable[[], Iterable[Mapping[str, Any]]]) -> str:
     """Returns the page; `entries` gives the journal's entries from the start and is called twice."""
-    story = Story(info)
+    story, exhibits = Story(info), Exhibits()
     for entry in entries():
         story.fold(entry)
+        exhibits.fold(entry)
     ancestors = _records(entries(), story.lineage_of_best())
     style, script = _template("report.css"), _template("script.txt")
     return string.Template(_template("report.html")).substitute(
@@ -69,11 +71,11 @@ def render_report(info: RunInfo, entries: Callable[[], Iterable[Mapping[str, Any
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
-        body="\n".join(filter(None, _body(story, ancestors))),
+        body="\n".join(filter(None, _body(story, ancestors, exhibits))),
     )
 
 
-def _body(story: Story, ancestors: Sequence[Record]) -> Iterable[str]:
+def _body(story: Story, ancestors: Sequence[Record], exhibits: Exhibits) -> Iterable[str]:
     yield sections.header(story)
     yield sections.tiles(story)
     if not story.points:
@@ -81,6 +83,7 @@ def _body(story: Story, ancestors: Sequence[Record]) -> Iterable[str]:
         return
     yield sections.trust(story)
     yield sections.progress(story)
+    yield from exhibits.sections(story)
     yield sections.maps(story)
     yield sections.ancestry(story, ancestors)
     yield sections.yields(story)

@@ -69,10 +69,11 @@ def evolve(world: World, evaluations: int, *, generations: int, seed: int) -> li
             unary(lambda x, days=days: op.delta(x, days), f"delta{days}"),
             binary(lambda x, y, days=days: op.ts_corr(x, y, days), f"corr{days}"),
         ]
+    population = max(4, evaluations // generations)
     search = SymbolicRegressor(
-        population_size=max(20, evaluations // generations),
+        population_size=population,
         generations=generations,
-        tournament_size=max(2, evaluations // generations // 10),
+        tournament_size=max(2, population // 10),
         stopping_criteria=10.0,
         function_set=functions,
         metric=make_fitness(function=fitness, greater_is_better=True),

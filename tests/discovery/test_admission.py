@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from discovery.admission import Trials, has_trace, shown
+
+BLOCKS = 26
+EVIDENCE = {
+    "_evidence_sharpe": 0.9,
+    "_evidence_skewness": 0.0,
+    "_evidence_kurtosis": 3.0,
+    "_evidence_periods": 400.0,
+    "_evidence_overlap": 10.0,
+    "_noise_icir_sd": 0.15,
+}
+
+
+def evaluated(program_id: str, trace: np.ndarray, **metrics: float) -> dict:
+    found = {"rank_ic": float(trace.mean()), **metrics}
+    found |= {f"_ic_{place:02d}": float(value) for place, value in enumerate(trace)}
+    return {"type": "evaluated", "record": {"program_id": program_id, "evaluation": {"metrics": found}}}
+
+
+def exam(program_id: str, reason: str = "", **metrics: float) -> dict:
+    return {"type": "held_out", "program_id": program_id, "metrics": metrics, "reason": reason}
+
+
+def run(count: int, *, edge: float = 0.0, seed: int = 0) -> list[dict]:
+    rng = np.random.default_rng(seed)
+    return [evaluated(f"p{n}", edge + 0.05 * rng.standard_normal(BLOCKS)) for n in range(count)]
+
+
+def test_the_sharpe_is_deflated_by_all_trials_failures_included() -> None:
+    failed = [{"type": "evaluated", "record": {"program_id": "f", "evaluation": {"status": "error"}}}] * 490
+    few, many = run(10, edge=0.08), run(10, edge=0.08)
+    verdict = Trials([*few, exam("p0", **EVIDENCE)]).verdict("p0")
+    assert verdict is not None
+    assert verdict.admitted
+    assert verdict.trials == 10
+    later = Trials([*many, exam("p0", **{**EVIDENCE, "_evidence_sharpe": 0.7}), *failed]).verdict("p0")
+    assert later is not None
+    assert not later.admitted
+    assert later.trials == 500
+    assert later.expected_best > 1.8 * verdict.expected_best
+    assert later.reason == f"deflated Sharpe {later.deflated:.3f} is below 0.95"
+
+
+def test_who_fails_the_exam_is_not_admitted_and_the_reason_is_told() -> None:
+    refused = Trials([*run(5, edge=0.1), exam("p1", "held-out cases: streaming differs")]).verdict("p1")
+    assert refused is not None
+    assert refused.text == "not admitted: held-out cases: streaming differs"
+    none = Trials([*run(5, edge=0.1), exam("p1", **EVIDENCE, admitted_members=0.0)]).verdict("p1")
+    assert none is not None
+    assert none.reason == "none of its members is admitted"
+
+
+def test_programs_without_exam_or_trace_have_no_verdict() -> None:
+    trials = Trials([*run(3), {"type": "opened", "at_s": 1.0}])
+    assert trials.verdict("p0") is None
+    assert trials.verdict("unknown") is None
+    assert has_trace({"_ic_00": 0.1})
+    assert not has_trace({"score": 1.0})
+    assert shown({"score": 1.0, "_ic_00": 0.1}) == {"score": 1.0}
+
+
+def test_noise_is_stopped_by_spa_even_with_strong_evidence() -> None:
+    verdict = Trials(
+        [
+            *run(200),
+            exam(
+                "p0",
+                **EVIDENCE,
+            ),
+        ]
+    ).verdict("p0")
+    assert verdict is not None
+    assert not verdict.admitted
+    luck = Trials(run(200)).luck
+    assert luck.spa_p > 0.05
+    assert 0.3 < luck.pbo < 0.7
+
+
+def test_copies_count_as_one_effective_trial() -> None:
+    trace = np.random.default_rng(1).standard_normal(BLOCKS)
+    copies = Trials([evaluated(f"p{n}", trace) for n in range(30)]).luck
+    assert copies.effective == pytest.approx(1.0)
+    assert Trials(run(30)).luck.effective > 8
+    assert Trials(run(1)).luck.effective is None
+
+
+def test_the_gate_asks_for_a_percentile_of_all_trials() -> None:
+    noise = 0.02 * np.random.default_rng(2).standard_normal(BLOCKS)
+    entries = [
+        evaluated(f"p{n}", 0.1 + 0.01 * n + noise, ic=0.01 * n, icir=0.1 * n, rank_icir=0.1 * n, mi=0.01 * n)
+        for n in range(10)
+    ]
+    asked = {**EVIDENCE, "_gate_percentile": 80.0}
+    trials = Trials([*entries, exam("p5", **asked), exam("p9", **asked)])
+    assert trials.verdict("p5").reason == "ic is 0.05, at least 0.072 is needed"
+    assert trials.verdict("p9").admitted
