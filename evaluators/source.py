@@ -142,7 +142,7 @@ def _shipped() -> Iterator[Location]:
             continue
         package = f"problems.{family.name}"
         for path in sorted(family.iterdir()):
-            if path.suffix == ".py" and not path.name.startswith("_") and _defines(path, "score"):
+            if path.suffix == ".py" and not path.name.startswith("_") and _states_problem(path):
                 yield Location(path.stem, path, package=package)
             elif (path / "problem.py").is_file():
                 yield Location(
@@ -201,7 +201,7 @@ def _foreign(folder: Path) -> Location | None:
 def _module_of_folder(folder: Path) -> Path:
     if (folder / "problem.py").is_file():
         return folder / "problem.py"
-    found = [path for path in _list(folder) if path.suffix == ".py" and _defines(path, "score")]
+    found = [path for path in _list(folder) if path.suffix == ".py" and _states_problem(path)]
     if len(found) == 1:
         return found[0]
     what = "no module of this folder defines score()"
@@ -217,13 +217,13 @@ def _list(folder: Path) -> list[Path]:
         return []
 
 
-def _defines(path: Path, function: str) -> bool:
-    """Returns whether a file seems to define a function at its top level (a broken file counts as text)."""
+def _states_problem(path: Path) -> bool:
+    """Returns whether a file seems to define `score` or `KERNEL` at its top level (a broken file counts as text)."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
-    return text.startswith(f"def {function}(") or f"\ndef {function}(" in text
+    return any(f"\n{text}".count(f"\n{start}") for start in ("def score(", "KERNEL = "))
 
 
 def read_source(location: Location) -> SourceFiles:

@@ -69,7 +69,8 @@ if TYPE_CHECKING:
 
 Dims: TypeAlias = Mapping[str, int]
 """Sizes by name; may hold more names than the scalars (row counts plus one, numbers of non-zeros)."""
-Values: TypeAlias = "Mapping[str, NDArray[Any] | float | int]"
+Values: TypeAlias = Mapping[str, Any]
+"""An array for every input buffer, and a number for every scalar that is no dim."""
 Outputs: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 C_TYPES: Mapping[str, str] = {

@@ -21,7 +21,12 @@ from evaluators.worker import JudgeProcess
 FIRST = ("circle_packing", "function_minimization", "online_bin_packing")
 
 
-@pytest.fixture(params=shipped_names())
+PLAIN = tuple(
+    name for name in shipped_names() if load_problem(name).kernel is None
+)  # kernels: test_kernels.py
+
+
+@pytest.fixture(params=PLAIN)
 def problem(request: pytest.FixtureRequest) -> Problem:
     return load_problem(request.param)
 

@@ -1,0 +1,40 @@
+"""Kinds of input arrays: shared by the kernel problems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOATS = ("normal", "uniform", "equal", "sorted", "reversed", "wide", "alternating")
+"""The kinds that `floats` makes."""
+
+
+def floats(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArray[np.float32]:
+    """Returns float32 numbers of one of the kinds `FLOATS`, sorted ones along the last axis.
+
+    "wide" spans six decades with both signs; "alternating" takes turns between about 1000 and -1000, so that sums
+    cancel.
+    """
+    values = np.asarray(rng.standard_normal(shape), dtype=np.float64)
+    if kind == "uniform":
+        values = rng.random(shape)
+    elif kind == "equal":
+        values = np.full(shape, rng.normal())
+    elif kind in ("sorted", "reversed"):
+        values = np.sort(values, axis=-1)
+        values = values[..., ::-1] if kind == "reversed" else values
+    elif kind == "wide":
+        values = np.sign(values) * 10.0 ** rng.uniform(-3, 3, shape)
+    elif kind == "alternating":
+        signs = 1.0 - 2.0 * (np.arange(values.size).reshape(shape) % 2)
+        values = signs * 1000.0 + values
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def is_close(one: NDArray[Any], other: NDArray[Any], *, share: float = 1e-4) -> bool:
+    """Returns whether two arrays agree to `share` of their largest magnitude: enough for properties."""
+    one, other = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    scale = max(float(np.max(np.abs(one), initial=0.0)), float(np.max(np.abs(other), initial=0.0)))
+    return bool(np.all(np.abs(one - other) <= share * scale))

@@ -1,0 +1,118 @@
+"""Write `void softmax(const float *x, float *y, int64_t rows, int64_t cols)`, as fast as you can.
+
+x and y are row-major matrices of rows x cols floats, cols >= 1; rows may be 0. Each row of y is the softmax of that
+row of x: y[i][j] = exp(x[i][j] - m) / sum_k exp(x[i][k] - m), with m the row's largest entry. Entries reach
++-10,000 and must not overflow. The score is the speed against NumPy that works in place, one thread each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.contract import Measure, Objective
+from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
+from problems.kernels.inputs import FLOATS, floats, is_close
+
+Arrays = Mapping[str, Any]
+
+ENTRY = "kernel.c"
+SEED = """#include <math.h>
+#include <stdint.h>
+
+// EVOLVE-BLOCK-START
+void softmax(const float *x, float *y, int64_t rows, int64_t cols) {
+    for (int64_t i = 0; i < rows; i++) {
+        double largest = x[i * cols];
+        for (int64_t j = 1; j < cols; j++)
+            largest = fmax(largest, x[i * cols + j]);
+        double sum = 0.0;
+        for (int64_t j = 0; j < cols; j++)
+            sum += exp(x[i * cols + j] - largest);
+        for (int64_t j = 0; j < cols; j++)
+            y[i * cols + j] = exp(x[i * cols + j] - largest) / sum;
+    }
+}
+// EVOLVE-BLOCK-END
+"""
+OBJECTIVE = Objective("speedup", "maximize")
+MEASURES = (
+    Measure("ast_nodes", 0, 1200, bins=12, source="code"),
+    Measure("vector_words", 0, 12, bins=6, source="code"),
+    Measure("loops", 0, 12, bins=6, source="code"),
+)
+
+
+def make_inputs(rng: np.random.Generator, dims: Mapping[str, int], distribution: str) -> Arrays:
+    """Returns random inputs of one kind."""
+    shape = (dims["rows"], dims["cols"])
+    if distribution == "large":  # exp overflows unless the largest is taken off
+        return {"x": (1e4 * rng.standard_normal(shape)).astype(np.float32)}
+    if distribution == "peaked":  # nearly all the weight on one entry of each row
+        x = rng.standard_normal(shape).astype(np.float32)
+        x[:, rng.integers(dims["cols"])] += np.float32(30)
+        return {"x": x}
+    return {"x": floats(rng, shape, distribution)}
+
+
+def reference(*, x: NDArray[Any], rows: int, cols: int) -> Arrays:
+    """Returns the exact result."""
+    e = np.exp(x.astype(np.float64) - x.max(axis=1, keepdims=True, initial=-np.inf))
+    return {"y": e / e.sum(axis=1, keepdims=True)}
+
+
+def reference_single(*, x: NDArray[Any], rows: int, cols: int) -> Arrays:
+    """Returns the result in single precision, computed in the obvious way."""
+    e = np.exp(x - x.max(axis=1, keepdims=True, initial=-np.inf))
+    return {"y": e / e.sum(axis=1, keepdims=True)}
+
+
+BASELINE = """import numpy as np
+
+def softmax(x, y, rows, cols):
+    np.subtract(x, x.max(axis=1, keepdims=True), out=y)
+    np.exp(y, out=y)
+    np.divide(y, y.sum(axis=1, keepdims=True), out=y)
+"""
+
+ROWS = Metamorphic(
+    "rows are independent: reversing their order reverses the output",
+    relate=lambda rng, inputs, dims: {"x": np.ascontiguousarray(inputs["x"][::-1])},
+    holds=lambda inputs, outputs, inputs2, outputs2: is_close(outputs["y"], outputs2["y"][::-1]),
+)
+SHIFT = Metamorphic(
+    "a number that is added to all of a row changes nothing",
+    relate=lambda rng, inputs, dims: {"x": (inputs["x"] + np.float32(2)).astype(np.float32)},
+    holds=lambda inputs, outputs, inputs2, outputs2: is_close(outputs["y"], outputs2["y"], share=2e-2),
+)
+
+KERNEL = KernelTask(
+    entry="softmax",
+    arguments=(
+        Buffer("x", "float32", ("rows", "cols"), "in"),
+        Buffer("y", "float32", ("rows", "cols"), "out"),
+        Scalar("rows"),
+        Scalar("cols"),
+    ),
+    make_inputs=make_inputs,
+    reference=reference,
+    reference_single=reference_single,
+    baseline=Baseline("NumPy, in place", "kernel.py", BASELINE),
+    public=({"rows": 5, "cols": 64}, {"rows": 3, "cols": 37}),
+    hidden=lambda rng: {"rows": int(rng.integers(1, 12)), "cols": int(rng.integers(1, 300))},
+    edges=(
+        {"rows": 0, "cols": 5},
+        {"rows": 1, "cols": 1},
+        {"rows": 1, "cols": 1009},
+        {"rows": 13, "cols": 7},
+    ),
+    timed=({"rows": 800, "cols": 1024}, {"rows": 3600, "cols": 200}),
+    held_out=({"rows": 500, "cols": 1531},),
+    distributions=(*FLOATS, "large", "peaked"),
+    metamorphic=(ROWS, SHIFT),
+    flops=lambda dims: 5.0 * dims["rows"] * dims["cols"],
+    traffic=lambda dims: 8.0 * dims["rows"] * dims["cols"],
+)
