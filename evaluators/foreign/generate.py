@@ -27,7 +27,7 @@ _README_CHARS = 1500
 
 _TEXT = """\
 from evaluators.contract import Case, Limits, Measure, Objective
-from evaluators.foreign import readout, runtime
+from evaluators.foreign import {modules}
 from foreign_folder import FOLDER, PROGRAM
 
 __doc__ = {goal!r}
@@ -45,7 +45,7 @@ def cases(rng, stage):
 
 
 def run(program, inputs, files):
-    return runtime.evaluate(FOLDER, PLAN, files)
+{stand_in}    return runtime.evaluate(FOLDER, PLAN, files)
 
 
 def score(case, output):
@@ -63,7 +63,7 @@ def read_foreign(folder: Path, name: str) -> SourceFiles:
     if layout is None:
         raise ProblemError("is no folder of OpenEvolve, ShinkaEvolve or LoongFlow", file=str(folder))
     files = read_folder(folder)
-    texts = _texts(layout, files)
+    texts = texts_of(layout, files)
     settings = read_settings(layout, texts)
     needs = _needs(layout, texts)
     stand_ins = {f".shims/{path}": text for path, text in shim_texts().items()}
@@ -109,8 +109,12 @@ def shim_texts() -> dict[str, str]:
     }
 
 
-def _texts(layout: Layout, files: Mapping[str, bytes]) -> dict[str, str]:
-    """Returns the files that are text; the parts of the format must be."""
+def texts_of(layout: Layout, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Returns the files that are text; the parts of the format must be.
+
+    Raises:
+        ProblemError: one of these is no UTF-8, or the program is empty.
+    """
     found: dict[str, str] = {}
     for path, data in files.items():
         try:
@@ -149,10 +153,7 @@ def _module(layout: Layout, settings: Settings, needs: Needs, goal: str) -> str:
     is_openevolve = layout.format is Format.OPENEVOLVE
     score = "score" if layout.format is Format.LOONGFLOW else "combined_score"
     thresholds = settings.thresholds if is_openevolve else None
-    plan = (
-        f"Plan(format={str(layout.format)!r}, evaluator={layout.evaluator!r}, thresholds={thresholds!r}, "
-        f"has_processes={needs.has_processes!r})"
-    )
+    plan = f"Plan(format={str(layout.format)!r}, evaluator={layout.evaluator!r}, thresholds={thresholds!r})"
     limits = [
         f"cpu_s={settings.timeout_s!r}",
         f"wall_s={settings.timeout_s!r}",
@@ -170,6 +171,8 @@ def _module(layout: Layout, settings: Settings, needs: Needs, goal: str) -> str:
         limits=f"Limits({', '.join(limits)})",
         preload=needs.preload,
         plan=plan,
+        modules="pools, readout, runtime" if needs.has_processes else "readout, runtime",
+        stand_in="    pools.stand_in()\n" if needs.has_processes else "",
         score=score,
         features=settings.features,
         takes_mean=is_openevolve,

@@ -36,13 +36,11 @@ class Plan:
     Attributes:
         format: whose it is; evaluator: file name of what scores.
         thresholds: of OpenEvolve's cascade; None: no cascade.
-        has_processes: whether pools of processes are to be stood in for by threads.
     """
 
     format: str
     evaluator: str
     thresholds: tuple[float, ...] | None = None
-    has_processes: bool = False
 
 
 @dataclass(slots=True)
@@ -83,8 +81,6 @@ def evaluate(folder: Mapping[str, str | bytes], plan: Plan, files: Mapping[str, 
         MPLCONFIGDIR=place["tmp"],
     )
     os.chdir(place["folder"])
-    if plan.has_processes:
-        _use_threads_for_processes()
     program = os.path.join(place["program"], next(iter(files)))
     with _captured() as tail:
         try:
@@ -260,20 +256,6 @@ def _write(folder: str, files: Mapping[str, str | bytes]) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
-
-
-def _use_threads_for_processes() -> None:
-    """Lets pools of processes be pools of threads: their queues need semaphores that the sandbox refuses."""
-    import concurrent.futures
-    import multiprocessing
-    import multiprocessing.pool
-
-    class Pool(concurrent.futures.ThreadPoolExecutor):
-        def __init__(self, max_workers: int | None = None, *_: object, **__: object) -> None:
-            super().__init__(max_workers or 1)
-
-    concurrent.futures.ProcessPoolExecutor = Pool  # type: ignore[misc,assignment]
-    multiprocessing.Pool = multiprocessing.pool.ThreadPool  # type: ignore[assignment]
 
 
 class _Tail(io.RawIOBase):
