@@ -5,6 +5,7 @@ Branches:
                 commit; its tree is that program's. So every program is reachable, and its log is the log of
                 the run.
     best        the commit of the best program.
+    memory      one commit per change of what the run learned, where it learns: items.jsonl (memory/store.py).
     island/<k>  one commit per change of that archive: `cells/<cell // 32>/<cell>/` holds the elite's files,
                 `archive.json` the counts; the other parents are the new elites' commits.
 
@@ -38,11 +39,14 @@ from evaluators.contract import Objective
 ALL = "refs/heads/all"
 BEST = f"refs/heads/{BRANCH}"
 ISLANDS = "refs/heads/island/"
+MEMORY = "refs/heads/memory"
+MEMORY_FILE = "items.jsonl"
 CELLS_PER_FOLDER = 32
 MAX_PACKS = 40
 _MERGED_ELITES = 15
 _TIP_MARK = 1
 _FIRST_MARK = 2
+_MEMORY_MARK = 2**40
 _KNOWN = struct.Struct(">I20s20sd")
 _NO_SCORE = float("nan")
 
@@ -161,6 +165,42 @@ class Importer:
                 f"git made commit {answer} where {self._tip.hex() if self._tip else None} was due: "
                 "this version of git writes other objects; report it, and rebuild the lineage"
             )
+        self._packs += 1
+
+    def remember(self, text: str, record: Record) -> None:
+        """Writes what the run had learned when `record` was made; nothing where git holds the same already.
+
+        Raises:
+            LineageError: git ended or refused.
+        """
+        data = text.encode("utf-8", "surrogatepass")
+        held = self.repository.run("for-each-ref", "--format=%(objectname)", MEMORY).strip()
+        if (
+            held
+            and self.repository.run("rev-parse", f"{held}:{MEMORY_FILE}").strip()
+            == object_id(b"blob", data).hex()
+        ):
+            return
+        process = self._process or self._start()
+        batch = _Batch()
+        when = signatures(record)[1].decode()
+        batch.write(f"commit {MEMORY}\nmark :{_MEMORY_MARK}\ncommitter {when}")
+        batch.data(b"%d items\n\nIndex: %d\n" % (max(text.count("\n") - 1, 0), record.index))
+        if held:
+            batch.write(f"from {held}")
+        batch.write(f"M 100644 inline {MEMORY_FILE}")
+        batch.data(data)
+        batch.write(f"checkpoint\n\nget-mark :{_MEMORY_MARK}")
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(batch.commits)
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except OSError:
+            answer = b""
+        if not answer.strip():
+            raise LineageError(explained("git fast-import", self._end()))
         self._packs += 1
 
     def tidy(self) -> None:

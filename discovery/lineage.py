@@ -16,8 +16,10 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 from discovery.errors import LineageError
 from discovery.importer import Importer
@@ -29,6 +31,17 @@ CHECKPOINT_S = 1.0
 CHECKPOINT_RECORDS = 200
 QUEUE_RECORDS = 2000
 _POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What was learned when a record was made."""
+
+    text: str
+    record: Record
+
+
+_Item: TypeAlias = Record | _Memory | threading.Event | None
 
 
 class Lineage:
@@ -51,7 +64,7 @@ class Lineage:
         self._checkpoint_s = checkpoint_s
         self._repository = Repository(path)
         self._objective = objective
-        self._queue: queue.Queue[Record | threading.Event | None] = queue.Queue(QUEUE_RECORDS)
+        self._queue: queue.Queue[_Item] = queue.Queue(QUEUE_RECORDS)
         self._importer: Importer | None = None
         self._error: LineageError | None = None
         self._opened = threading.Event()
@@ -85,6 +98,14 @@ class Lineage:
         self._is_replay = False
         self._put(record)
         self._expected = record.index + 1
+
+    def remember(self, text: str, record: Record) -> None:
+        """Hands over what the run had learned when `record` was made; the branch `memory` shows the latest.
+
+        Raises:
+            LineageError: the writer failed.
+        """
+        self._put(_Memory(text, record))
 
     def flush(self, timeout_s: float = 60.0) -> None:
         """Returns when everything appended is visible in git.
@@ -141,7 +162,7 @@ class Lineage:
         assert self._importer is not None
         return self._importer
 
-    def _put(self, item: Record | threading.Event | None) -> None:
+    def _put(self, item: _Item) -> None:
         while True:
             self._raise_failure()
             try:
@@ -180,6 +201,9 @@ class Lineage:
             records = [item for item in items if isinstance(item, Record)]
             if records:
                 _write(importer, records)
+            memories = [item for item in items if isinstance(item, _Memory)]
+            if memories:
+                _remember(importer, memories[-1])
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()
@@ -187,11 +211,11 @@ class Lineage:
             if not is_open or importer.is_untidy:
                 importer.tidy()
 
-    def _collect(self) -> list[Record | threading.Event | None]:
+    def _collect(self) -> list[_Item]:
         """Returns what is due: at most one checkpoint's records, fewer when somebody waits for them."""
         items = [self._queue.get()]
         deadline = time.monotonic() + self._checkpoint_s
-        while isinstance(items[-1], Record) and len(items) < CHECKPOINT_RECORDS:
+        while isinstance(items[-1], Record | _Memory) and len(items) < CHECKPOINT_RECORDS:
             try:
                 items.append(self._queue.get(timeout=max(deadline - time.monotonic(), 0)))
             except queue.Empty:
@@ -231,6 +255,20 @@ def _write(importer: Importer, records: list[Record]) -> None:
             if missing[0].index < importer.next_index:  # git holds another record under this index
                 importer.open(keep=missing[0].index)
             importer.write(missing)
+        except LineageError:
+            importer.stop()
+            if attempt == 2:
+                raise
+            importer.open()
+        else:
+            return
+
+
+def _remember(importer: Importer, memory: _Memory) -> None:
+    """Writes a memory; a process that ended is started again, once."""
+    for attempt in (1, 2):
+        try:
+            importer.remember(memory.text, memory.record)
         except LineageError:
             importer.stop()
             if attempt == 2:

@@ -26,6 +26,7 @@ from discovery.fingerprint import fingerprint
 from discovery.folder import RunFolder
 from discovery.journal import DiskFull, Journal, read_entries
 from discovery.lineage import Lineage
+from discovery.memory.store import to_text
 from discovery.models import LiteLLMModel
 from discovery.operators.base import Model
 from discovery.operators.registry import OPERATORS
@@ -155,6 +156,8 @@ class Session:
         self.coordinator = Coordinator(
             _plan_of(config), self.state, OPERATORS, self._parts.policy, self._parts.memory
         )
+        self._remembered: object = None
+        self._last: Record | None = None
         self._elapsed_before = 0.0
         self._session_start = time.monotonic()
 
@@ -173,6 +176,7 @@ class Session:
             journal = Journal(self._folder.journal)
             try:
                 self._catch_up(lineage)
+                self._remember(lineage)
                 journal.append([{"type": "opened", "at_s": now_s()}])
                 finish = self._loop(executor, journal, lineage)
                 self._requests()  # the files of those that were taken in go
@@ -247,6 +251,13 @@ class Session:
             ):
                 lineage.append(Record.from_json(entry["record"]))
 
+    def _remember(self, lineage: Lineage) -> None:
+        """Writes to git what was learned, where it changed."""
+        memory = self._parts.memory
+        if memory is not None and memory.contents is not self._remembered and self._last is not None:
+            self._remembered = memory.contents
+            lineage.remember(to_text(memory.contents.items.values()), self._last)
+
     def _loop(self, executor: Executor, journal: Journal, lineage: Lineage) -> Finish:
         instructions: list[Instruction] = self.coordinator.start(self._requests())
         last_tick_s = time.monotonic() - TICK_S
@@ -302,6 +313,9 @@ class Session:
         try:
             for record in records:
                 lineage.append(record)
+            if records:
+                self._last = records[-1]
+                self._remember(lineage)
         except LineageError as error:
             more += self.coordinator.handle(StopAsked("lineage", str(error)))
         if records:
