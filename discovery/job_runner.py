@@ -174,13 +174,13 @@ class JobRunner:
         _insist(refuse)
 
     def _propose(self, message: Mapping[str, Any]) -> Done:
-        from discovery.operators.registry import OPERATORS
+        from discovery.operators.registry import JOBS
 
         _check_version(message)
         job = propose_job_from_json(message["job"])
         model = self._model(json.dumps(message["models"], sort_keys=True)) if message["models"] else None
         try:
-            return propose(job, OPERATORS[job.operator], model)
+            return propose(job, JOBS[job.operator], model)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a worker: a fault of ours must end the run loudly
             return Broken(f"operator {job.operator} failed: {type(error).__name__}: {error}")
 
@@ -193,7 +193,7 @@ class JobRunner:
             source = self._source(settings)
             with self._judges.borrow(content_id(settings), lambda: _make_judge(source, settings)) as judge:
                 job = evaluate_job_from_json(message["job"])
-                evaluation = judge.evaluate(job.program, held_out=job.held_out)
+                evaluation = judge.evaluate(job.program, held_out=job.held_out, start=job.start)
         except JudgeError as error:
             return Broken(f"JudgeError: {error}")
         except (ProblemError, SandboxError) as error:

@@ -15,7 +15,6 @@ WORDS_SHARE = 0.5
 """At most this share of the room goes to words; the rest is for programs."""
 MAX_SUMMARY_CHARS = 480
 MAX_GUIDANCE_CHARS = 240
-_HEAD_TOKENS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +24,13 @@ class Past:
     Attributes:
         parent: the program that is changed; subject: what the prompt calls it.
         known: ids of programs that the prompt shows anyway.
+        with_plans: whether ancestors are told one by one with their plans, and how the islands stand.
     """
 
     parent: Individual
     subject: str
     known: frozenset[str]
+    with_plans: bool = False
 
 
 def past_text(past: Past, context: Context, room: int) -> str:
@@ -38,29 +39,49 @@ def past_text(past: Past, context: Context, room: int) -> str:
     Told first is what takes the fewest tokens for what it is worth: outcomes of changes of the same program,
     what its line of descent amounts to, a direction; then programs, the best first, shown worst first.
     """
-    room -= _HEAD_TOKENS
-    words = room if context.is_full else int(WORDS_SHARE * room)
     told = set(past.known)
+    words = room if context.is_full else int(WORDS_SHARE * room)
     tried = _kept(_tried(past, context, told), words)
     words -= _tokens(tried)
-    descent = _kept(filter(None, (descent_text(past, context, told),)), words)
+    lines = _ancestors(context, told) if past.with_plans else [descent_text(past, context, told)]
+    descent = _kept(filter(None, lines), words)
     words -= _tokens(descent)
     direction = _kept(filter(None, (_direction(context.trajectories, told),)), words)
-    room -= _tokens(tried) + _tokens(descent) + _tokens(direction)
+    left = room - _tokens(tried) - _tokens(descent) - _tokens(direction)
     programs: list[str] = []
     for other in reversed(context.inspirations):
-        if other.program_id not in told:
+        if other.program_id not in told and left > 0:
             told.add(other.program_id)
             text = _program(past, other, is_whole=context.is_full)
-            if (tokens := estimate_tokens(text)) <= room:
-                room -= tokens
+            if (tokens := estimate_tokens(text)) <= left:
+                left -= tokens
                 programs.append(text)
+    text = _assembled(past, context, programs, tried, descent, direction)
+    while estimate_tokens(text) > room and (dropped := programs or descent or direction or tried):
+        dropped.pop()  # headings take room too
+        text = _assembled(past, context, programs, tried, descent, direction)
+    return text
+
+
+def _assembled(
+    past: Past,
+    context: Context,
+    programs: Sequence[str],
+    tried: Sequence[str],
+    descent: Sequence[str],
+    direction: Sequence[str],
+) -> str:
     parts: list[str] = []
     if programs:
         parts.append("Other programs, worst first:\n" + "\n".join(reversed(programs)))
     if tried:
         parts.append(f"Changes of {past.subject} that were tried:\n" + "\n".join(tried))
-    parts += descent
+    if descent and past.with_plans:
+        parts.append("Its line of descent, oldest first:\n" + "\n".join(descent))
+    else:
+        parts += descent
+    if parts and past.with_plans and len(context.standing) > 1:
+        parts.append(f"Best score of each island: {', '.join(map(score_text, context.standing))}.")
     attempts = "# Earlier attempts\n" + "\n\n".join(parts) if parts else ""
     return "\n\n".join(filter(None, (attempts, *(f"# Direction\n{text}" for text in direction))))
 
@@ -73,7 +94,7 @@ def advice_text(context: Context) -> str:
     return (
         "# What was learned before\n"
         + "\n".join(lines)
-        + "\nIf you use one of these, say so in a line `Used: ...` with its letters in brackets."
+        + "\nIf you use one of these, say so in a line `Used: ...` with what stands in its brackets."
     )
 
 
@@ -98,6 +119,24 @@ def descent_text(past: Past, context: Context, told: set[str]) -> str:
     if not parts:
         return ""
     return f"On {past.subject}. " + " ".join(parts)
+
+
+def _ancestors(context: Context, told: set[str]) -> list[str]:
+    """Returns one line per ancestor: its outcome, plan, summary and advice."""
+    lines: list[str] = []
+    for step in context.ancestors:
+        said = [("Plan", "plan", MAX_SUMMARY_CHARS), ("Summary", "summary", MAX_SUMMARY_CHARS)]
+        said += [("Advice", "guidance", MAX_GUIDANCE_CHARS)]
+        found = [
+            f"{head}: {quoted(step.texts[name], limit)}."
+            for head, name, limit in said
+            if step.texts.get(name)
+        ]
+        if step.program_id not in told and "plan" not in step.texts and (idea := idea_text(step)):
+            found.insert(0, f"Idea: {idea}.")
+        lines.append(" ".join([f"- {trace_outcome(step).capitalize()}.", *found]))
+        told.add(step.program_id)
+    return lines
 
 
 def outcome_line(trace: Trace) -> str:

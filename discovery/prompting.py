@@ -122,7 +122,7 @@ def question(
 
 def variants(kind: str) -> tuple[str, ...]:
     """Returns the names of the prompt variants of an operator; ("",) where it has one only."""
-    return tuple(_sentences(kind)) if kind in ("diff", "rewrite") else ("",)
+    return tuple(sentences(f"focus_{kind}")) if kind in ("diff", "rewrite") else ("",)
 
 
 def correction(messages: Sequence[Mapping[str, str]], reply: str, problem: str) -> tuple[Message, ...]:
@@ -154,9 +154,9 @@ def _template(name: str) -> Template:
 
 
 @functools.cache
-def _sentences(kind: str) -> Mapping[str, str]:
-    """Returns the sentences on where to look, by the names of their variants."""
-    lines = _template(f"focus_{kind}").template.splitlines()
+def sentences(name: str) -> Mapping[str, str]:
+    """Returns the sentences of a file in prompts/ by their names."""
+    lines = _template(name).template.splitlines()
     return dict(line.split(": ", 1) for line in lines)
 
 
@@ -165,10 +165,8 @@ def _focus(kind: Kind, context: Context, rng: np.random.Generator, variant: str)
         return ""
     if context.instruction:
         return one_line(context.instruction, MAX_INSTRUCTION_CHARS)
-    sentences = _sentences(kind)
-    if variant in sentences:
-        return sentences[variant]
-    return list(sentences.values())[int(rng.integers(len(sentences)))]
+    known = sentences(f"focus_{kind}")
+    return known.get(variant) or list(known.values())[int(rng.integers(len(known)))]
 
 
 def _system(context: Context) -> str:

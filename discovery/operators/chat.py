@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from discovery.edits import EditError, apply_edits, has_edits, parse_edits
 from discovery.operators.base import (
+    Context,
     Individual,
     Model,
     ModelCall,
@@ -17,16 +19,27 @@ from discovery.operators.base import (
     Proposal,
     ProposeJob,
 )
-from discovery.prompting import Kind, Message, compose, correction, count_message_tokens
+from discovery.prompting import Kind, compose, correction, count_message_tokens, message
 from discovery.rewrites import apply_rewrite, restore_frozen
-from discovery.texts import one_line
+from discovery.texts import one_line, printable
 from evaluators import c_text
 from evaluators.contract import Program
 
 MAX_IDEA_CHARS = 240
 _IDEA = re.compile(r"^[\s#>*_-]*idea[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
+_USED = re.compile(r"^[\s#>*_-]*used[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
 _DEFINED = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
 _DEFINED_IN_C = re.compile(r"^[A-Za-z_][\w \t*]*?(\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A child and how it was got: all calls, the text of the last reply, and the whole conversation."""
+
+    child: Program
+    calls: tuple[ModelCall, ...]
+    text: str
+    turns: tuple[Mapping[str, str], ...]
 
 
 def propose_child(
@@ -42,47 +55,89 @@ def propose_child(
     """
     if model is None:
         raise OperatorError(f"operator {kind} needs a model; name one with --model")
-    seed = job.context.seed
+    first = restored(job.context.seed, parents[0])
+    messages = compose(kind, (first, *parents[1:]), job.context, rng, job.variant)
+    answer = ask_for_child(kind, first.program, messages, rng, model, token_budget=job.context.token_budget)
+    idea = find_idea(answer.text) or find_idea(answer.turns[len(messages)]["content"])
+    texts = ({"idea": idea} if idea else {}) | advice_texts(job.context, answer.text)
+    return Proposal(answer.child, tuple(parent.program_id for parent in parents), answer.calls, texts)
+
+
+def restored(seed: Program, parent: Individual) -> Individual:
+    """Returns a parent with the frozen text of the seed.
+
+    Raises:
+        OperatorError: it cannot be told where that belongs.
+    """
     try:
-        base = restore_frozen(seed, parents[0].program)
+        base = restore_frozen(seed, parent.program)
     except EditError as error:
         raise OperatorError(f"the parent cannot be edited: {error}") from error
-    first = Individual(base, parents[0].evaluation, parents[0].program_id, parents[0].texts)
-    messages = compose(kind, (first, *parents[1:]), job.context, rng)
-    reply = model.complete(messages, rng=rng)
-    calls, text = [reply.call], reply.text
-    try:
-        child = read_child(kind, base, text)
-    except EditError as error:
-        again = correction(messages, text, str(error)) if error.may_correct else ()
-        if not again or count_message_tokens(again) > job.context.token_budget:
-            raise OperatorError(one_line(str(error)), calls) from error
-        child, text = _ask_again(kind, base, again, rng, model, calls=calls)
-    idea = find_idea(text) or find_idea(reply.text)
-    return Proposal(
-        child, tuple(parent.program_id for parent in parents), tuple(calls), {"idea": idea} if idea else {}
-    )
+    return Individual(base, parent.evaluation, parent.program_id, parent.texts)
 
 
-def _ask_again(
+def ask_for_child(
     kind: Kind,
     base: Program,
-    messages: Sequence[Message],
+    messages: Sequence[Mapping[str, str]],
     rng: np.random.Generator,
     model: Model,
     *,
-    calls: list[ModelCall],
-) -> tuple[Program, str]:
-    """Returns the child and the text of a second reply; its call joins `calls`."""
+    token_budget: int,
+    fault: Callable[[Program], str | None] = lambda child: None,
+) -> Answer:
+    """Returns the child that a model answers with; a reply that makes none is sent back once, with the reason.
+
+    Args:
+        kind: the form of the reply that the messages ask for.
+        base: the program that is changed.
+        messages: the question.
+        rng: picks model and heat.
+        model: who is asked.
+        token_budget: no correction is asked for beyond it.
+        fault: returns why a child cannot succeed, if that is known without running it.
+
+    Raises:
+        OperatorError: no child came out; carries the calls that were paid.
+        ModelError: the first question was not answered.
+    """
+    reply = model.complete(messages, rng=rng)
+    calls = [reply.call]
+    turns = (*messages, message("assistant", printable(reply.text)))
     try:
-        reply = model.complete(messages, rng=rng)
+        return Answer(_checked(read_child(kind, base, reply.text), fault), tuple(calls), reply.text, turns)
+    except EditError as error:
+        again = correction(messages, reply.text, str(error)) if error.may_correct else ()
+        if not again or count_message_tokens(again) > token_budget:
+            raise OperatorError(one_line(str(error)), calls) from error
+    try:
+        reply = model.complete(again, rng=rng)
     except ModelError as error:
         raise OperatorError(f"no second answer: {error}", calls) from error
     calls.append(reply.call)
     try:
-        return read_child(kind, base, reply.text), reply.text
+        child = _checked(read_child(kind, base, reply.text), fault)
     except EditError as error:
         raise OperatorError(f"{one_line(str(error))} (after one correction)", calls) from error
+    return Answer(child, tuple(calls), reply.text, (*again, message("assistant", printable(reply.text))))
+
+
+def advice_texts(context: Context, reply: str) -> dict[str, str]:
+    """Returns which items of what was learned a question showed, and which of them the reply says it used."""
+    if not context.advice:
+        return {}
+    shown = [item.item_id for item in context.advice]
+    found = _USED.search(reply[:8000])
+    used = [
+        item_id for item_id in shown if found and re.search(rf"(?<!\w){re.escape(item_id)}(?!\w)", found[1])
+    ]
+    return {"advice": ", ".join(shown)} | ({"used": ", ".join(used)} if used else {})
+
+
+def _checked(child: Program, fault: Callable[[Program], str | None]) -> Program:
+    if (reason := fault(child)) is not None:
+        raise EditError(reason)
+    return child
 
 
 def read_child(kind: Kind, base: Program, reply: str) -> Program:

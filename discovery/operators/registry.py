@@ -8,6 +8,7 @@ from discovery.operators.base import Operator
 from discovery.operators.crossover import Crossover
 from discovery.operators.diff import Diff
 from discovery.operators.perturb import Perturb
+from discovery.operators.plan import Execute, Plan, Summarize
 from discovery.operators.prune import Prune
 from discovery.operators.repair import Repair
 from discovery.operators.rewrite import Rewrite
@@ -16,5 +17,17 @@ from discovery.operators.tune import Tune
 
 OPERATORS: Mapping[str, Operator] = {
     operator.name: operator
-    for operator in (Diff(), Rewrite(), Crossover(), Repair(), Tune(), Perturb(), Splice(), Prune())
+    for operator in (
+        Diff(),
+        Rewrite(),
+        Crossover(),
+        Repair(),
+        Plan(),
+        Tune(),
+        Perturb(),
+        Splice(),
+        Prune(),
+    )
 }
+JOBS: Mapping[str, Operator] = {**OPERATORS, **{step.name: step for step in (Execute(), Summarize())}}
+"""What executors can be asked for: the operators, and the steps that follow of themselves."""
