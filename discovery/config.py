@@ -21,6 +21,7 @@ from discovery.errors import ConfigError
 from discovery.memory.playbook import MemoryConfig
 from discovery.models import ModelConfig, parse_models
 from discovery.operators.registry import OPERATORS
+from discovery.planning import PlanningConfig
 from discovery.tuning import TuningConfig
 from islands.archipelago import IslandsConfig
 
@@ -60,7 +61,7 @@ class RunConfig:
         tier: the sandbox tier to use, 1 or 2; None takes the best there is.
         unsafe: run with whatever protection there is (never for code you do not trust).
         parents: how they are drawn: see discovery/parents.py; all but "boltzmann" are for comparisons.
-        islands, models, tuning, context: settings of the parts.
+        islands, models, tuning, bandit, memory, context, planning: settings of the parts.
     """
 
     problem: str
@@ -79,6 +80,7 @@ class RunConfig:
     bandit: BanditConfig = field(default_factory=BanditConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
+    planning: PlanningConfig = field(default_factory=PlanningConfig)
 
     def __post_init__(self) -> None:
         if not 1 <= self.workers <= 1024:
