@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from discovery.operators.base import Operator
 from discovery.operators.crossover import Crossover
 from discovery.operators.diff import Diff
+from discovery.operators.persona import Persona
 from discovery.operators.perturb import Perturb
 from discovery.operators.plan import Execute, Plan, Summarize
 from discovery.operators.prune import Prune
@@ -23,6 +24,7 @@ OPERATORS: Mapping[str, Operator] = {
         Crossover(),
         Repair(),
         Plan(),
+        Persona(),
         Tune(),
         Perturb(),
         Splice(),
