@@ -26,11 +26,13 @@ from discovery.fingerprint import fingerprint
 from discovery.folder import RunFolder
 from discovery.journal import DiskFull, Journal, read_entries
 from discovery.lineage import Lineage
+from discovery.memory.items import Item
 from discovery.memory.store import to_text
 from discovery.models import LiteLLMModel
 from discovery.operators.base import Model
 from discovery.operators.registry import OPERATORS
-from discovery.parts import Parts, make_parts
+from discovery.parts import IMPORTED, Parts, make_parts
+from discovery.purging import current_entries, current_records, has_purges, purge
 from discovery.records import Record, RunInfo
 from discovery.requests import Request, completed, done, waiting
 from discovery.state import RunState, Statement
@@ -221,7 +223,7 @@ class Session:
         if not self._folder.journal.exists():
             return 0.0
         with _no_cycle_collection():
-            for entry in read_entries(self._folder.journal):
+            for entry in current_entries(self._folder.journal):
                 if entry["type"] == "opened":
                     elapsed_s += last_s - opened_s
                     opened_s = last_s = entry["at_s"]
@@ -245,10 +247,15 @@ class Session:
         """Writes to git what the journal holds and git does not."""
         if self.state.next_index == 0 or (held := lineage.recorded()) == self.state.next_index:
             return
+        first = min(held, self.state.next_index - 1)
+        if has_purges(self._folder.journal):
+            state = _new_state(self._problem, self._config, Parts())
+            for record in current_records(self._folder.journal, state):
+                if record.index >= first:
+                    lineage.append(record)
+            return
         for entry in read_entries(self._folder.journal):
-            if entry["type"] == "evaluated" and entry["record"]["index"] >= min(
-                held, self.state.next_index - 1
-            ):
+            if entry["type"] == "evaluated" and entry["record"]["index"] >= first:
                 lineage.append(Record.from_json(entry["record"]))
 
     def _remember(self, lineage: Lineage) -> None:
@@ -341,10 +348,37 @@ def replayed(folder: RunFolder) -> tuple[RunState, Parts]:
     state = _new_state(problem, config, parts)
     coordinator = Coordinator(_plan_of(config), state, OPERATORS, parts.policy, parts.memory)
     with _no_cycle_collection():
-        for entry in read_entries(folder.journal):
+        for entry in current_entries(folder.journal):
             coordinator.replay(entry)
             parts.take_in(entry)
     return state, parts
+
+
+def purge_program(folder: RunFolder, program: str, reason: str) -> list[str]:
+    """Takes a program out of a run, with its descendants; returns their ids. See purging.py."""
+    settings = folder.read_settings()
+    problem = load_source(ProblemSource.from_json(settings["problem"]))
+    config = RunConfig.from_json(settings["config"])
+    return purge(folder, program, reason, make_state=lambda: _new_state(problem, config, Parts()))
+
+
+def import_items(folder: RunFolder, items: Iterable[Item]) -> None:
+    """Adds the items of another run's memory to a run that nobody works on.
+
+    Raises:
+        RunError: the run remembers nothing. RunFolderError: a process works on it.
+    """
+    config = RunConfig.from_json(folder.read_settings()["config"])
+    if not config.memory.enabled:
+        raise RunError(
+            f"{folder.path} remembers nothing; begin a run with --memory, or with enabled = true under [memory]"
+        )
+    with folder.lock():
+        journal = Journal(folder.journal)
+        try:
+            journal.append([{"type": IMPORTED, "items": [item.to_json() for item in items]}])
+        finally:
+            journal.close()
 
 
 def check_injection(folder: RunFolder, program: Program) -> None:

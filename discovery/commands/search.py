@@ -19,10 +19,19 @@ from discovery.broker import BrokerConfig
 from discovery.config import BUDGET_KEYS, RunConfig, check_keys, make_config, read_toml
 from discovery.executor import Executor
 from discovery.folder import RunFolder
+from discovery.memory.store import read_items
 from discovery.models import check_model
 from discovery.progress import Progress
 from discovery.requests import new_request, send
-from discovery.run import Outcome, Session, StopRequest, check_operators, create_run, run_folder
+from discovery.run import (
+    Outcome,
+    Session,
+    StopRequest,
+    check_operators,
+    create_run,
+    import_items,
+    run_folder,
+)
 from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 
 EXIT_STOPPED = 3
@@ -71,6 +80,12 @@ def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--broker", help="A Redis whose workers do the jobs: redis://HOST:PORT/0.  [default: this machine]"
 )
+@click.option(
+    "--memory",
+    "memory_file",
+    type=click.Path(path_type=Path),
+    help="Begin with what another run learned: a file of `discovery memory export`.",
+)
 @click.option("--json", "as_json", is_flag=True, default=None, help="Print one JSON object as the last line.")
 def run(**options: Any) -> None:
     """Search for programs that solve PROBLEM better.
@@ -80,16 +95,22 @@ def run(**options: Any) -> None:
     """
     config_file: Path | None = options.pop("config_file")
     broker: str | None = options.pop("broker")
+    memory_file: Path | None = options.pop("memory_file")
+    items = read_items(memory_file) if memory_file else []
     settings = read_toml(config_file) if config_file else {}
     check_keys(settings, KEYS, where=str(config_file))
     where = str(config_file) if config_file else "the command line"
     settings |= {key: value for key, value in options.items() if value is not None and value != ()}
     out, as_json = settings.pop("out", None), bool(settings.pop("as_json", settings.pop("json", False)))
     config = make_config(settings, where)
+    if memory_file:
+        config = replace(config, memory=replace(config.memory, enabled=True))
     problem = load_problem(config.problem)
     check_ready(config, broker)
     folder = run_folder(Path(out)) if out else _next_folder(problem.name)
     create_run(folder, config, problem)
+    if items:
+        import_items(folder, items)
     _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
 
 

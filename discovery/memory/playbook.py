@@ -33,6 +33,7 @@ from discovery.memory.items import (
 )
 from discovery.memory.retrieval import Index, retrieve
 from discovery.operators.base import Advice, Individual
+from discovery.purging import is_purged
 from discovery.state import SEED_OPERATOR
 from discovery.tokens import estimate_tokens
 
@@ -205,7 +206,7 @@ class Playbook:
     def learn(self, lesson: Lesson) -> None:
         """Takes in an evaluated program; those that no model made say nothing about the memory."""
         record = lesson.record
-        if not record.calls or record.operator == SEED_OPERATOR:
+        if not record.calls or record.operator == SEED_OPERATOR or is_purged(record):
             return
         self._batch.append(evidence_of(lesson, self._meter.last, self._config.least_gain))
         if len(self._batch) >= self._config.batch:
