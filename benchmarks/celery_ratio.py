@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.chaos import PROBLEM
+from benchmarks.cluster import PROBLEM
 from discovery.journal import read_entries
 from discovery.testing import ChatEndpoint, Latency, ScriptedMutator
 from discovery.testing.redis_server import RedisServer
@@ -63,7 +63,7 @@ def spawn(*arguments: str) -> subprocess.Popen[bytes]:
 def measure(place: Path, options: argparse.Namespace, *, with_broker: bool) -> tuple[float, float, float]:
     """Returns evaluations per second, CPU ms per evaluation, and that of Redis alone."""
     problem, run = place / "cheap.py", place / "run"
-    problem.write_text(PROBLEM.format(work_s=0.0, is_poisoned=False))
+    problem.write_text(PROBLEM.format(work_s=0.0, poison=()))
     latency = Latency(options.latency_s, sigma=1e-9)
     workers: list[subprocess.Popen[bytes]] = []
     with RedisServer() as server, ChatEndpoint(ScriptedMutator(seed=1), latency=latency) as endpoint:
