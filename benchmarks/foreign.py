@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,13 +42,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0, help="for each run")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="regular expression that a folder's name must match")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = json.loads(options.out.read_text()) if options.out.exists() else []
     done = {row["folder"] for row in rows}
     for checkout in options.checkouts:
         for folder in find_folders(checkout):
             name = f"{checkout.resolve().name}/{folder.relative_to(checkout).as_posix()}"
-            if name in done:
+            if name in done or not re.search(options.only, name):
                 continue
             row = {"folder": name, **try_folder(folder, options)}
             rows.append(row)

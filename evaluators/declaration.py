@@ -49,6 +49,7 @@ _OPTIONAL = (
     "held_out",
     "exact",
 )
+CONTRACT_NAMES = frozenset((*_REQUIRED, *_OPTIONAL))
 _DEFAULT_MEASURES = (
     Measure("ast_nodes", 0, 600, source="code"),
     Measure("branches", 0, 32, source="code"),
