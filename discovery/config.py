@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from discovery.bandit import BanditConfig
 from discovery.budget import Budget
 from discovery.context import ContextConfig
+from discovery.duplicates import DuplicatesConfig
 from discovery.errors import ConfigError
 from discovery.memory.playbook import MemoryConfig
 from discovery.models import ModelConfig, parse_models
@@ -79,6 +80,7 @@ class RunConfig:
     tuning: TuningConfig = field(default_factory=TuningConfig)
     bandit: BanditConfig = field(default_factory=BanditConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
+    duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
     planning: PlanningConfig = field(default_factory=PlanningConfig)
 

@@ -28,6 +28,7 @@ from discovery.decisions import (
     waste_from_json,
     waste_to_json,
 )
+from discovery.duplicates import NearDuplicates
 from discovery.events import (
     Asked,
     Broken,
@@ -73,8 +74,10 @@ class Coordinator:
         operators: Mapping[str, Operator],
         policy: Policy | None = None,
         memory: Memory | None = None,
+        near: NearDuplicates | None = None,
     ) -> None:
         self.plan = plan
+        self._near = near
         self.state = state
         self.duplicates = 0
         self.end: Finish | None = None
@@ -201,6 +204,10 @@ class Coordinator:
         if event.refusal:
             self._tell_tuner(job, None)
             return self._drop(job, event.refusal, event.proposal.calls)
+        if self._near and (like := self._near.like(job.operator, job.island, event.proposal.program, self.state)):
+            self.duplicates += 1
+            self._tell_tuner(job, None)
+            return self._drop(job, f"this program is almost the same as {like}", event.proposal.calls)
         self._wasted = 0
         self.state.ledger.charge(event.proposal.calls)
         self._expect(job)

@@ -41,8 +41,9 @@ def parse(text: str) -> ast.Module | None:
         return None
 
 
-def _digest(program: Program, *, is_skeleton: bool) -> str:
-    parts = [program.entry]
+def tokens(program: Program, *, is_skeleton: bool = False) -> list[str]:
+    """Returns a program's normalised code as a flat list, file by file; in a skeleton, all numbers are equal."""
+    parts: list[str] = []
     for path in sorted(program.files):
         text = program.files[path]
         tree = parse(text) if path.endswith(".py") else None
@@ -50,10 +51,14 @@ def _digest(program: Program, *, is_skeleton: bool) -> str:
         if c_text.is_c(path):
             parts += ["c", *c_text.words(text, number=_BLANK if is_skeleton else None)]
         elif tree is None:
-            parts += ["text", " ".join(text.split())]
+            parts += ["text", *text.split()]
         else:
             parts += _tokens(tree, is_skeleton=is_skeleton)
-    data = "\0".join(parts).encode("utf-8", "surrogatepass")
+    return parts
+
+
+def _digest(program: Program, *, is_skeleton: bool) -> str:
+    data = "\0".join([program.entry, *tokens(program, is_skeleton=is_skeleton)]).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from discovery.bandit import Bandit
 from discovery.choosing import Policy
 from discovery.config import RunConfig
+from discovery.duplicates import NearDuplicates
 from discovery.gains import GainMeter
 from discovery.learning import Learner
 from discovery.memory.items import Item, Provenance
@@ -28,11 +29,13 @@ class Parts:
     Attributes:
         policy: chooses operators, models and variants; None for fixed weights.
         memory: what was learned earlier; None where nothing is remembered.
+        near: refuses near-duplicates; None where only exact ones are refused.
         learners: what is to be told of every lesson, in order.
     """
 
     policy: Policy | None = None
     memory: Playbook | None = None
+    near: NearDuplicates | None = None
     learners: tuple[Learner, ...] = ()
 
     def take_in(self, entry: Mapping[str, Any]) -> None:
@@ -57,5 +60,6 @@ def make_parts(config: RunConfig, problem: Problem, run: str) -> Parts:
     if config.memory.enabled and config.models.models:
         origin = Provenance(problem.name, problem.version, version("code-discovery"), run)
         memory = Playbook(config.memory, origin, meter)
-    learners = tuple(part for part in (bandit, memory) if part is not None)
-    return Parts(bandit, memory, (meter, *learners) if learners else ())
+    near = NearDuplicates(config.duplicates) if config.duplicates.enabled else None
+    learners = tuple(part for part in (bandit, memory, near) if part is not None)
+    return Parts(bandit, memory, near, (meter, *learners) if learners else ())

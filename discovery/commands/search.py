@@ -37,7 +37,7 @@ from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 EXIT_STOPPED = 3
 KEYS = (
     "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "parents", "islands", "workers", "model", "models",
-    "model_slots", "api_base", "operators", "bandit", "memory", "out", "tier", "unsafe", "tuning", "context", "json",
+    "model_slots", "api_base", "operators", "bandit", "memory", "duplicates", "out", "tier", "unsafe", "tuning", "context", "json",
 )  # fmt: skip
 
 _BUDGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
