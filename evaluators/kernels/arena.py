@@ -44,15 +44,15 @@ class Spot:
 
 
 class Arena:
-    """Memory for the buffers of a task at any of the shapes `all_dims`. Close it."""
+    """Memory for the buffers of a task at any of the shapes `all_dims`, `slots` times over. Close it."""
 
-    def __init__(self, task: KernelTask, all_dims: Iterable[Dims]) -> None:
+    def __init__(self, task: KernelTask, all_dims: Iterable[Dims], slots: int = 1) -> None:
         self._task = task
         sizes = list(all_dims)
         self._buffers = [item for item in task.arguments if isinstance(item, Buffer)]
         self.regions: list[tuple[int, int, bool]] = []
         totals = {False: 0, True: 0}
-        for item in self._buffers:
+        for item in self._buffers * slots:
             is_output = item.role == "out"
             size = max(_pages(_bytes(item, dims)) for dims in sizes)
             self.regions.append((totals[is_output], size, is_output))
@@ -61,10 +61,10 @@ class Arena:
         self.descriptors = self._files[False].read_only_fd, self._files[True].fd
         self._pattern = np.empty(0, np.uint64)
 
-    def spots(self, dims: Dims, place: Place) -> dict[str, Spot]:
-        """Returns where each buffer lies for one shape."""
+    def spots(self, dims: Dims, place: Place, slot: int = 0) -> dict[str, Spot]:
+        """Returns where each buffer of one slot lies for one shape."""
         found = {}
-        for number, item in enumerate(self._buffers):
+        for number, item in enumerate(self._buffers, slot * len(self._buffers)):
             start, size, _ = self.regions[number]
             kind = np.dtype(item.dtype)
             offset = size - _bytes(item, dims) if place == "end" else 0
@@ -106,26 +106,23 @@ class Arena:
 
     def read_outputs(self, spots: Mapping[str, Spot]) -> dict[str, NDArray[Any]]:
         """Returns copies of the outputs."""
-        return {
-            item.name: self._view(spots[item.name], is_output=True).copy() for item in self._task.outputs
-        }
+        return {item.name: self._view(spots[item.name], is_output=True).copy() for item in self._task.outputs}
 
     def is_unwritten(self, spots: Mapping[str, Spot], name: str) -> bool:
         """Returns whether some item of an output still holds the poison, byte by byte."""
         spot = spots[name]
         got = self._bytes_of(spot)
         begin = (spot.start + spot.offset) % 8
-        period = np.resize(np.roll(self._pattern.view(np.uint8), -begin), got.size)
+        period = np.tile(np.roll(self._pattern.view(np.uint8), -begin), got.size // 8 + 1)[: got.size]
         same = (got == period).reshape(-1, spot.dtype.itemsize).all(axis=1)
         return bool(same.any())
 
-    def is_damaged(self, spots: Mapping[str, Spot]) -> bool:
-        """Returns whether anything was written beside the outputs."""
+    def is_damaged(self, all_spots: Sequence[Mapping[str, Spot]]) -> bool:
+        """Returns whether anything was written beside the outputs of the slots that were used."""
         everything = self._files[True].bytes
         word = self._pattern.view(np.uint8)
         position = 0
-        for item in self._task.outputs:
-            spot = spots[item.name]
+        for spot in (spots[item.name] for spots in all_spots for item in self._task.outputs):
             begin = spot.start + spot.offset
             end = begin + spot.count * spot.dtype.itemsize
             if not _is_pattern(everything, position, begin, word):
@@ -185,7 +182,7 @@ def _pages(size: int) -> int:
     return max(1, -(-size // _PAGE)) * _PAGE
 
 
-def needed_bytes(task: KernelTask, all_dims: Sequence[Dims]) -> int:
-    """Returns how much memory the buffers of a task take."""
+def slot_bytes(task: KernelTask, all_dims: Sequence[Dims]) -> int:
+    """Returns how much memory one slot takes."""
     buffers = [item for item in task.arguments if isinstance(item, Buffer)]
     return sum(max(_pages(_bytes(item, dims)) for dims in all_dims) for item in buffers)

@@ -3,8 +3,9 @@
 It runs on the wrong side: the kernel shares its memory and can do all it does, so nothing that comes from here is
 believed but the bytes in the output buffers, once the child is frozen.
 
-Messages to it are 9 bytes: b"G" and a nonce, which is sent back after the call; or b"P" and the length of a
-JSON plan that follows: where each argument lies, its shape and its type, from now on.
+Messages to it are 9 bytes: b"G" and a nonce, which is sent back after the calls; or b"P" and the length of a
+JSON plan that follows: for each of the calls to be made one after the other, where its arguments lie, their shapes and
+types, from now on.
 """
 
 from __future__ import annotations
@@ -48,14 +49,15 @@ def serve(request: Mapping[str, Any], product: bytes, addresses: Sequence[int]) 
         else:
             function, bind = _load_python(request), _bind_python
         os.write(OUT_FD, LOADED)
-        arguments: list[Any] = []
+        calls: list[list[Any]] = []
         while len(head := os.read(IN_FD, 9)) == 9:
             if head[:1] == b"P":
                 plan = json.loads(_read_exactly(int.from_bytes(head[1:], "little")))
-                arguments = bind(plan, addresses)
+                calls = [bind(one, addresses) for one in plan]
                 os.write(OUT_FD, PLANNED)
             else:
-                function(*arguments)
+                for arguments in calls:
+                    function(*arguments)
                 os.write(OUT_FD, head[1:])
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - whatever a program raises is data

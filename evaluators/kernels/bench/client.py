@@ -93,7 +93,9 @@ class Bench:
         hangup_fd: int | None = None,
     ) -> None:
         if sys.platform != "linux":
-            raise SandboxUnavailable("kernels are judged on Linux only: nothing else can freeze and time them")
+            raise SandboxUnavailable(
+                "kernels are judged on Linux only: nothing else can freeze and time them"
+            )
         self.language = language
         self._limits = limits
         self._hangup_fd = hangup_fd
@@ -148,8 +150,9 @@ class Bench:
         *,
         regions: Sequence[tuple[int, int, bool]],
         descriptors: tuple[int, int],
+        cpu: int | None = None,
     ) -> Reply:
-        """Starts child `number` (in the place of the one before) and has it load the program."""
+        """Starts child `number` (in the place of the one before) and has it load the program; `cpu`: stays there."""
         request = {
             "do": "spawn",
             "child": number,
@@ -158,17 +161,18 @@ class Bench:
             "language": self.language,
             "function": function,
             "regions": [list(region) for region in regions],
+            "cpu": cpu,
             "memory_mib": self._limits.memory_mib,
             "scratch_mib": self._request["scratch_mib"],
         }
         return self._reply(request, descriptors)
 
-    def plan(self, number: int, plan: Sequence[Mapping[str, Any]]) -> Reply:
-        """Tells a child where its arguments lie from now on."""
+    def plan(self, number: int, plan: Sequence[Sequence[Mapping[str, Any]]]) -> Reply:
+        """Tells a child where the arguments of its calls lie from now on."""
         return self._reply({"do": "plan", "child": number, "plan": json.dumps(plan)})
 
     def call(self, number: int) -> Reply:
-        """Has a child call its kernel once."""
+        """Has a child make its planned calls."""
         return self._reply({"do": "call", "child": number, "nonce": secrets.token_bytes(8).hex()})
 
     def end(self, number: int) -> None:

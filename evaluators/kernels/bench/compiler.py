@@ -20,7 +20,16 @@ PRODUCT = "kernel.product"
 MAX_PRODUCT_BYTES = 8 << 20
 LIMITS = lock.ChildLimits(cpu_s=20, memory_mib=1024, scratch_mib=32, processes=12, native=True)
 TIMEOUT_S = 20.0
-_READABLE = ("/usr/bin", "/usr/lib", "/usr/libexec", "/usr/include", "/usr/local/include", "/lib", "/lib64", "/bin")
+_READABLE = (
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/libexec",
+    "/usr/include",
+    "/usr/local/include",
+    "/lib",
+    "/lib64",
+    "/bin",
+)
 _READABLE_FILES = ("/etc/ld.so.cache", "/etc/alternatives")
 
 

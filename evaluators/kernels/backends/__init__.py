@@ -1,0 +1,1 @@
+"""How programs of each language are made ready: one interface, and a word for what a machine lacks."""

@@ -1,0 +1,62 @@
+"""Python: NumPy, Numba where it is installed, Triton where it is and in its interpreter where there is no GPU."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import importlib.util
+import platform
+
+from evaluators import trees
+from evaluators.contract import Program
+from evaluators.kernels.backends.base import Built, NotBuiltError
+from evaluators.kernels.bench.client import Bench
+from evaluators.kernels.task import KernelTask
+from evaluators.sandbox.clean import clean_line
+from evaluators.source import imported_names
+
+OPTIONAL = {
+    "numba": "numba is not installed: pip install code-discovery[kernels]",
+    "triton": "triton is not installed (1 GB): pip install triton",
+    "scipy": "scipy is not installed: pip install scipy",
+}
+"""Libraries that kernels may use where they are there, and what to do where they are not."""
+
+
+class PythonBackend:
+    """Python with whatever numeric libraries there are. See `Backend` for the contract."""
+
+    language = "python"
+
+    def missing(self, bench: Bench) -> str:
+        """Returns "": NumPy is always there. What a program imports beyond it, `build` looks at."""
+        return ""
+
+    def build(self, bench: Bench, program: Program, task: KernelTask, *, is_checked: bool = False) -> Built:
+        """Checks the syntax of all files and that what they import is installed; there is nothing to compile."""
+        found: set[str] = set()
+        for path, text in program.files.items():
+            if not path.endswith(".py"):
+                continue
+            try:
+                compile(text, path, "exec", dont_inherit=True)
+                trees.parse(text, path)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                line = getattr(error, "lineno", None)
+                where = f" line {line}" if line else ""
+                raise NotBuiltError(f"does not compile: {path}{where}: {clean_line(str(error))}") from error
+            found |= imported_names(text, "")
+        for name, remedy in OPTIONAL.items():
+            if name in found and importlib.util.find_spec(name) is None:
+                raise NotBuiltError(remedy)
+        libraries = sorted(found & set(OPTIONAL) | {"numpy"})
+        record = {"interpreter": f"Python {platform.python_version()}"}
+        return Built(record={**record, "libraries": [f"{name} {_version(name)}" for name in libraries]})
+
+
+@functools.cache
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,411 @@
+"""The judge of kernels: correct first, then timed beside the baseline; the score is what noise cannot have added.
+
+The score is the lower end of the interval of the speed-up over the baseline, in CPU time of the kernel's whole
+process. A result is stored only where the baseline against itself came out as equal in the same session; one that
+is faster than the machine allows, or than is plausible, is held back. A program that beats all that this judge has
+seen is built again with traps for undefined behaviour, and measured again in new processes with new inputs; then
+the lower of the two scores counts.
+
+Exceptions:
+    JudgeError    the task is broken (not the program): its reference, its inputs or its baseline fails
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from evaluators.contract import Evaluation, Program, Status
+from evaluators.judge import JudgeError
+from evaluators.kernels import correctness, roofline, rules
+from evaluators.kernels.backends.base import Backend, Built, NotBuiltError
+from evaluators.kernels.backends.c import CBackend
+from evaluators.kernels.backends.python import PythonBackend
+from evaluators.kernels.bench.client import Bench
+from evaluators.kernels.lease import Lease
+from evaluators.kernels.runner import KernelFailedError
+from evaluators.kernels.statistics import Interval, Precision
+from evaluators.kernels.task import LANGUAGES, Dims
+from evaluators.kernels.timing import Benches, Timer, Timing
+from evaluators.measures import measure_program
+from evaluators.problem import Problem
+from evaluators.sandbox.base import SandboxError
+from evaluators.sandbox.clean import clean, clean_line
+
+PROTOCOL = 1
+"""Version of the way results are come by; stored with each."""
+
+BUDGET_S = 12.0
+LEASE_TIMEOUT_S = 600.0
+_ATTEMPTS = 3
+_WAITING = 1.5
+_SLACK_S = 120.0
+_BACKENDS: Mapping[str, Backend] = {"c": CBackend(), "python": PythonBackend()}
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Work:
+    """What has been found out about one program so far."""
+
+    program: Program
+    rng: np.random.Generator
+    built: Built = field(default_factory=Built)
+    trials: correctness.Trials = field(default_factory=correctness.Trials)
+    record: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    kernel_ns: int = 0
+    lease_s: float = 0.0
+    feedback: list[str] = field(default_factory=list)
+
+
+class _HeldBackError(Exception):
+    """The program is correct, but no score is stored; the message says why."""
+
+
+class KernelJudge:
+    """Judges programs of one kernel problem, one at a time.
+
+    Args:
+        problem: declares a kernel.
+        secret: what shapes, inputs and rubbish derive from.
+        tier, unsafe, hangup_fd: see LinuxSandbox.
+        lease: the right to time on this host; owned by the caller. None: one of its own.
+        budget_s: how long one comparison may take.
+        precision: when a comparison may stop, and when it is believed.
+
+    Raises:
+        SandboxError: no bench starts, or this machine lacks what the problem's language needs.
+        JudgeError: the baseline does not build.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        secret: bytes,
+        tier: int | None = None,
+        unsafe: bool = False,
+        hangup_fd: int | None = None,
+        lease: Lease | None = None,
+        budget_s: float = BUDGET_S,
+        precision: Precision = Precision(),  # noqa: B008 - it is frozen
+    ) -> None:
+        if problem.kernel is None:
+            raise JudgeError(f"problem {problem.name} declares no KERNEL")
+        self._problem, self._task, self._secret = problem, problem.kernel, secret
+        self._options: dict[str, Any] = {"tier": tier, "unsafe": unsafe, "hangup_fd": hangup_fd}
+        self._budget_s, self._precision = budget_s, precision
+        self._lease = lease
+        self._own_lease: Lease | None = None
+        self._benches: dict[str, Bench] = {}
+        self._peaks: roofline.Peaks | None = None
+        self._best = -np.inf
+        self._count = 0
+        entry = _language(problem.seed)
+        self._bench(entry)
+        if missing := _BACKENDS[entry].missing(self._bench(entry)):
+            raise SandboxError(missing)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Returns the sandbox layers in force."""
+        return next(iter(self._benches.values())).layers
+
+    def limit_s(self, *, held_out: bool = False) -> float:
+        """Returns how long an evaluation can take at most, the wait for the lease included."""
+        comparisons = _ATTEMPTS + 1 + (1 if held_out else 0)
+        return comparisons * (self._budget_s + 60.0) + LEASE_TIMEOUT_S + _SLACK_S
+
+    def close(self) -> None:
+        """Ends the benches."""
+        for bench in self._benches.values():
+            bench.close()
+        if self._own_lease is not None:
+            self._own_lease.close()
+
+    def evaluate(self, program: Program, *, held_out: bool = False, start: object = None) -> Evaluation:
+        """Returns what was learned about `program`. `start` has no meaning here: there is nothing to improve on.
+
+        Raises:
+            JudgeError: a function of the task fails, or the baseline does.
+            SandboxError: a bench fails, or the machine is never free.
+        """
+        begun = time.monotonic()
+        self._count += 1
+        work = _Work(program, self._rng(program))
+        status, reason, values = Status.OK, "", dict[str, Any]()
+        try:
+            self._build(work)
+            self._check(work)
+            values = self._score(work, held_out=held_out)
+        except NotBuiltError as error:
+            status = Status.TIMEOUT if error.timed_out else Status.ERROR
+            reason, work.feedback = error.reason, [error.feedback]
+        except KernelFailedError as error:
+            status, reason = error.status, error.reason
+            work.feedback = [error.feedback, work.built.remarks]
+        except _HeldBackError as error:
+            status, reason, values = Status.REJECTED, str(error), {"metrics": work.metrics}
+        wall_s = time.monotonic() - begun
+        if work.record:
+            work.record["judge_s"] = round(wall_s - work.kernel_ns / 1e9 - work.lease_s, 3)
+        return Evaluation(
+            status=status,
+            reason=clean_line(reason),
+            feedback=clean("\n".join(part for part in work.feedback if part)),
+            cases_done=work.trials.done,
+            cases_total=work.trials.total,
+            cpu_s=work.kernel_ns / 1e9,
+            wall_s=wall_s,
+            layers=self.layers,
+            certificate=work.record or None,
+            **values,
+        )
+
+    # ---- one program
+
+    def _build(self, work: _Work) -> None:
+        task, program = self._task, work.program
+        language = LANGUAGES.get(os.path.splitext(program.entry)[1], "")
+        if language not in task.languages:
+            allowed = " or ".join(task.languages)
+            raise NotBuiltError(f"the entry file {program.entry} is in no language of this task ({allowed})")
+        if forbidden := rules.find_forbidden(program, task):
+            raise NotBuiltError(forbidden)
+        bench = self._bench(language)
+        if missing := _BACKENDS[language].missing(bench):
+            raise SandboxError(missing)
+        work.built = _BACKENDS[language].build(bench, program, task)
+        work.record = {"protocol": PROTOCOL, "build": dict(work.built.record)}
+        work.metrics.update(work.built.metrics)
+
+    def _check(self, work: _Work) -> None:
+        bench = self._bench(_language(work.program))
+        work.trials = correctness.Trials()
+        try:
+            self._guarded(lambda: correctness.check(bench, work.program, self._task, work.rng, work.trials))
+        finally:
+            work.kernel_ns += work.trials.kernel_ns
+
+    def _score(self, work: _Work, *, held_out: bool) -> dict[str, Any]:
+        with self._get_lease().held(LEASE_TIMEOUT_S) as waited_s:
+            work.lease_s = waited_s
+            timing, gain = self._time(work, self._task.timed)
+            self._check_plausible(work, timing, gain)
+            if gain.low > self._best:
+                gain = self._confirm(work, gain)
+            metrics = self._metrics(work, timing, gain)
+            beside = self._time_held_out(work) if held_out and self._task.held_out else None
+        self._best = max(self._best, gain.low)
+        score = metrics[self._problem.objective.name]
+        return {
+            "score": score,
+            "metrics": metrics,
+            "measures": self._measures(work.program, metrics),
+            "held_out": beside,
+        }
+
+    def _time(self, work: _Work, dims: tuple[Dims, ...]) -> tuple[Timing, Interval]:
+        """Returns samples and the gain, from a session in which the baseline equals itself.
+
+        Raises:
+            _HeldBackError: there was none in several attempts.
+        """
+        timer = self._timer(work.program, dims)
+        complaint = ""
+        for attempt in range(_ATTEMPTS):
+            timing = self._guarded(lambda: timer.time(work.program, work.rng))
+            work.kernel_ns += timing.kernel_ns
+            null = timing.null(work.rng)
+            complaint = self._precision.gate(null)
+            work.record.setdefault("timings", []).append(
+                {
+                    **timing.to_json(),
+                    "shapes": [dict(one) for one in dims],
+                    "null": [round(value, 4) for value in null.ratios()],
+                    "attempt": attempt,
+                    "gate": complaint or "passed",
+                    "host": _host(),
+                }
+            )
+            if not complaint:
+                return timing, timing.gain(work.rng)
+        raise _HeldBackError(f"the machine is too noisy to time this, evaluate it again: {complaint}")
+
+    def _confirm(self, work: _Work, first: Interval) -> Interval:
+        """Returns the worse of two gains: the best so far is run with traps, and measured anew."""
+        language = _language(work.program)
+        if language == "c":
+            try:
+                _BACKENDS["c"].build(self._bench("c"), work.program, self._task, is_checked=True)
+                self._check(work)
+            except NotBuiltError as error:
+                raise KernelFailedError(
+                    Status.ERROR, f"with sanitizers it {error.reason}", error.feedback
+                ) from error
+            except KernelFailedError as error:
+                raise KernelFailedError(
+                    error.status, f"with traps for undefined behaviour: {error.reason}", error.feedback
+                ) from error
+            _BACKENDS["c"].build(self._bench("c"), work.program, self._task)
+        timing, again = self._time(work, self._task.timed)
+        self._check_plausible(work, timing, again)
+        work.record["confirmed"] = [round(value, 4) for value in again.ratios()]
+        return min(first, again, key=lambda one: one.low)
+
+    def _check_plausible(self, work: _Work, timing: Timing, gain: Interval) -> None:
+        """Holds back what is too good or too idle to be true."""
+        ratio = gain.ratios()[1]
+        work.metrics["speedup_median"] = ratio
+        operations, traffic = self._work_of()
+        call_s = float(np.median(timing.call_ns)) / 1e9
+        share = self._get_peaks().share(operations, traffic, call_s)
+        work.metrics["roofline_share"] = share
+        if share > roofline.SLACK:
+            raise _HeldBackError(
+                f"is {share:.2f} times as fast as this machine's peaks allow for its work: look at it first"
+            )
+        if ratio > self._task.plausible_speedup:
+            raise _HeldBackError(
+                f"is {ratio:.1f} times as fast as the baseline, beyond {self._task.plausible_speedup:g}: "
+                "look at it, and run it on another host, before believing it"
+            )
+        waiting = timing.waiting()
+        if waiting > _WAITING and timing.wall_gain(work.rng).high < gain.low - np.log(_WAITING):
+            raise _HeldBackError(f"waits: takes {waiting:.1f} times the wall-clock time of its CPU time")
+
+    def _metrics(self, work: _Work, timing: Timing, gain: Interval) -> dict[str, float]:
+        low, middle, high = gain.ratios()
+        wall = timing.wall_gain(work.rng).ratios()
+        share = work.metrics["roofline_share"]
+        work.feedback = [
+            f"{middle:.3g} times as fast as {self._task.baseline.name} [{low:.3g}, {high:.3g}]; "
+            f"{share:.0%} of what memory or arithmetic allow",
+            work.built.remarks,
+        ]
+        work.metrics |= {
+            "speedup": low,
+            "speedup_median": middle,
+            "speedup_high": high,
+            "speedup_wall": wall[1],
+            "call_us": float(np.median(timing.call_ns)) / 1e3,
+            "rounds": float(timing.rounds),
+        }
+        missing = [name for name in self._problem.metric_names if name not in work.metrics]
+        if missing:
+            raise JudgeError(
+                f"the objective or a measure asks for {missing[0]!r}, which kernels do not have; "
+                f"choose from {', '.join(sorted(work.metrics))}"
+            )
+        return dict(work.metrics)
+
+    def _time_held_out(self, work: _Work) -> dict[str, float] | None:
+        try:
+            timing, gain = self._time(work, self._task.held_out)
+        except (_HeldBackError, KernelFailedError):
+            return None
+        low, middle, high = gain.ratios()
+        return {
+            "speedup": low,
+            "speedup_median": middle,
+            "speedup_high": high,
+            "call_us": float(np.median(timing.call_ns)) / 1e3,
+        }
+
+    def _measures(self, program: Program, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        names = self._problem.code_measures
+        from_code = measure_program(program, names) if names else {}
+        return tuple(
+            float((from_code if measure.source == "code" else metrics)[measure.name])
+            for measure in self._problem.measures
+        )
+
+    # ---- what all programs share
+
+    def _rng(self, program: Program) -> np.random.Generator:
+        text = f"{program.id}/{self._count}".encode()
+        digest = hashlib.blake2b(text, key=hashlib.sha256(self._secret).digest(), digest_size=32).digest()
+        return np.random.default_rng(np.frombuffer(digest, np.uint32))
+
+    def _bench(self, role: str) -> Bench:
+        """Returns a bench: "c" and "python" for programs, "baseline" for the baseline alone."""
+        if role not in self._benches:
+            language = _language(self._task.baseline.program) if role == "baseline" else role
+            self._benches[role] = Bench(
+                language, limits=self._problem.limits, preload=self._problem.preload, **self._options
+            )
+        return self._benches[role]
+
+    def _timer(self, program: Program, dims: tuple[Dims, ...]) -> Timer:
+        is_new = "baseline" not in self._benches
+        baseline = self._bench("baseline")
+        if is_new:
+            try:
+                _BACKENDS[baseline.language].build(baseline, self._task.baseline.program, self._task)
+            except NotBuiltError as error:
+                raise JudgeError(f"the baseline {error.reason}\n{error.feedback}") from error
+        benches = Benches(self._bench(_language(program)), baseline)
+        return Timer(self._task, dims, benches, budget_s=self._budget_s, precision=self._precision)
+
+    def _get_peaks(self) -> roofline.Peaks:
+        if self._peaks is None:
+            bench = Bench("c", limits=self._problem.limits, **self._options)
+            try:
+                self._peaks = roofline.measure(bench)
+            finally:
+                bench.close()
+        return self._peaks
+
+    def _work_of(self) -> tuple[float, float]:
+        """Returns operations and bytes of a call, averaged over the timed shapes."""
+        shapes = self._task.timed
+        operations = sum(float(self._task.flops(dims)) for dims in shapes) / len(shapes)
+        return operations, sum(float(self._task.traffic(dims)) for dims in shapes) / len(shapes)
+
+    def _get_lease(self) -> Lease:
+        if self._lease is None:
+            self._lease = self._own_lease = Lease()
+        return self._lease
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        """Returns what a step returns; an error in a function of the task is the task's.
+
+        Raises:
+            JudgeError: a function of the task failed.
+        """
+        try:
+            return call()
+        except (KernelFailedError, SandboxError, JudgeError):
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise JudgeError(clean_line(f"the kernel task failed on {what}")) from error
+
+
+def _language(program: Program) -> str:
+    return LANGUAGES.get(os.path.splitext(program.entry)[1], "python")
+
+
+def _host() -> dict[str, Any]:
+    """Returns what a reader of the numbers must know of the machine."""
+    found: dict[str, Any] = {"cpus": os.cpu_count(), "system": platform.release()}
+    with contextlib.suppress(OSError):
+        found["load"] = [round(value, 2) for value in os.getloadavg()]
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:
+        found["cpu"] = next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), ""
+        )
+    with contextlib.suppress(OSError):
+        with open("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", encoding="utf-8") as file:
+            found["governor"] = file.read().strip()
+    return found

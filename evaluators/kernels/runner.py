@@ -1,0 +1,166 @@
+"""One child that runs one kernel: put inputs before it, call it, take its outputs away, and tell how it failed.
+
+Exceptions:
+    KernelFailedError    the kernel did not come to an output; holds a status, a reason and its own words
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.contract import Program, Status
+from evaluators.kernels.arena import Arena, Place, Spot
+from evaluators.kernels.bench.client import Bench, Reply
+from evaluators.kernels.task import Dims, KernelTask, Values
+from evaluators.sandbox.clean import clean, clean_line
+
+_RAISED = 70
+_FEEDBACK_CHARACTERS = 1200
+_OUTSIDE = "it touched memory outside its buffers, or wrote to an input"
+
+
+class KernelFailedError(Exception):
+    """A kernel did not come to an output."""
+
+    def __init__(self, status: Status, reason: str, feedback: str = "") -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.feedback = status, reason, feedback
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What some calls in a row gave: outputs per call, and times of all (see `bench.client.Reply`)."""
+
+    all_outputs: list[dict[str, NDArray[Any]]]
+    cpu_ns: int
+    wall_ns: int
+
+    @property
+    def outputs(self) -> dict[str, NDArray[Any]]:
+        """Returns those of the first call."""
+        return self.all_outputs[0]
+
+
+class Runner:
+    """A kernel in a child of its own, with room for `slots` calls in a row. Close it."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        number: int,
+        program: Program,
+        task: KernelTask,
+        *,
+        dims: tuple[Dims, ...],
+        slots: int = 1,
+        cpu: int | None = None,
+    ) -> None:
+        self._bench, self._number, self._task = bench, number, task
+        self._arena = Arena(task, dims, slots)
+        self._plan: list[list[dict[str, Any]]] = []
+        self._last: list[tuple[dict[str, Spot], dict[str, NDArray[Any]]]] = []
+        self.calls_ns = 0
+        try:
+            reply = bench.spawn(
+                number,
+                program,
+                task.entry,
+                regions=self._arena.regions,
+                descriptors=self._arena.descriptors,
+                cpu=cpu,
+            )
+            _check(reply, "loading")
+        except BaseException:
+            self._arena.close()
+            raise
+        self.load_ns = reply.cpu_ns
+
+    def run(
+        self, batch: Sequence[Values], dims: Dims, rng: np.random.Generator, place: Place = "start"
+    ) -> Ran:
+        """Returns what the kernel makes of some inputs, one call after the other.
+
+        `rng` draws the rubbish that outputs are filled with.
+
+        Raises:
+            KernelFailedError: it crashed, raised, took too long, or wrote beside its outputs.
+        """
+        self.check_untouched()
+        arena = self._arena
+        spots = [arena.spots(dims, place, slot) for slot in range(len(batch))]
+        plan = [arena.plan(one, values, dims) for one, values in zip(spots, batch, strict=True)]
+        if plan != self._plan:
+            _check(self._bench.plan(self._number, plan), "being told its arguments")
+            self._plan = plan
+        for one, values in zip(spots, batch, strict=True):
+            arena.write_inputs(one, values)
+        arena.poison(rng)
+        reply = self._bench.call(self._number)
+        _check(reply, "a call")
+        self.calls_ns += reply.wall_ns
+        if arena.is_damaged(spots):
+            raise KernelFailedError(Status.INVALID, "it wrote beside its outputs")
+        outputs = [arena.read_outputs(one) for one in spots]
+        self._last = list(zip(spots, outputs, strict=True))
+        return Ran(outputs, reply.cpu_ns, reply.wall_ns)
+
+    def unwritten(self) -> str:
+        """Returns an output that the last calls did not fill, "" if they filled all."""
+        for spots, outputs in self._last:
+            for name in outputs:
+                if self._arena.is_unwritten(spots, name):
+                    return name
+        return ""
+
+    def check_untouched(self) -> None:
+        """Checks that the outputs of the last calls are what they were when the child was stopped.
+
+        Raises:
+            KernelFailedError: they changed, so something still runs.
+        """
+        for spots, outputs in self._last:
+            for name, again in self._arena.read_outputs(spots).items():
+                if not np.array_equal(again.view(np.uint8), outputs[name].view(np.uint8)):
+                    raise KernelFailedError(Status.INVALID, f"{name} changed after the reply")
+
+    def close(self) -> None:
+        """Ends the child and lets go of its memory."""
+        try:
+            self._bench.end(self._number)
+        finally:
+            self._arena.close()
+
+
+def _check(reply: Reply, doing: str) -> None:
+    if not reply.is_ok:
+        raise _failure(reply, doing)
+
+
+def _failure(reply: Reply, doing: str) -> KernelFailedError:
+    words = clean(reply.log, _FEEDBACK_CHARACTERS)
+    if reply.status == "timeout":
+        return KernelFailedError(Status.TIMEOUT, f"{doing} took longer than the limit", words)
+    if reply.status == "garbled":
+        return KernelFailedError(
+            Status.CRASHED, f"{doing} was answered by something else than its nonce", words
+        )
+    if reply.signal in (signal.SIGSEGV, signal.SIGBUS):
+        name = signal.Signals(reply.signal).name
+        return KernelFailedError(Status.CRASHED, f"died of {name} in {doing}: {_OUTSIDE}", words)
+    if reply.signal == signal.SIGKILL:
+        return KernelFailedError(Status.MEMORY, f"was killed in {doing}, probably for its memory", words)
+    if reply.signal == signal.SIGXCPU:
+        return KernelFailedError(Status.TIMEOUT, f"used up its CPU time in {doing}", words)
+    if reply.signal:
+        return KernelFailedError(Status.CRASHED, f"died of signal {reply.signal} in {doing}", words)
+    if reply.code == _RAISED:
+        last = reply.log.strip().splitlines()[-1:] or ["it raised"]
+        status = Status.MEMORY if last[0].startswith("MemoryError") else Status.ERROR
+        return KernelFailedError(status, f"{doing} failed: {clean_line(last[0])}", words)
+    return KernelFailedError(Status.CRASHED, f"left with exit code {reply.code} in {doing}", words)

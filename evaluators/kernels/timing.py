@@ -1,0 +1,229 @@
+"""How long a kernel takes beside its baseline: interleaved, frozen when not in turn, every output checked.
+
+A round calls the program once and the baseline twice (in two processes), in random order, on the same new content,
+and again for each timed shape; the two baselines against each other tell whether this machine can be believed now.
+Every round has new processes (several rounds, where a program takes long to load), so that a lucky layout of memory is
+one vote of many.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+
+from evaluators.contract import Program, Status
+from evaluators.kernels import statistics
+from evaluators.kernels.arena import slot_bytes
+from evaluators.kernels.bench.client import Bench
+from evaluators.kernels.runner import KernelFailedError, Runner
+from evaluators.kernels.statistics import Interval, Precision
+from evaluators.kernels.task import Dims, KernelTask
+from evaluators.kernels.tolerance import Expected, expect, find_fault
+
+_SLOW_LOADING_NS = 100_000_000
+_ROUNDS_IF_SLOW = 6
+_LEAST_SAMPLE_NS = 3_000_000
+_MOST_REPEATS = 16
+_MOST_BYTES = 64 << 20
+_WARM_UPS = 2
+_LOOK_EVERY = 3
+_ROLES = ("program", "baseline", "baseline again")
+
+
+@dataclass(frozen=True, slots=True)
+class Benches:
+    """Where the program runs, and where the baseline does."""
+
+    program: Bench
+    baseline: Bench
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One round: CPU and wall time per role, in ns, summed over calls, averaged (geometric mean) over shapes."""
+
+    cpu: tuple[float, ...]
+    wall: tuple[float, ...]
+
+    @property
+    def gain(self) -> float:
+        """Returns log(baseline / program) of the CPU times."""
+        program, one, other = (math.log(value) for value in self.cpu)
+        return (one + other) / 2 - program
+
+    @property
+    def wall_gain(self) -> float:
+        """Returns the same of the wall-clock times."""
+        program, one, other = (math.log(value) for value in self.wall)
+        return (one + other) / 2 - program
+
+    @property
+    def null(self) -> float:
+        """Returns log(baseline again / baseline) of the CPU times: zero but for noise."""
+        return math.log(self.cpu[2]) - math.log(self.cpu[1])
+
+
+@dataclass(slots=True)
+class Timing:
+    """Samples by session, and what became of them."""
+
+    sessions: list[list[Sample]] = field(default_factory=list)
+    repeats: int = 1
+    kernel_ns: int = 0
+    seconds: float = 0.0
+    call_ns: list[float] = field(default_factory=list)
+
+    @property
+    def rounds(self) -> int:
+        """Returns the number of rounds."""
+        return sum(map(len, self.sessions))
+
+    def gain(self, rng: np.random.Generator) -> Interval:
+        """Returns the interval of the program's gain in CPU time."""
+        return statistics.bootstrap([[one.gain for one in group] for group in self.sessions], rng)
+
+    def null(self, rng: np.random.Generator) -> Interval:
+        """Returns the interval of the baseline's gain over itself."""
+        return statistics.bootstrap([[one.null for one in group] for group in self.sessions], rng)
+
+    def wall_gain(self, rng: np.random.Generator) -> Interval:
+        """Returns the interval of the program's gain in wall-clock time."""
+        return statistics.bootstrap([[one.wall_gain for one in group] for group in self.sessions], rng)
+
+    def waiting(self) -> float:
+        """Returns how much more wall-clock time per CPU time the program takes than the baseline."""
+        ratios = [
+            (one.wall[0] / one.cpu[0]) / fmean(one.wall[role] / one.cpu[role] for role in (1, 2))
+            for group in self.sessions
+            for one in group
+        ]
+        return median(ratios)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the raw samples: per session, per round, microseconds of CPU and wall per role."""
+        return {
+            "roles": list(_ROLES),
+            "repeats": self.repeats,
+            "cpu_us": [[[round(t / 1e3, 1) for t in one.cpu] for one in group] for group in self.sessions],
+            "wall_us": [[[round(t / 1e3, 1) for t in one.wall] for one in group] for group in self.sessions],
+        }
+
+
+class Timer:
+    """Times programs of one task against its baseline.
+
+    Args:
+        task: the task.
+        dims: the shapes, all in each round.
+        benches: where to run; the baseline's is loaded with the baseline already.
+        budget_s: when to stop adding rounds.
+        precision: when to stop before.
+    """
+
+    def __init__(
+        self,
+        task: KernelTask,
+        dims: tuple[Dims, ...],
+        benches: Benches,
+        *,
+        budget_s: float,
+        precision: Precision,
+    ) -> None:
+        self._task, self._dims, self._benches, self._budget_s = task, dims, benches, budget_s
+        self._precision = precision
+        self.repeats_most = max(1, min(_MOST_REPEATS, _MOST_BYTES // slot_bytes(task, dims)))
+        self._limits: dict[int, Mapping[str, tuple[float, float]] | None] = {}
+
+    def time(self, program: Program, rng: np.random.Generator) -> Timing:
+        """Returns samples until the gain is known well enough, or rounds or time are used up.
+
+        Raises:
+            KernelFailedError: the program failed in a timed call, or its output was wrong.
+        """
+        timing = Timing()
+        begun = time.monotonic()
+        while timing.rounds < self._precision.most_rounds:
+            self._run_session(program, timing, rng, begun + self._budget_s)
+            if time.monotonic() - begun > self._budget_s:
+                break
+            if timing.rounds % _LOOK_EVERY == 0 and self._precision.is_reached(
+                timing.gain(rng), timing.rounds
+            ):
+                break
+        timing.seconds = time.monotonic() - begun
+        return timing
+
+    def _run_session(
+        self, program: Program, timing: Timing, rng: np.random.Generator, deadline: float
+    ) -> None:
+        runners: list[Runner] = []
+        cpu = int(rng.choice(sorted(os.sched_getaffinity(0))))  # one for all: they are not equally fast
+        try:
+            for number, (bench, text) in enumerate(
+                (
+                    (self._benches.program, program),
+                    (self._benches.baseline, self._task.baseline.program),
+                    (self._benches.baseline, self._task.baseline.program),
+                )
+            ):
+                runners.append(
+                    Runner(bench, number, text, self._task, dims=self._dims, slots=self.repeats_most, cpu=cpu)
+                )
+            warm_ns = self._warm_up(runners, rng)
+            if not timing.sessions:
+                wanted = math.ceil(_LEAST_SAMPLE_NS / max(1, warm_ns))
+                timing.repeats = max(1, min(self.repeats_most, wanted))
+            samples: list[Sample] = []
+            timing.sessions.append(samples)
+            is_slow = max(runner.load_ns for runner in runners) > _SLOW_LOADING_NS
+            for _ in range(_ROUNDS_IF_SLOW if is_slow else 1):
+                samples.append(self._run_round(runners, timing, rng))
+                if time.monotonic() > deadline:
+                    break
+            runners[0].check_untouched()
+        finally:
+            timing.kernel_ns += sum(runner.calls_ns for runner in runners)
+            for runner in runners:
+                runner.close()
+
+    def _warm_up(self, runners: list[Runner], rng: np.random.Generator) -> float:
+        """Calls each kernel a few times at each shape; returns the baseline's mean CPU time at the end, in ns."""
+        last = []
+        for dims in self._dims:
+            values = self._task.make_inputs(rng, dims, self._distribution(0))
+            times = [[runner.run([values], dims, rng).cpu_ns for _ in range(_WARM_UPS)] for runner in runners]
+            last.append(times[-1][-1])
+        return fmean(last)
+
+    def _run_round(self, runners: list[Runner], timing: Timing, rng: np.random.Generator) -> Sample:
+        cpu, wall = np.zeros((len(self._dims), 3)), np.zeros((len(self._dims), 3))
+        name = self._distribution(timing.rounds)
+        for shape, dims in enumerate(self._dims):
+            batch = [self._task.make_inputs(rng, dims, name) for _ in range(timing.repeats)]
+            ran = {int(role): runners[role].run(batch, dims, rng) for role in rng.permutation(3)}
+            for role, one in ran.items():
+                cpu[shape, role], wall[shape, role] = one.cpu_ns, one.wall_ns
+            for values, outputs in zip(batch, ran[0].all_outputs, strict=True):
+                fault = find_fault(self._task, self._expect(shape, values, dims), outputs)
+                if fault is not None:
+                    raise KernelFailedError(Status.INVALID, f"{fault.what} in a timed call, {name} inputs")
+        timing.call_ns.append(float(cpu[:, 0].mean()) / timing.repeats)
+        means = [np.exp(np.log(times).mean(axis=0)) for times in (cpu, wall)]
+        return Sample(*(tuple(float(value) for value in mean) for mean in means))
+
+    def _expect(self, shape: int, values: Any, dims: Dims) -> Expected:
+        """Returns the exact outputs; how far off a kernel may be is found once per shape."""
+        expected = expect(self._task, values, dims, self._limits.get(shape))
+        self._limits.setdefault(shape, expected.limits)
+        return expected
+
+    def _distribution(self, number: int) -> str:
+        names = self._task.timed_distributions or self._task.distributions[:1]
+        return names[number % len(names)]
