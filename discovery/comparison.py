@@ -68,12 +68,14 @@ class Course:
         evaluations: 1, 2, 3 ...
         tokens: spent up to each evaluation, refused proposals included.
         cost_usd: the same in dollars; infinite from the first call whose price is unknown.
+        seconds: of working time up to each evaluation; empty where that is not known.
     """
 
     best: tuple[float, ...]
     evaluations: tuple[float, ...]
     tokens: tuple[float, ...]
     cost_usd: tuple[float, ...]
+    seconds: tuple[float, ...] = ()
 
     @property
     def final(self) -> float:
@@ -184,7 +186,7 @@ def compare_courses(
     costs: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {}
     curves: dict[str, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {}
     tests: dict[str, Paired] = {}
-    for kind in ("evaluations", "tokens", "cost_usd"):
+    for kind in ("evaluations", "tokens", "cost_usd", "seconds"):
         spent = [[getattr(course, kind) for course in each] for each in courses]
         if not any(line and 0 < line[-1] < math.inf for each in spent for line in each):
             continue

@@ -1,0 +1,73 @@
+"""Puts the coordinator of a run together from its settings: the state, the parts that learn, the plan."""
+
+from __future__ import annotations
+
+from discovery.choosing import Plan
+from discovery.config import RunConfig
+from discovery.coordinator import Coordinator
+from discovery.genealogy import Genealogy
+from discovery.operators.registry import OPERATORS
+from discovery.parts import Parts, make_parts
+from discovery.planning import PlanBoard
+from discovery.state import RunState, Statement
+from discovery.tuning import Tuner
+from evaluators.contract import Start
+from evaluators.problem import Problem
+from islands.archipelago import Archipelago
+from islands.archive import Axis
+
+
+def assemble(
+    problem: Problem, config: RunConfig, run: str, start: Start | None = None
+) -> tuple[Coordinator, Parts]:
+    """Returns the coordinator of a run that has not begun, and the parts that learn in it.
+
+    Args:
+        problem: what is solved; only what it states is needed, so that a description of one does as well.
+        config: the run's settings.
+        run: its name, for the provenance of what is learned.
+        start: the output that the first program is handed to improve on, if any.
+    """
+    parts = make_parts(config, problem, run)
+    state = new_state(problem, config, parts, start)
+    return Coordinator(plan_of(config), state, OPERATORS, parts.policy, parts.memory, parts.near, parts.measurements), parts
+
+
+def statement_of(problem: Problem, start: Start | None = None) -> Statement:
+    """Returns what the coordinator must know of a problem, and of the output that the first program is handed."""
+    return Statement(
+        problem.name,
+        problem.goal,
+        problem.notes,
+        problem.objective,
+        problem.seed,
+        problem.held_out is not None,
+        start,
+    )
+
+
+def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | None) -> RunState:
+    """Returns the state of a run that has not begun."""
+    axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
+    return RunState(
+        statement_of(problem, start),
+        lambda: Archipelago(config.islands, axes),
+        Tuner(config.tuning, seed=config.seed),
+        parts.learners,
+        PlanBoard(config.planning),
+        Genealogy(problem.objective) if config.models.models else None,
+    )
+
+
+def plan_of(config: RunConfig) -> Plan:
+    """Returns what the coordinator must know of a run's settings."""
+    return Plan(
+        seed=config.seed,
+        slots=config.workers,
+        model_slots=config.model_slots if config.models.models else 0,
+        weights=config.weights,
+        budget=config.budget,
+        target=config.target,
+        parents=config.parents,
+        context=config.context,
+    )
