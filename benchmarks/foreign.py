@@ -94,6 +94,7 @@ def try_folder(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     row |= {key: summary[key] for key in ("evaluations", "statuses", "best_score", "seconds", "self_scored")}
+    row["stopped"] = next((text for text in ran.stderr.splitlines() if text.startswith("stopped: ")), "")
     row |= {"seed_score": seed.get("score"), "seed_reason": seed.get("reason", ""), "run_rc": ran.returncode}
     told = [text.strip() for text in seed.get("feedback", "").splitlines() if text.strip()]
     row["evaluator_fault"] = told[-1] if any("Traceback (most recent" in text for text in told) else ""
@@ -123,7 +124,7 @@ def why_not(row: dict[str, Any], evals: int) -> str:
     errors = [finding["detail"] for finding in row["findings"] if finding["level"] == "error"]
     if errors:
         return str(errors[0])
-    return f"{row['evaluations']} of {evals} evaluations in the time"
+    return row["stopped"] or f"{row['evaluations']} of {evals} evaluations in the time"
 
 
 def line(row: dict[str, Any]) -> str:

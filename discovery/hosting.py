@@ -226,6 +226,7 @@ class HostedRun:
             "evaluations": ledger.evaluations,
             "best_score": best.evaluation.score if best else None,
             "best_id": best.program_id if best else None,
+            "self_scored": best.evaluation.self_scored if best else None,
             "statuses": dict(state.counts),
             "seconds": round(ledger.elapsed_s, 1),
             "model_calls": ledger.calls,

@@ -91,6 +91,10 @@ _STATUS_SCHEMA: dict[str, Any] = {
         "evaluations": {"type": "integer"},
         "best_score": {"type": ["number", "null"]},
         "best_id": {"type": ["string", "null"]},
+        "self_scored": {
+            "type": ["boolean", "null"],
+            "description": "Whether the program's own process gave the score, which it may have forged.",
+        },
         "statuses": {"type": "object"},
         "seconds": {"type": "number"},
         "model_calls": {"type": "integer"},

@@ -219,6 +219,7 @@ def _show(found: Mapping[str, Any], *, as_json: bool) -> None:
 def _line(found: Mapping[str, Any]) -> str:
     best = found.get("best_score")
     text = f"{found['name']:24} {found['state']:9} {found['evaluations']:7} evaluations  best {'-' if best is None else f'{best:.8g}'}"
+    text += " (self-scored)" if found.get("self_scored") else ""
     return printable(text + (f"  {found['message']}" if found.get("message") else ""))
 
 

@@ -31,6 +31,7 @@ from evaluators.contract import Evaluation, Program, Status
 from evaluators.problem import Problem, load_problem
 from evaluators.worker import JudgeProcess
 from tests.discovery.conftest import TOY
+from tests.foreign_folders import OPENEVOLVE, SEED_SCORE, write_folder
 
 pytestmark = pytest.mark.skipif(find_server() is None, reason="there is no redis-server")
 
@@ -209,6 +210,19 @@ def test_cases_that_cannot_be_drawn_break_the_run_with_their_own_words(
     executor.close()
     assert isinstance(event, Broken)
     assert "oops" in event.reason
+
+
+def test_a_folder_of_another_system_is_judged_by_workers_and_marked(
+    server: RedisServer, steady: Workers, tmp_path: Path
+) -> None:
+    problem = load_problem(str(write_folder(tmp_path / "square_root", OPENEVOLVE)))
+    executor = celery(server.url, problem, RunConfig(str(tmp_path / "square_root"), seed=1))
+    executor.evaluate(EvaluateJob("0-seed", problem.seed))
+    (event,) = events_of(executor, 1)
+    executor.close()
+    assert isinstance(event, Evaluated)
+    assert event.evaluation.score == pytest.approx(SEED_SCORE)
+    assert event.evaluation.self_scored
 
 
 def until(executor: Executor, condition: Callable[[], bool], timeout_s: float = 20.0) -> list[Event]:

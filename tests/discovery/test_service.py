@@ -19,7 +19,10 @@ from discovery.hosting import Host, HostConfig
 from discovery.journal import read_entries
 from discovery.openapi import document
 from discovery.service import ServiceConfig, check_address, make_app
+from evaluators.bundle import pack
+from evaluators.problem import load_problem
 from tests.discovery.conftest import TOY, Discovery, last_json
+from tests.foreign_folders import OPENEVOLVE, SEED_SCORE, write_folder
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of starlette, that it would rather have a later httpx
@@ -80,6 +83,17 @@ class TestDoor:
     @pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
     def test_loopback_does_not(self, address: str) -> None:
         check_address(address, "")
+
+
+def test_a_folder_of_another_system_is_taken_and_its_scores_are_marked(
+    client: TestClient, tmp_path: Path
+) -> None:
+    found = load_problem(str(write_folder(tmp_path / "square_root", OPENEVOLVE)))
+    body = {"problem": pack(found).to_json(), "name": "foreign", "evals": 4, "workers": 1, "seed": 1}
+    assert client.post("/runs", json=body).status_code == 201
+    status = wait_until(lambda: (now := client.get("/runs/foreign").json())["state"] == "done" and now)
+    assert status["best_score"] >= SEED_SCORE
+    assert status["self_scored"] is True
 
 
 BAD = [
