@@ -47,8 +47,9 @@ from evaluators.alphas.combine import (
     ridge_weights,
     standardise,
 )
-from evaluators.alphas.exam import World, unseal
+from evaluators.alphas.exam import unseal
 from evaluators.alphas.factors import measure
+from evaluators.alphas.world import World
 from evaluators.alphas.zoo import ZOO, compute_zoo
 from evaluators.contract import Invalid, Program
 from evaluators.judge import _rng

@@ -1,4 +1,4 @@
-"""`discovery panel import`, `info` and `synthesize`: prices for the alpha problems."""
+"""`discovery panel import`, `info`, `synthesize` and `problem`: prices for the alpha problems."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 
 import click
 
+from discovery.errors import ConfigError
+from evaluators.alphas.exam import with_panel
 from evaluators.alphas.ingest import import_panel
 from evaluators.alphas.overview import Overview, overview
 from evaluators.alphas.panel import MAX_JUMP, load_panel, save_panel
 from evaluators.alphas.synthetic import synthesize as synthesize_market
+from evaluators.problem import load_problem
 
 _out = click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -19,7 +22,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 
 @click.group()
 def panel() -> None:
-    """Import, inspect and synthesize panels of prices."""
+    """Import, inspect and synthesize panels of prices, and mine them."""
 
 
 @panel.command("import")
@@ -61,6 +64,22 @@ def synthesize(out: Path, seed: int, days: int, names: int, as_json: bool) -> No
     market = synthesize_market(seed, days=days, names=names)
     save_panel(market.panel, out)
     _print(overview(market.panel), out, as_json=as_json)
+
+
+@panel.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+@click.argument("problem")
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: PROBLEM.py]")
+def problem(folder: Path, problem: str, out: Path | None) -> None:
+    """Write a copy of an alpha PROBLEM (alpha_single, ...) that mines the panel in FOLDER."""
+    load_panel(folder)
+    source = load_problem(problem).files
+    text = with_panel(source.files[source.module], folder.absolute())
+    target = out or Path(f"{problem}.py")
+    if target.exists():
+        raise ConfigError(f"{target} exists; name another file with --out")
+    target.write_text(text, encoding="utf-8")
+    click.echo(f"{target} written; try: discovery run {target} --minutes 5")
 
 
 def _print(found: Overview, folder: Path, *, as_json: bool) -> None:

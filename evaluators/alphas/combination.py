@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.alphas import elite
+from evaluators.alphas.admission import noise_floor
 from evaluators.alphas.combine import standardise
-from evaluators.alphas.exam import FEATURES, Examiner, World
+from evaluators.alphas.exam import Examiner
 from evaluators.alphas.factors import as_array, figures
+from evaluators.alphas.rank_ic import rank_ic
+from evaluators.alphas.world import FEATURES, World
 from evaluators.alphas.zoo import compute_zoo
 from evaluators.contract import Case, Invalid
 
@@ -88,7 +92,10 @@ class DailyQuestions:
 
 
 def score_model(examiner: Examiner, case: Case, oracle: DailyQuestions) -> dict[str, float]:
-    """Returns the figures of the predictions (see `figures`).
+    """Returns the figures of the predictions (see `figures`), and what a verdict on them needs.
+
+    A model answers day by day and learned on the training days alone, so its daily RankIC is out of sample as
+    it stands: evidence for `discovery.admission`.
 
     Raises:
         Invalid: days are missing, or the predictions cannot be scored.
@@ -97,4 +104,10 @@ def score_model(examiner: Examiner, case: Case, oracle: DailyQuestions) -> dict[
         raise Invalid("the program left before every day was predicted")
     world: World = examiner.world(case)
     scored = examiner.scored(case)
-    return figures(oracle.predictions, world.labels.rows(scored.start, scored.stop))
+    labels = world.labels.rows(scored.start, scored.stop)
+    if world.noise is None:
+        world.noise = noise_floor(labels, np.random.default_rng(0), factors=elite.NOISE_FACTORS)
+    found = figures(oracle.predictions, labels)
+    daily = rank_ic(oracle.predictions, labels.values, labels.mask, labels.min_names)
+    days = labels.horizon.days
+    return {**found, **elite.trace(daily, days), **elite.evidence(daily, days, world.noise)}

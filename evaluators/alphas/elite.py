@@ -159,7 +159,7 @@ def examine(members: Sequence[Array], scene: Scene, rng: np.random.Generator, no
         "aer": annual.aer,
         "ir": annual.ir,
         "drawdown": annual.drawdown,
-        **_evidence(walked, labels.horizon.days, noise),
+        **evidence(walked, labels.horizon.days, noise),
     }
     finite = {name: value if math.isfinite(value) else 0.0 for name, value in figures.items()}
     correlations = mutual_correlations(stack, universe, scene.learned)
@@ -198,6 +198,20 @@ def trace(daily: Array, horizon_days: int) -> dict[str, float]:
     blocks = np.array_split(daily, count)
     means = [float(np.nanmean(block)) if np.isfinite(block).any() else 0.0 for block in blocks]
     return {f"{HIDDEN}ic_{place:02d}": round(mean, 5) for place, mean in enumerate(means)}
+
+
+def evidence(walked: Array, horizon_days: int, noise: NoiseFloor) -> dict[str, float]:
+    """Returns as hidden metrics what a deflated Sharpe ratio of a daily series is made of."""
+    found = moments(walked)
+    return {
+        f"{HIDDEN}evidence_sharpe": found.sharpe,
+        f"{HIDDEN}evidence_skewness": found.skewness,
+        f"{HIDDEN}evidence_kurtosis": found.kurtosis,
+        f"{HIDDEN}evidence_periods": float(found.periods),
+        f"{HIDDEN}evidence_overlap": float(horizon_days),
+        f"{HIDDEN}noise_icir_sd": noise.icir_sd,
+        f"{HIDDEN}noise_rank_ic_sd": noise.rank_ic_sd,
+    }
 
 
 def _walk_start(scene: Scene) -> int:
@@ -264,16 +278,3 @@ def _backtest(signal: Array, scene: Scene) -> Backtest:
 
 def _rows(panel: Panel, days: slice) -> Panel:
     return panel.rows(days.start, days.stop)
-
-
-def _evidence(walked: Array, horizon_days: int, noise: NoiseFloor) -> dict[str, float]:
-    found = moments(walked)
-    return {
-        f"{HIDDEN}evidence_sharpe": found.sharpe,
-        f"{HIDDEN}evidence_skewness": found.skewness,
-        f"{HIDDEN}evidence_kurtosis": found.kurtosis,
-        f"{HIDDEN}evidence_periods": float(found.periods),
-        f"{HIDDEN}evidence_overlap": float(horizon_days),
-        f"{HIDDEN}noise_icir_sd": noise.icir_sd,
-        f"{HIDDEN}noise_rank_ic_sd": noise.rank_ic_sd,
-    }

@@ -15,15 +15,15 @@ dates. Labels, dates and test prices stay in the judge.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.alphas import elite
-from evaluators.alphas.admission import NoiseFloor
+from evaluators.alphas.admission import Gate
 from evaluators.alphas.combine import (
     MAX_OVERLAP,
     combined_signal,
@@ -33,8 +33,8 @@ from evaluators.alphas.combine import (
     standardise,
 )
 from evaluators.alphas.exhibits import pages
-from evaluators.alphas.factors import as_array, as_factor, check_answers, exposure, exposures, measure
-from evaluators.alphas.labels import Horizon, Labels, make_labels
+from evaluators.alphas.factors import as_array, as_factor, check_answers, exposure, measure
+from evaluators.alphas.labels import Horizon, Labels
 from evaluators.alphas.leaks import (
     Probe,
     best_days,
@@ -44,74 +44,16 @@ from evaluators.alphas.leaks import (
     plan_probes,
     random_cuts,
 )
-from evaluators.alphas.panel import Bools, Floats, Panel, load_panel
+from evaluators.alphas.metrics import mutual_information
+from evaluators.alphas.panel import Bools, load_panel
 from evaluators.alphas.rank_ic import rank_ic
-from evaluators.alphas.splits import Split, make_split
 from evaluators.alphas.synthetic import synthesize
+from evaluators.alphas.world import WARM_UP_DAYS, World, make_world
 from evaluators.contract import Case, ContractError, Invalid, Oracle
 
 Array = NDArray[np.float64]
 
-FEATURES = ("open", "high", "low", "close", "volume", "vwap")
 RANDOM_CUTS, BEST_DAYS = 3, 2
-WARM_UP_DAYS = 120
-"""Days at the start that are shown, but not scored: long memories fill there."""
-
-
-@dataclass(slots=True, eq=False)
-class World:
-    """A panel prepared for an exam, and the answers of the program that sits it.
-
-    Attributes:
-        panel: names in secret order.
-        features: what programs see, (T, N) float32 by name, T up to the end of the search.
-        labels: of the whole panel.
-        split: train, validation and sealed test.
-        exposures: what a factor may merely repeat, see `factors.exposures`.
-        answers: the (T, N) factors of the first sitting; [] before it.
-        metrics: what they scored.
-        noise: how far worthless factors stray here, once an elite has asked.
-    """
-
-    panel: Panel
-    features: dict[str, Floats]
-    labels: Labels
-    split: Split
-    exposures: Mapping[str, Array]
-    answers: list[Array] = field(default_factory=list)
-    metrics: dict[str, float] = field(default_factory=dict)
-    noise: NoiseFloor | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Returns (T, N) of the features."""
-        days, names = next(iter(self.features.values())).shape
-        return days, names
-
-
-def make_world(
-    panel: Panel,
-    rng: np.random.Generator,
-    *,
-    horizon: Horizon | None = None,
-    features: Sequence[str] = FEATURES,
-    sealed: bool = False,
-) -> World:
-    """Returns a world with the names of `panel` in an order drawn from `rng`.
-
-    With `sealed` the features reach to the panel's last day, for the one look at the test days.
-    """
-    if missing := [name for name in ("close", *features) if name not in panel.fields]:
-        raise ContractError(f"the panel must have the fields {', '.join(features)}; missing: {missing}")
-    order = rng.permutation(len(panel.symbols))
-    fields = {name: np.ascontiguousarray(values[:, order]) for name, values in panel.fields.items()}
-    symbols = tuple(panel.symbols[place] for place in order)
-    shuffled = Panel(panel.dates, symbols, fields, panel.universe[:, order], panel.tradable[:, order])
-    labels = make_labels(shuffled, horizon)
-    split = make_split(len(panel.dates), labels.horizon, warm_up_days=WARM_UP_DAYS)
-    rows = slice(0, None) if sealed else split.search
-    shown = {name: fields[name][rows] for name in features}
-    return World(shuffled, shown, labels, split, exposures(shuffled))
 
 
 class Examiner:
@@ -127,6 +69,7 @@ class Examiner:
         members: how many factors a program may hand in.
         sealed: whether the test days are shown and scored (once per run, see splits.py).
         horizon: of the labels.
+        gate: what an elite must reach besides (CogAlpha's are in admission.py), or None.
     """
 
     def __init__(
@@ -138,8 +81,9 @@ class Examiner:
         members: int = 1,
         sealed: bool = False,
         horizon: Horizon | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        self.members = members
+        self.members, self.gate = members, gate
         self._panel, self._size, self._sealed, self._horizon = panel, (days, names), sealed, horizon
         self._worlds: dict[str, World] = {}
 
@@ -182,7 +126,9 @@ class Examiner:
         rng = np.random.default_rng(case.answer["seed"])
         if case.answer["sitting"] == 1:
             return SecondSitting(world, rng, members=self.members)
-        return EliteSitting(world, rng, self.scored(case), self.learned(case), members=self.members)
+        return EliteSitting(
+            world, rng, self.scored(case), self.learned(case), members=self.members, gate=self.gate
+        )
 
     def _draw(self, rng: np.random.Generator) -> World:
         if self._panel is not None:
@@ -199,11 +145,28 @@ def unseal(text: str) -> str:
     Raises:
         ContractError: the text has no such line.
     """
+    return _with_line(text, "SEALED", "SEALED = False", "'SEALED = True'", lambda value: value == "True")
+
+
+def with_panel(text: str, folder: Path) -> str:
+    """Returns a problem's text that mines the panel in `folder` (an absolute path).
+
+    Raises:
+        ContractError: the text has no line `PANEL = ...`.
+    """
+    return _with_line(text, "PANEL", f"PANEL = {str(folder)!r}", "'PANEL = ...'", lambda value: True)
+
+
+def _with_line(text: str, name: str, line: str, what: str, holds: Callable[[str], bool]) -> str:
     lines = text.split("\n")
-    places = [place for place, line in enumerate(lines) if line.replace(" ", "") == "SEALED=True"]
+    places = [
+        place
+        for place, old in enumerate(lines)
+        if old.startswith(f"{name} = ") and holds(old.removeprefix(f"{name} = ").split("#")[0].strip())
+    ]
     if len(places) != 1:
-        raise ContractError(f"the problem must have one line 'SEALED = True', found {len(places)}")
-    lines[places[0]] = "SEALED = False"
+        raise ContractError(f"the problem must have one line {what}, found {len(places)}")
+    lines[places[0]] = line
     return "\n".join(lines)
 
 
@@ -287,9 +250,17 @@ class EliteSitting:
     """
 
     def __init__(
-        self, world: World, rng: np.random.Generator, scored: slice, learned: slice, *, members: int = 1
+        self,
+        world: World,
+        rng: np.random.Generator,
+        scored: slice,
+        learned: slice,
+        *,
+        members: int = 1,
+        gate: Gate | None = None,
     ) -> None:
-        self._world, self._members, self._rng = world, members, rng
+        self._world, self._members, self._gate = world, members, gate
+        self._rng, self._noise_rng = rng.spawn(2)
         self._questions = elite.questions(world.features, rng, warm_up_days=WARM_UP_DAYS)
         self._pending: elite.Question | None = None
         self._asked = 0
@@ -324,14 +295,17 @@ class EliteSitting:
         """
         if self._pending is not None or not self._asked:
             raise Invalid("the program left before all its questions were answered")
-        world, scene = self._world, self._scene
+        world, scene, gate = self._world, self._scene, self._gate
+        if gate is not None and (found := gate.reason(world.metrics)):
+            raise Invalid(f"below the gate: {found}")
         if world.noise is None:
-            world.noise = elite.floor_of(scene, self._rng)
+            world.noise = elite.floor_of(scene, self._noise_rng)
         members = _able(world, scene.learned, scene.scored)
-        found = elite.examine(members, scene, self._rng, world.noise)
-        self.exhibit = pages(found, scene)
-        walked = found.figures["walk_rank_ic"] - world.metrics["cost_rank_ic"]
-        return {**world.metrics, **found.figures, "net_rank_ic": walked}
+        examined = elite.examine(members, scene, self._rng, world.noise)
+        self.exhibit = pages(examined, scene)
+        walked = examined.figures["walk_rank_ic"] - world.metrics["cost_rank_ic"]
+        percentile = {} if gate is None or gate.percentile is None else {"_gate_percentile": gate.percentile}
+        return {**world.metrics, **examined.figures, **percentile, "net_rank_ic": walked}
 
 
 def _able(world: World, *parts: slice) -> list[Array]:
@@ -384,7 +358,7 @@ def score_factor(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, fl
     learned, scored = examiner.learned(case), examiner.scored(case)
     labels = world.labels.rows(0, world.shape[0])
     found = measure(factor, labels, train=learned, valid=scored)
-    world.metrics = {**found, **_exposures(world, factor, scored), **_trace(factor, labels, learned, scored)}
+    world.metrics = {**found, **_more(world, factor, learned, scored)}
     return world.metrics
 
 
@@ -429,8 +403,7 @@ def score_pool(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, floa
     mutual = np.abs(mutual_correlations(stack, universe, learned) - np.eye(len(stack)))
     world.metrics = {
         **found,
-        **_exposures(world, signal, scored),
-        **_trace(signal, labels, learned, scored),
+        **_more(world, signal, learned, scored),
         "members": float(len(stack)),
         "left_out": float(len(reasons)),
         "least_gain": float(min(gains)),
@@ -467,22 +440,25 @@ def _handed_in(world: World) -> list[Array]:
     return world.answers
 
 
-def _exposures(world: World, factor: Array, days: slice) -> dict[str, float]:
-    mask = world.panel.universe[days]
-    return {
-        f"{name}_exposure": exposure(factor[days], other[days], mask)
-        for name, other in world.exposures.items()
-    }
-
-
-def _trace(factor: Array, labels: Labels, learned: slice, scored: slice) -> dict[str, float]:
-    """Returns the hidden trace (elite.trace) of a factor on the scored days, its sign that of the learned ones."""
+def _more(world: World, factor: Array, learned: slice, scored: slice) -> dict[str, float]:
+    """Returns exposures, family, mutual information and the hidden trace (elite.trace) of a factor."""
+    labels, mask = world.labels.rows(0, world.shape[0]), world.panel.universe[scored]
     daily = {
         part.start: rank_ic(factor[part], labels.values[part], labels.mask[part], labels.min_names[part])
         for part in (learned, scored)
     }
     sign = 1.0 if np.nanmean(daily[learned.start]) >= 0 else -1.0
-    return elite.trace(sign * daily[scored.start], labels.horizon.days)
+    return {
+        **{
+            f"{name}_exposure": exposure(factor[scored], other[scored], mask)
+            for name, other in world.exposures.items()
+        },
+        "family": float(world.kin.of(factor)),
+        "mi": mutual_information(
+            factor[scored], labels.rows(scored.start, scored.stop), np.random.default_rng(0)
+        ),
+        **elite.trace(sign * daily[scored.start], labels.horizon.days),
+    }
 
 
 def merged(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -20,17 +20,15 @@ decay_linear, cs_rank, cs_demean, cs_zscore, cs_residual; for example op.ts_mean
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from evaluators.alphas.exam import Examiner, merged, score_pool
 from evaluators.contract import Case, Limits, Measure, Objective, Oracle
 
 PANEL = None  # a folder written by `discovery panel import`; a synthetic market where None
 SEALED = True
-EXAMINER = Examiner(PANEL, members=8, sealed=not SEALED)
+GATE = None  # COGALPHA_QUALIFIED or COGALPHA_ELITE of evaluators.alphas.admission; asked of elites
+EXAMINER = Examiner(PANEL, members=8, sealed=not SEALED, gate=GATE)
 
 SEED = '''"""A pool of factors, each in a function of its own; windows are half-lives in days."""
 
@@ -81,19 +79,7 @@ THRESHOLDS = (-0.03,)
 PRELOAD = ("numpy", "evaluators.alphas.operators")
 
 
-def cases(rng: np.random.Generator, stage: int) -> list[Case]:
-    """Returns one sitting of the exam."""
-    return EXAMINER.cases(rng, stage)
-
-
-def held_out(rng: np.random.Generator) -> list[Case]:
-    """Returns the sitting of elites, and one in another market."""
-    return EXAMINER.held_out(rng)
-
-
-def serve(case: Case) -> Oracle:
-    """Returns who asks the questions of a sitting."""
-    return EXAMINER.serve(case)
+cases, held_out, serve, aggregate = EXAMINER.cases, EXAMINER.held_out, EXAMINER.serve, merged
 
 
 def run(program: Any, inputs: Any, oracle: Any) -> None:
@@ -106,8 +92,3 @@ def run(program: Any, inputs: Any, oracle: Any) -> None:
 def score(case: Case, output: Any, oracle: Oracle) -> dict[str, float]:
     """Returns the pool's metrics."""
     return score_pool(EXAMINER, case, oracle)
-
-
-def aggregate(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Returns those of all sittings."""
-    return merged(metrics)

@@ -19,17 +19,15 @@ decay_linear, cs_rank, cs_demean, cs_zscore, cs_residual; for example op.ts_mean
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from evaluators.alphas.exam import Examiner, merged, score_factor
 from evaluators.contract import Case, Limits, Measure, Objective, Oracle
 
 PANEL = None  # a folder written by `discovery panel import`; a synthetic market where None
 SEALED = True
-EXAMINER = Examiner(PANEL, sealed=not SEALED)
+GATE = None  # COGALPHA_QUALIFIED or COGALPHA_ELITE of evaluators.alphas.admission; asked of elites
+EXAMINER = Examiner(PANEL, sealed=not SEALED, gate=GATE)
 
 SEED = '''"""How far the price is from its average, and how busy the trading; windows are half-lives in days."""
 
@@ -53,7 +51,7 @@ def factor(x, fast=8.0, slow=40.0, days=5.0, usual=60.0):
 OBJECTIVE = Objective("net_rank_ic", "maximize", plausible=0.2)
 MEASURES = (
     Measure("log2_half_life", -1.0, 6.0, bins=14),
-    Measure("volatility_exposure", -0.8, 0.8, bins=16),
+    Measure("family", -0.5, 6.5, bins=7),
 )
 LIMITS = Limits(cpu_s=20, wall_s=40, memory_mib=768, output_mib=4)
 STAGES = 2
@@ -61,19 +59,7 @@ THRESHOLDS = (-0.03,)
 PRELOAD = ("numpy", "evaluators.alphas.operators")
 
 
-def cases(rng: np.random.Generator, stage: int) -> list[Case]:
-    """Returns one sitting of the exam."""
-    return EXAMINER.cases(rng, stage)
-
-
-def held_out(rng: np.random.Generator) -> list[Case]:
-    """Returns the sitting of elites, and one in another market."""
-    return EXAMINER.held_out(rng)
-
-
-def serve(case: Case) -> Oracle:
-    """Returns who asks the questions of a sitting."""
-    return EXAMINER.serve(case)
+cases, held_out, serve, aggregate = EXAMINER.cases, EXAMINER.held_out, EXAMINER.serve, merged
 
 
 def run(program: Any, inputs: Any, oracle: Any) -> None:
@@ -86,8 +72,3 @@ def run(program: Any, inputs: Any, oracle: Any) -> None:
 def score(case: Case, output: Any, oracle: Oracle) -> dict[str, float]:
     """Returns the factor's metrics."""
     return score_factor(EXAMINER, case, oracle)
-
-
-def aggregate(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Returns those of all sittings."""
-    return merged(metrics)

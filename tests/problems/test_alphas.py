@@ -10,7 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluators.alphas.exam import unseal
+from evaluators.alphas.exam import unseal, with_panel
+from evaluators.alphas.panel import save_panel
+from evaluators.alphas.synthetic import synthesize
+from evaluators.alphas.zoo import FAMILIES
 from evaluators.contract import ContractError, Evaluation, Invalid, Program, Status
 from evaluators.problem import load_problem
 from evaluators.worker import JudgeProcess
@@ -130,12 +133,96 @@ def test_the_pool_is_judged_and_its_test_opens_on_demand(tmp_path) -> None:
     with closing(JudgeProcess(unsealed.source, b"a secret for tests")) as judge:
         opened = judge.evaluate(problem.seed)
     assert opened.metrics["rank_ic"] != sealed.metrics["rank_ic"]
-    assert opened.metrics["train_rank_ic"] == sealed.metrics["train_rank_ic"]
+    assert (
+        opened.metrics["train_rank_ic"] != sealed.metrics["train_rank_ic"]
+    )  # learned on all days before the test
+
+
+def held_out(judge: JudgeProcess, text: str) -> Evaluation:
+    return judge.evaluate(Program({"program.py": text}), held_out=True)
+
+
+def test_elites_are_examined_and_shown(judge) -> None:
+    found = held_out(judge, program(HONEST["volume surprise"]))
+    assert found.is_ok
+    assert found.reason == ""
+    assert found.held_out is not None
+    assert found.held_out["walk_rank_ic"] > -0.1
+    assert found.held_out["_evidence_periods"] > 80
+    assert abs(found.held_out["placebo_t"]) < 4
+    assert {"mi", "aer", "ir", "drawdown", "log10_capacity", "rank_ic_h20", "rank_ic_delay_0"} <= set(
+        found.held_out
+    )
+    assert [page["title"] for page in found.exhibit] == [
+        "RankIC over time",
+        "Cumulated RankIC",
+        "Decay",
+        "Returns by fifth",
+        "Turnover",
+        "Backtest with costs",
+        "Members",
+    ]
+    assert found.metrics["family"] == list(FAMILIES).index("volume")
+    assert held_out(judge, program(HONEST["volume surprise"])).held_out == found.held_out
+
+
+def test_what_depends_on_the_order_of_names_is_refused_and_the_score_stays(judge) -> None:
+    found = held_out(judge, program("return op.returns(c, 20) + 0.001 * np.arange(c.shape[1])"))
+    assert found.is_ok
+    assert found.held_out is None
+    assert found.reason.startswith("held-out cases: depends on the order of the names")
+
+
+def test_a_gate_refuses_elites_below_its_floors(tmp_path) -> None:
+    text = Path(small(alpha_single, tmp_path)).read_text()
+    text = text.replace("GATE = None", "from evaluators.alphas.admission import COGALPHA_ELITE as GATE")
+    (tmp_path / "gated.py").write_text(text)
+    with closing(
+        JudgeProcess(load_problem(str(tmp_path / "gated.py")).source, b"a secret for tests")
+    ) as judge:
+        found = held_out(
+            judge, program("rng = np.random.default_rng(0)\nreturn op.ewma(c, 3) * 0 + c.shape[1] * c")
+        )
+    assert found.held_out is None
+    assert found.reason.startswith("held-out cases: below the gate: ")
+
+
+def test_a_pool_keeps_only_members_that_walk_forward(tmp_path) -> None:
+    problem = load_problem(small(alpha_pool, tmp_path))
+    noise = "def noise(x):\n    return op.cs_zscore(np.sin(1e6 * op.log(x['volume'])))\n\n\ndef factors"
+    text = problem.seed.text.replace("def factors", noise).replace(
+        "return [trend(x)", "return [noise(x), trend(x)"
+    )
+    with closing(JudgeProcess(problem.source, b"a secret for tests")) as judge:
+        found = held_out(judge, text)
+    assert found.held_out is not None
+    table = next(page for page in found.exhibit if page["title"] == "Members")
+    assert table["rows"][0][0] == "factor 1"
+    assert table["rows"][0][2] == "no"
+    assert found.held_out["admitted_members"] == sum(row[2] == "yes" for row in table["rows"]) < 7
+    matrix = next(page for page in found.exhibit if page["kind"] == "matrix")
+    assert len(matrix["values"]) == len(table["rows"])
+    assert matrix["values"][0][0] == pytest.approx(1.0, abs=0.05)
 
 
 def test_unsealing_needs_the_one_line() -> None:
     with pytest.raises(ContractError, match="one line 'SEALED = True'"):
         unseal("SEALED = False")
+
+
+def test_a_panel_of_ones_own_is_mined_in_the_sandbox(tmp_path) -> None:
+    folder = save_panel(synthesize(5, days=560, names=70).panel, tmp_path / "panel")
+    text = with_panel(Path(alpha_single.__file__).read_text(), folder)
+    (tmp_path / "mine.py").write_text(text)
+    problem = load_problem(str(tmp_path / "mine.py"))
+    with closing(JudgeProcess(problem.source, b"a secret for tests")) as judge:
+        found = judge.evaluate(problem.seed, held_out=True)
+    assert found.is_ok, found.reason
+    assert found.held_out is not None
+    walked = found.held_out["walk_rank_ic"] - found.metrics["cost_rank_ic"]
+    assert found.held_out["net_rank_ic"] == pytest.approx(walked)  # there is no other market
+    with pytest.raises(ContractError, match="one line 'PANEL = ...'"):
+        with_panel("x = 1", folder)
 
 
 def test_a_sitting_that_was_left_has_no_score() -> None:
