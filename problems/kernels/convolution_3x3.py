@@ -48,7 +48,7 @@ void convolve(const float *x, const float *weights, float *y, int64_t ins, int64
 OBJECTIVE = Objective("speedup", "maximize")
 MEASURES = (
     Measure("ast_nodes", 0, 1600, bins=12, source="code"),
-    Measure("vector_words", 0, 12, bins=6, source="code"),
+    Measure("vectorised_loops", 0, 12, bins=6),
     Measure("arrays", 0, 6, bins=6, source="code"),
 )
 

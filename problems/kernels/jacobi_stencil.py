@@ -50,7 +50,7 @@ void jacobi(const float *u, float *v, int64_t rows, int64_t cols, int64_t steps)
 OBJECTIVE = Objective("speedup", "maximize")
 MEASURES = (
     Measure("ast_nodes", 0, 1200, bins=12, source="code"),
-    Measure("vector_words", 0, 12, bins=6, source="code"),
+    Measure("vectorised_loops", 0, 12, bins=6),
     Measure("loops", 0, 16, bins=8, source="code"),
 )
 

@@ -44,7 +44,7 @@ void assign(const float *x, const float *centres, int32_t *labels, int64_t n, in
 OBJECTIVE = Objective("speedup", "maximize")
 MEASURES = (
     Measure("ast_nodes", 0, 1200, bins=12, source="code"),
-    Measure("vector_words", 0, 12, bins=6, source="code"),
+    Measure("vectorised_loops", 0, 12, bins=6),
     Measure("loops", 0, 12, bins=6, source="code"),
 )
 

@@ -46,7 +46,7 @@ void layer_norm(const float *x, const float *gain, const float *bias, float *y, 
 OBJECTIVE = Objective("speedup", "maximize")
 MEASURES = (
     Measure("ast_nodes", 0, 1200, bins=12, source="code"),
-    Measure("vector_words", 0, 12, bins=6, source="code"),
+    Measure("vectorised_loops", 0, 12, bins=6),
     Measure("loops", 0, 12, bins=6, source="code"),
 )
 EPSILON = 1e-5

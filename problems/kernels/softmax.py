@@ -41,7 +41,7 @@ void softmax(const float *x, float *y, int64_t rows, int64_t cols) {
 OBJECTIVE = Objective("speedup", "maximize")
 MEASURES = (
     Measure("ast_nodes", 0, 1200, bins=12, source="code"),
-    Measure("vector_words", 0, 12, bins=6, source="code"),
+    Measure("vectorised_loops", 0, 12, bins=6),
     Measure("loops", 0, 12, bins=6, source="code"),
 )
 

@@ -44,7 +44,7 @@ OBJECTIVE = Objective("speedup", "maximize")
 MEASURES = (
     Measure("ast_nodes", 0, 1200, bins=12, source="code"),
     Measure("branches", 0, 16, bins=8, source="code"),
-    Measure("vector_words", 0, 12, bins=6, source="code"),
+    Measure("vectorised_loops", 0, 12, bins=6),
 )
 
 
