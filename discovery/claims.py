@@ -7,9 +7,9 @@ very cases of the claim if the seed of its run is told, else on fresh ones.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,24 @@ from discovery import certificates, history
 from discovery.config import RunConfig
 from discovery.errors import CertificateError, ConfigError, LineageError
 from discovery.folder import RunFolder
+from discovery.journal import read_entries
 from discovery.records import Record
 from discovery.run import secret_of
 from discovery.texts import SELF_SCORED
-from evaluators.contract import Invalid
+from evaluators.contract import Evaluation, Invalid, Status
 from evaluators.problem import Problem, load_problem, shipped_names
 from evaluators.scoring import Scored, object_cases, score_apart
 from evaluators.worker import JudgeProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One program of a chain: what it was handed was worth `start_score`, what it gave `score`."""
+
+    program_id: str
+    operator: str
+    start_score: float
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,40 @@ def certify(folder: RunFolder, problem: Problem, config: RunConfig, record: Reco
         scored=scored,
         output=output,
         secret=secret_of(config),
+        found_by=[asdict(link) for link in chain(read_entries(folder.journal), record.program_id)],
     )
+
+
+def scored_again(problem: Problem, record: Record) -> Evaluation:
+    """Returns a record's evaluation with its output scored again, and no program run."""
+    recorded = record.evaluation
+    try:
+        return replace(recorded, score=score_apart(problem.source, recorded.certificate).score)
+    except Invalid as error:
+        return Evaluation(Status.INVALID, reason=str(error))
+
+
+def chain(entries: Iterable[Mapping[str, Any]], program_id: str) -> list[Link]:
+    """Returns the programs that made a program's output, one from the other, the first first; [] for a plain run.
+
+    Args:
+        entries: of the run's journal.
+        program_id: the last of the chain.
+    """
+    links: dict[str, tuple[Link, str]] = {}
+    for entry in entries:
+        if entry["type"] != "evaluated":
+            continue
+        record, evaluation = entry["record"], entry["record"]["evaluation"]
+        if evaluation.get("score") is None or evaluation.get("start_score") is None:
+            continue
+        link = Link(record["program_id"], record["operator"], evaluation["start_score"], evaluation["score"])
+        links[link.program_id] = (link, evaluation.get("start_id", ""))
+    found: list[Link] = []
+    while program_id in links:
+        link, program_id = links.pop(program_id)
+        found.append(link)
+    return found[::-1]
 
 
 def check(

@@ -16,6 +16,7 @@ import numpy as np
 from discovery.paths import safe_paths
 from discovery.records import ChangeLike, Record
 from discovery.texts import indented, one_line
+from evaluators.contract import Evaluation
 
 CERTIFICATE = ".certificate.json"
 COMMITTER = "Code Discovery <discovery@localhost>"
@@ -157,8 +158,15 @@ def _trailers(record: Record) -> list[tuple[str, str]]:
         ("Seconds", f"{evaluation.wall_s:.6g}"),
         ("Layers", " ".join(evaluation.layers)),
         ("Self-Scored", "yes" if evaluation.self_scored else None),
+        ("Start", _start(evaluation)),
     ]
     return [(name, value) for name, value in found if value]
+
+
+def _start(evaluation: Evaluation) -> str | None:
+    """Returns the program whose output this one was handed ("-" for what the run began with), and its score."""
+    score = evaluation.start_score
+    return None if score is None else f"{evaluation.start_id or '-'} {float(score)!r}"
 
 
 def _tokens(record: Record) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from discovery.operators.base import ModelCall, Note, Proposal, ProposeJob
 from discovery.requests import Request
-from evaluators.contract import Evaluation, Program
+from evaluators.contract import Evaluation, Program, Start
 
 # --- events: what happened
 
@@ -89,11 +89,15 @@ Event: TypeAlias = Proposed | Noted | NotProposed | Evaluated | Broken | Ticked 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateJob:
-    """One program to judge. `job_id` derives from the content, so doing it twice is harmless."""
+    """One program to judge. `job_id` derives from the content, so doing it twice is harmless.
+
+    `start` is what the program is handed to improve on, in a run of that kind.
+    """
 
     job_id: str
     program: Program
     held_out: bool = False
+    start: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)

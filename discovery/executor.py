@@ -12,14 +12,14 @@ from discovery.clock import now_s
 from discovery.events import Broken, Evaluated, EvaluateJob, Event
 from discovery.jobs import propose
 from discovery.operators.base import Model, Operator, ProposeJob
-from evaluators.contract import Evaluation, Program
+from evaluators.contract import Evaluation, Program, Start
 
 
 class Judging(Protocol):
     """Judges programs, one at a time. Contract: never raises for what a program does; restarts itself when hung."""
 
-    def evaluate(self, program: Program, *, held_out: bool = False) -> Evaluation:
-        """Returns the evaluation of a program."""
+    def evaluate(self, program: Program, *, held_out: bool = False, start: Start | None = None) -> Evaluation:
+        """Returns the evaluation of a program, which is handed `start` to improve on, if there is one."""
         ...
 
     def close(self) -> None:
@@ -123,7 +123,7 @@ class EmbeddedExecutor:
             return
         try:
             while (job := self._jobs.get()) is not None and not self._is_closed:
-                evaluation = judge.evaluate(job.program, held_out=job.held_out)
+                evaluation = judge.evaluate(job.program, held_out=job.held_out, start=job.start)
                 self._events.put(Evaluated(job.job_id, evaluation, self._clock()))
         except Exception as error:  # noqa: BLE001 - as above
             self._events.put(Broken(f"{type(error).__name__}: {error}"))

@@ -37,6 +37,8 @@ class Entry:
         tokens, cost_usd, seconds: what it took; `cost_usd` is None where a price is unknown.
         layers: the sandbox layers that were in force; body: reason, texts and output, indented.
         self_scored: whether the score is the program's own process's word.
+        start_id: the program whose output this one was handed to improve on, "" for what the run began with;
+            start_score: what that was worth, None in runs of the other kind.
     """
 
     index: int
@@ -61,15 +63,21 @@ class Entry:
     layers: tuple[str, ...]
     body: str
     self_scored: bool = False
+    start_id: str = ""
+    start_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A program whole: its entry, its files (path in git -> text) and, where kept, its certificate."""
+    """A program whole: its entry, its files (path in git -> text) and, where kept, its certificate.
+
+    `chain` are the programs that made what it was handed, one from the other, the newest first.
+    """
 
     entry: Entry
     files: Mapping[str, str]
     certificate: Any
+    chain: tuple[Entry, ...] = ()
 
     @property
     def text(self) -> str:
@@ -118,7 +126,8 @@ def show(run_path: Path, name: str) -> Shown:
             certificate = json.loads(content)
         else:
             files[path] = content.decode("utf-8", "surrogatepass")
-    return Shown(_read(repository, [commit])[0], files, certificate)
+    entry, *makers = _chain(repository, commit)
+    return Shown(entry, files, certificate, tuple(makers))
 
 
 def best(run_path: Path) -> Shown:
@@ -150,6 +159,25 @@ def ancestry(run_path: Path, name: str = BRANCH) -> list[Entry]:
     """
     repository = _open(run_path)
     return _entries(repository, ("--first-parent", _resolve(repository, name)))
+
+
+def chain(run_path: Path, name: str = BRANCH) -> list[Entry]:
+    """Returns a program and those that made what it was handed, one from the other, the program first.
+
+    In a run where programs start from nothing, that is the program alone.
+
+    Raises:
+        LineageError: there is no such run, or `name` names no program or several.
+    """
+    repository = _open(run_path)
+    return _chain(repository, _resolve(repository, name))
+
+
+def _chain(repository: Repository, commit: str) -> list[Entry]:
+    found = _read(repository, [commit])
+    while found[-1].start_id:
+        found += _read(repository, [_resolve(repository, found[-1].start_id)])
+    return found
 
 
 def _open(run_path: Path) -> Repository:
@@ -266,4 +294,6 @@ def _entry(text: str) -> Entry:
         layers=tuple(facts.get("Layers", "").split()),
         body=body.rpartition("\nProgram-Id:")[0].strip("\n"),
         self_scored=facts.get("Self-Scored") == "yes",
+        start_id=facts.get("Start", "-").split()[0].strip("-"),
+        start_score=float(facts["Start"].split()[1]) if "Start" in facts else None,
     )

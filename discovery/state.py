@@ -17,7 +17,7 @@ from discovery.operators.base import Individual
 from discovery.planning import PLAN, PlanBoard, Turns
 from discovery.records import Record
 from discovery.tuning import Tuner
-from evaluators.contract import Objective, Program, Status
+from evaluators.contract import Evaluation, Objective, Program, Start, Status
 from islands.archipelago import Archipelago, Change
 
 SEED_OPERATOR = "seed"
@@ -29,7 +29,10 @@ _REPAIRABLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a run must know of its problem: words and numbers, no code that runs."""
+    """What a run must know of its problem: words and numbers, no code that runs.
+
+    `start` is the output that the first program is handed to improve on, in a run of that kind.
+    """
 
     name: str
     goal: str
@@ -37,6 +40,34 @@ class Statement:
     objective: Objective
     seed: Program
     has_held_out: bool = False
+    start: Start | None = None
+
+
+def credit(statement: Statement, evaluation: Evaluation) -> float | None:
+    """Returns the fitness that a program has earned (larger is better), None if it has no score.
+
+    A program that was handed an output to improve on, and did, has earned what it reached. One that did not has shown
+    nothing: it gets what the run's first output was worth, or what it gave back, if that is less. So handing back what
+    one was handed earns nothing, however good that was by then.
+    """
+    if evaluation.score is None:
+        return None
+    fitness = statement.objective.fitness
+    reached = fitness(evaluation.score)
+    if statement.start is None or evaluation.start_score is None or reached > fitness(evaluation.start_score):
+        return reached
+    return min(reached, fitness(statement.start.score))
+
+
+def improved(statement: Statement, start: Start | None, found: Individual) -> Start | None:
+    """Returns what the next program is handed, once a program has a score."""
+    evaluation = found.evaluation
+    if start is None or evaluation.score is None or evaluation.certificate is None:
+        return start
+    fitness = statement.objective.fitness
+    if fitness(evaluation.score) <= fitness(start.score):
+        return start
+    return Start(evaluation.certificate, evaluation.score, found.program_id)
 
 
 class RunState:
@@ -46,6 +77,7 @@ class RunState:
         ledger: what was spent.
         best: the best program so far, None before the first that has a score.
         best_index: its record's index.
+        start: the best output so far, which the next program is handed to improve on; None in runs of the other kind.
         first: the seed program, once it is evaluated.
         first_fitness: fitness of the first program that had a score: the seed.
         counts: evaluations by status.
@@ -76,6 +108,7 @@ class RunState:
         self.ledger = Ledger()
         self.best: Individual | None = None
         self.best_index = -1
+        self.start = statement.start
         self.first: Individual | None = None
         self.first_fitness: float | None = None
         self.counts: dict[str, int] = {}
@@ -143,8 +176,7 @@ class RunState:
 
     def fitness(self, record: Record) -> float | None:
         """Returns the record's fitness (larger is better), None if it has no score."""
-        score = record.evaluation.score
-        return None if score is None else self.statement.objective.fitness(score)
+        return credit(self.statement, record.evaluation)
 
     def fold(self, record: Record) -> tuple[Change, ...]:
         """Folds a record in and returns the changes it made to the archives."""
@@ -173,8 +205,10 @@ class RunState:
             self._individuals[record.program_id] = individual
             if self.first_fitness is None:
                 self.first_fitness = fitness
-            if best_before is None or fitness > best_before:
+            reached = self.statement.objective.fitness(evaluation.score or 0.0)
+            if best_before is None or reached > best_before:
                 self.best, self.best_index = individual, record.index
+            self.start = improved(self.statement, self.start, individual)
             changes = self._settle(record, fitness, evaluation.measures)
             self._prune()
         tally = self.yields.setdefault(record.operator, [0, 0, 0])
@@ -235,16 +269,15 @@ class RunState:
     def _fitness_of(self, ids: Sequence[str]) -> float | None:
         """Returns the fitness of the first id, None where it has none or is forgotten."""
         found = (self._individuals.get(ids[0]) or self._former.get(ids[0])) if ids else None
-        score = found.evaluation.score if found else None
-        return None if score is None else self.statement.objective.fitness(score)
+        return credit(self.statement, found.evaluation) if found else None
 
     def _tell(self, record: Record, session: int, step: int, fitness: float | None) -> None:
         if not self.tuner.knows(
             session
         ):  # a replay: the session was opened by a decision, which leaves no record
             root = self._individuals.get(record.parents[0]) or self._former.get(record.parents[0])
-            if root is not None and root.evaluation.score is not None:
-                level = self.statement.objective.fitness(root.evaluation.score)
+            level = credit(self.statement, root.evaluation) if root is not None else None
+            if root is not None and level is not None:
                 self.tuner.open(session, record.island, root, level)
         self.tuner.tell(session, step, fitness)
 

@@ -23,7 +23,7 @@ from discovery.operators.base import (
     Trace,
     Trajectory,
 )
-from evaluators.contract import Evaluation, Program
+from evaluators.contract import Evaluation, Program, Start
 
 FORMAT = 2
 """Raised whenever a form changes; a worker refuses jobs of another format."""
@@ -37,12 +37,14 @@ def content_id(*parts: object) -> str:
 
 def evaluate_job_to_json(job: EvaluateJob) -> dict[str, Any]:
     """Returns the JSON form."""
-    return {"job_id": job.job_id, "program": job.program.to_json(), "held_out": job.held_out}
+    data = {"job_id": job.job_id, "program": job.program.to_json(), "held_out": job.held_out}
+    return data if job.start is None else {**data, "start": job.start.to_json()}
 
 
 def evaluate_job_from_json(data: Mapping[str, Any]) -> EvaluateJob:
     """Returns the job of a JSON form."""
-    return EvaluateJob(data["job_id"], Program.from_json(data["program"]), held_out=data["held_out"])
+    start = Start.from_json(data["start"]) if "start" in data else None
+    return EvaluateJob(data["job_id"], Program.from_json(data["program"]), data["held_out"], start)
 
 
 def propose_job_to_json(job: ProposeJob) -> dict[str, Any]:

@@ -83,6 +83,8 @@ class Objective:
         target: a value that ends the run when reached (declared direction), or None.
         bound: a proven bound; a better value is a bug in the scorer or a trick, and is rejected.
         plausible: a better value than this is not believed without a second look: rejected, with that reason.
+        repeats: how often a program is measured that would displace another, where the same program may score
+            differently; 1 where it may not. The score of a run is then a lower confidence bound (docs/problems.md).
     """
 
     name: str = "score"
@@ -90,8 +92,10 @@ class Objective:
     target: float | None = None
     bound: float | None = None
     plausible: float | None = None
+    repeats: int = 1
 
     def __post_init__(self) -> None:
+        _require_count("Objective repeats", self.repeats)
         _require_name("Objective name", self.name)
         _require_choice("Objective direction", self.direction, "maximize", "minimize")
         for what in ("target", "bound", "plausible"):
@@ -230,6 +234,30 @@ class Baseline:
             raise ContractError(f"Baseline seconds must be > 0, got {self.seconds}")
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a program is handed to improve on: the best output so far.
+
+    Attributes:
+        output: one object, or, where there are several cases, their list, as JSON data.
+        score: what it is worth.
+        program_id: what found it; "" for what a run began with.
+    """
+
+    output: PlainData
+    score: float
+    program_id: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the JSON form."""
+        return {"output": self.output, "score": self.score, "program_id": self.program_id}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Start:
+        """Returns the start of a JSON form."""
+        return Start(data["output"], data["score"], data["program_id"])
+
+
 class Oracle(Protocol):
     """A trusted object that serves a running program call by call (made by the problem's `serve(case)`).
 
@@ -297,9 +325,12 @@ class Evaluation:
         layers: the sandbox layers that were in force.
         certificate: the output itself, where the problem keeps it (CERTIFICATE = True), else None.
         held_out: metrics on the held-out cases, where they were asked for.
+        scores: the single measurements, where the problem asks for repeats; `score` is their lower confidence bound.
         exhibit: pages about the held-out cases that reports draw, where oracles have them.
         self_scored: whether the score is what the program's own process said (SELF_SCORED = True), which it may
             have forged.
+        start_id: the program whose output this one was handed to improve on; "" for what the run began with.
+        start_score: what that output is worth; None where the program started from nothing.
     """
 
     status: Status
@@ -315,8 +346,11 @@ class Evaluation:
     layers: tuple[str, ...] = ()
     certificate: PlainData = None
     held_out: Mapping[str, float] | None = None
+    scores: tuple[float, ...] = ()
     exhibit: PlainData = None
     self_scored: bool = False
+    start_id: str = ""
+    start_score: float | None = None
 
     def __post_init__(self) -> None:
         if (self.status is Status.OK) != (self.score is not None):
@@ -340,7 +374,7 @@ class Evaluation:
                 continue
             if item.name in ("metrics", "held_out"):
                 value = dict(value)
-            elif item.name in ("measures", "layers"):
+            elif item.name in ("measures", "layers", "scores"):
                 value = list(value)
             data[item.name] = value
         return data
@@ -358,7 +392,7 @@ class Evaluation:
             raise ContractError(
                 f"status must be one of {', '.join(Status)}, got {values.get('status')!r}"
             ) from error
-        for key in ("measures", "layers"):
+        for key in ("measures", "layers", "scores"):
             if values.get(key) is not None:
                 values[key] = tuple(values[key])
         return Evaluation(**values)

@@ -44,6 +44,7 @@ _OPTIONAL = (
     "SELF_SCORED",
     "BEST_KNOWN",
     "BASELINE",
+    "HEURISTIC_SEED",
     "serve",
     "aggregate",
     "held_out",
@@ -220,6 +221,19 @@ class Declaration:
             if path.endswith(".py"):
                 self._check_syntax(path, text)
         return seed, read
+
+    def heuristic_seed(self) -> Program | None:
+        """Returns the first program of a search that hands out the best output so far, None where there is none."""
+        if self.names_of_module.get("HEURISTIC_SEED") is None:
+            return None
+        text = self.instance("HEURISTIC_SEED", str)
+        self._check_syntax(DEFAULT_ENTRY, text)
+        seed = Program({DEFAULT_ENTRY: text})
+        try:
+            blocks.check_seed(seed)
+        except ContractError as error:
+            raise self.error("HEURISTIC_SEED", f"HEURISTIC_SEED: {error}") from error
+        return seed
 
     def _seed_files(self, entry: str, read: dict[str, str]) -> dict[str, str]:
         value = self.names_of_module["SEED"]

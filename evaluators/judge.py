@@ -29,6 +29,7 @@ from evaluators.contract import (
     Oracle,
     PlainData,
     Program,
+    Start,
     Status,
 )
 from evaluators.measures import measure_program
@@ -91,6 +92,7 @@ class Judge:
         self._problem = problem
         self._sandbox = sandbox
         self._score_timeout_s = score_timeout_s
+        self._handed: list[PlainData] | None = None
         self._stages = [self._draw(secret, stage) for stage in range(problem.stages)]
         self._held_out = _guard(
             "held_out", problem, lambda: problem.draw_held_out(_rng(secret, "held_out", 0))
@@ -105,8 +107,10 @@ class Judge:
         cases = sum(map(len, self._stages)) + (len(self._held_out) if held_out else 0)
         return cases * (self._problem.limits.wall_s + self._score_timeout_s) + _SLACK_S
 
-    def evaluate(self, program: Program, *, held_out: bool = False) -> Evaluation:
+    def evaluate(self, program: Program, *, held_out: bool = False, start: Start | None = None) -> Evaluation:
         """Returns what was learned about `program`; with its metrics on the held-out cases if asked and OK.
+
+        `start` is what the program is handed to improve on, where the problem is such a search.
 
         Raises:
             JudgeError: a function of the problem fails.
@@ -115,9 +119,12 @@ class Judge:
         begun = monotonic()
         progress = _Progress()
         total = sum(map(len, self._stages))
+        self._handed = self._outputs_of(start)
         common: dict[str, Any] = {}
+        if start is not None:
+            common = {"start_id": start.program_id, "start_score": start.score}
         try:
-            common = self._judge(program, progress)
+            common |= self._judge(program, progress)
             status, reason = Status.OK, ""
             if held_out and self._held_out:
                 found, reason = self._judge_held_out(program)
@@ -139,6 +146,20 @@ class Judge:
             self_scored=self._problem.self_scored,
             **common,
         )
+
+    def _outputs_of(self, start: Start | None) -> list[PlainData] | None:
+        """Returns the output to improve on for each case, None where programs start from nothing."""
+        if (start is not None) != (self._problem.source.improve_s is not None):
+            raise JudgeError(
+                "a program is handed an output to improve on exactly where the problem asks for that"
+            )
+        if start is None:
+            return None
+        count = sum(map(len, self._stages))
+        outputs = [start.output] if count == 1 else start.output
+        if not isinstance(outputs, list) or len(outputs) != count:
+            raise JudgeError(f"what a program is to improve on must be a list of {count} outputs")
+        return outputs
 
     def _judge(self, program: Program, progress: _Progress) -> dict[str, Any]:
         problem = self._problem
@@ -194,7 +215,10 @@ class Judge:
         """Runs and scores one case; returns whether the session is over."""
         serve = self._problem.serve
         oracle = _guard("serve", self._problem, lambda: serve(case)) if serve else None
-        outcome = self._outcome(session, case, oracle)
+        inputs = case.inputs
+        if self._handed is not None:
+            inputs = {"inputs": inputs, "best": self._handed[len(progress.outputs)]}
+        outcome = self._outcome(session, inputs, oracle)
         if outcome is not None:
             progress.feedback = outcome.feedback or progress.feedback
             if outcome.status is not Status.OK:
@@ -207,7 +231,7 @@ class Judge:
         progress.exhibit += getattr(oracle, "exhibit", None) or []
         return outcome is None or outcome.is_partial
 
-    def _outcome(self, session: Session, case: Case, oracle: Oracle | None) -> Outcome | None:
+    def _outcome(self, session: Session, inputs: PlainData, oracle: Oracle | None) -> Outcome | None:
         """Returns how the program did, None where it has used up its oracle."""
         ask = None
         if oracle is not None:
@@ -217,7 +241,7 @@ class Judge:
                 return self._provoked("the oracle", lambda: served(request))
 
         try:
-            return session.run(case.inputs, ask)
+            return session.run(inputs, ask)
         except Exhausted:
             session.close()
             return None

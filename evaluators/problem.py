@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from fractions import Fraction
 from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from evaluators.contract import (
     Baseline,
@@ -35,6 +35,7 @@ from evaluators.contract import (
 )
 from evaluators.declaration import Declaration, as_finite
 from evaluators.exact import Ball, Exact, mean
+from evaluators.improving import improving
 from evaluators.kernels.task import KernelTask
 from evaluators.modules import import_source, run_half, run_source
 from evaluators.source import ProblemError, SourceFiles, locate, read_source, shipped_names
@@ -62,26 +63,29 @@ class ProblemSource:
     Attributes:
         kind: "name" (shipped), "module" (dotted) or "path" (absolute); where: what that names.
         name: the problem's name; version: the hash its source must have.
+        improve_s: None; or how long a program has to improve on the best output so far (improving.py).
     """
 
     kind: str
     where: str
     name: str
     version: str
+    improve_s: float | None = None
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """Returns the JSON form."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        data = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {key: value for key, value in data.items() if value is not None}
 
     @staticmethod
-    def from_json(data: Mapping[str, str]) -> ProblemSource:
+    def from_json(data: Mapping[str, Any]) -> ProblemSource:
         """Returns the source of a JSON form.
 
         Raises:
             ProblemError: a key is missing or unknown.
         """
         known = {item.name for item in fields(ProblemSource)}
-        if set(data) != known:
+        if set(data) | {"improve_s"} != known:
             raise ProblemError(f"a problem source must have the keys {sorted(known)}, got {sorted(data)}")
         return ProblemSource(**data)
 
@@ -98,6 +102,8 @@ class Problem:
         preload: modules that a process which forks programs imports once.
         keeps_certificate: whether the output is kept in the evaluation.
         self_scored: whether `run` itself gives the score, which a program can forge then.
+        heuristic_seed: the first program of a search that hands out the best output so far, if the module has one.
+        harness: what runs beside programs instead of the module's `run`, if not that (improving.py).
         best_known: best published values, those of a narrower or wider scope too; baseline: of a method without a model.
         version: 16 hex digits of the content of all files that belong to the problem.
         source: how another process loads it; files: its texts, enough to run it elsewhere.
@@ -132,6 +138,8 @@ class Problem:
     best_known: tuple[BestKnown, ...] = ()
     baseline: Baseline | None = None
     exact: Callable[[Case, PlainData], Exact] | None = None
+    heuristic_seed: Program | None = None
+    harness: SourceFiles | None = None
     kernel: KernelTask | None = None
 
     @property
@@ -254,7 +262,7 @@ def load_source(source: ProblemSource) -> Problem:
             remedy="restore the old text, or start a new run",
             file=problem.files.path,
         )
-    return problem
+    return problem if source.improve_s is None else improving(problem, source.improve_s)
 
 
 # --- building: from a module to a Problem, every rule once ---
@@ -304,6 +312,7 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
         best_known=reading.best_known(objective),
         baseline=reading.baseline(objective),
         exact=reading.optional_function("exact", ("case", "output")),
+        heuristic_seed=reading.heuristic_seed(),
     )
     run_source(files)  # refuses a run() that leans on the scorer
     return problem

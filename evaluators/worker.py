@@ -22,8 +22,10 @@ import time
 from typing import Any, NoReturn
 
 from evaluators.alarm import on_tick
-from evaluators.contract import Evaluation, Program, Status
+from evaluators.contract import Evaluation, Program, Start, Status
 from evaluators.judge import Judge, JudgeError
+from evaluators.kernels.judge import KernelJudge
+from evaluators.kernels.lease import Lease
 from evaluators.problem import ProblemError, ProblemSource, load_source, run_source
 from evaluators.sandbox import control
 from evaluators.sandbox.base import SandboxError, SandboxUnavailable
@@ -100,9 +102,14 @@ class JudgeProcess:
         return self._process.pid if self._process else None
 
     def evaluate(
-        self, program: Program, *, held_out: bool = False, timeout_s: float | None = None
+        self,
+        program: Program,
+        *,
+        held_out: bool = False,
+        start: Start | None = None,
+        timeout_s: float | None = None,
     ) -> Evaluation:
-        """Returns the evaluation of `program`.
+        """Returns the evaluation of `program`, which is handed `start` to improve on, if there is one.
 
         A judge that takes longer than `timeout_s` (default: what the problem's limits allow) or dies twice on
         the same program makes it INVALID, with that reason.
@@ -111,7 +118,8 @@ class JudgeProcess:
             JudgeError: a function of the problem fails.
             SandboxError: the sandbox fails.
         """
-        request = {"program": program.to_json(), "held_out": held_out}
+        request: dict[str, Any] = {"program": program.to_json(), "held_out": held_out}
+        request["start"] = start.to_json() if start is not None else None
         begun = time.monotonic()
         reason = ""
         for _ in range(2):
@@ -225,25 +233,39 @@ def main() -> NoReturn:
             raise SystemExit(0)
 
     on_tick(leave_if_alone)
-    sandbox: LinuxSandbox | None = None
+    sandbox: LinuxSandbox | KernelJudge | None = None
     try:
         received = control.receive(channel)
         if received is not None:
             request = received[0]
+            lease = Lease() if request["untrusted"] else None  # while the file can still be opened
             if request["untrusted"]:
                 where = request["problem"]["where"]
                 confine(request["folder"], [where if os.path.isdir(where) else os.path.dirname(where)])
             problem = load_source(ProblemSource.from_json(request["problem"]))
-            harness = Harness(run_source(problem.files), problem.preload)
-            sandbox = LinuxSandbox(
-                harness,
-                limits=problem.limits,
-                tier=request["tier"],
-                unsafe=request["unsafe"],
-                hangup_fd=channel.fileno(),
-            )
-            _limit_memory(problem.limits.output_mib)
-            _serve(channel, Judge(problem, secret=bytes.fromhex(request["secret"]), sandbox=sandbox), sandbox)
+            if problem.kernel is not None:
+                sandbox = KernelJudge(
+                    problem,
+                    secret=bytes.fromhex(request["secret"]),
+                    tier=request["tier"],
+                    unsafe=request["unsafe"],
+                    hangup_fd=channel.fileno(),
+                    lease=lease,
+                )
+                _limit_memory(problem.limits.output_mib)
+                _serve(channel, sandbox, sandbox)
+            else:
+                harness = Harness(problem.harness or run_source(problem.files), problem.preload)
+                sandbox = LinuxSandbox(
+                    harness,
+                    limits=problem.limits,
+                    tier=request["tier"],
+                    unsafe=request["unsafe"],
+                    hangup_fd=channel.fileno(),
+                )
+                _limit_memory(problem.limits.output_mib)
+                judge = Judge(problem, secret=bytes.fromhex(request["secret"]), sandbox=sandbox)
+                _serve(channel, judge, sandbox)
     except ConfineError as error:
         with contextlib.suppress(OSError):
             control.send(channel, _error(SandboxUnavailable(str(error))))
@@ -259,14 +281,15 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _serve(channel: socket.socket, judge: Judge, sandbox: LinuxSandbox) -> None:
+def _serve(channel: socket.socket, judge: Judge | KernelJudge, sandbox: LinuxSandbox | KernelJudge) -> None:
     limits = {"plain": judge.limit_s(), "held_out": judge.limit_s(held_out=True)}
     control.send(channel, {"limits_s": limits, "layers": sandbox.layers})
     while (received := control.receive(channel)) is not None:
         request = received[0]
         program = Program.from_json(request["program"])
         try:
-            evaluation = judge.evaluate(program, held_out=request["held_out"])
+            start = Start.from_json(request["start"]) if request["start"] is not None else None
+            evaluation = judge.evaluate(program, held_out=request["held_out"], start=start)
         except JudgeError as error:
             control.send(channel, _error(error))
             continue

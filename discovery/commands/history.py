@@ -40,12 +40,16 @@ def best(path: Path, out: Path | None, as_json: bool) -> None:
 @_run
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, help="How many.  [default: 20]")
 @click.option(
-    "--of", "which", default="all", help="all, best (and its ancestors), or island/K.  [default: all]"
+    "--of",
+    "which",
+    default="all",
+    help="all, best (and its ancestors), island/K, or chain (who made the best output).  [default: all]",
 )
 @_json
 def log(path: Path, limit: int, which: str, as_json: bool) -> None:
     """List the newest programs of RUN, newest first."""
-    entries = history.log(_lineage(path), limit, which)
+    lineage = _lineage(path)
+    entries = history.chain(lineage)[:limit] if which == "chain" else history.log(lineage, limit, which)
     if as_json:
         click.echo(json.dumps([asdict(entry) for entry in entries]))
         return
@@ -55,6 +59,8 @@ def log(path: Path, limit: int, which: str, as_json: bool) -> None:
         place = f"island {entry.island}" + (f" cell {entry.cell}" if entry.cell is not None else "")
         line = f"{entry.index:6} {entry.program_id[:8]} {score:>14} {entry.operator:10} {place:18} from {parents}"
         mark = "  self-scored" if entry.self_scored and entry.score is not None else ""
+        if entry.start_score is not None:
+            mark += f"  on {entry.start_id[:8] or 'the start'} {entry.start_score:.8g}"
         click.echo(printable(line + mark + (f"  {entry.reason}" if entry.reason else "")))
 
 
@@ -158,7 +164,7 @@ def _deliver(
         for line in found.lines if found else ():
             click.echo(printable(line), err=True)
         if with_entry:
-            click.echo(_details(shown.entry))
+            click.echo(_details(shown))
         click.echo(printable(shown.text))
 
 
@@ -168,7 +174,21 @@ def _headline(entry: Entry) -> str:
     return printable(f"program {entry.program_id} (number {entry.index}) by {entry.operator}: {score}")
 
 
-def _details(entry: Entry) -> str:
+def _chain_text(shown: Shown) -> str:
+    """Returns who made what a program was handed, the first first; "" where it started from nothing."""
+    entries = [shown.entry, *shown.chain][::-1]
+    if entries[0].start_score is None:
+        return ""
+    return " > ".join(
+        [
+            f"the start {entries[0].start_score:.8g}",
+            *(f"{e.program_id[:8]} {e.score or 0:.8g}" for e in entries),
+        ]
+    )
+
+
+def _details(shown: Shown) -> str:
+    entry = shown.entry
     cost = "unknown" if entry.cost_usd is None else f"{entry.cost_usd:.4f} USD"
     rows = [
         ("commit", entry.commit),
@@ -180,6 +200,7 @@ def _details(entry: Entry) -> str:
         ("took", f"{entry.seconds:.3f} s"),
         ("layers", ", ".join(entry.layers)),
         ("trust", SELF_SCORED if entry.self_scored else ""),
+        ("chain", _chain_text(shown)),
     ]
     lines = [f"{name:9}{value}" for name, value in rows if value]
     return printable("\n".join([*lines, entry.body]).rstrip() + "\n")

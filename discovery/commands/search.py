@@ -17,6 +17,7 @@ import click
 
 from discovery.broker import BrokerConfig
 from discovery.config import BUDGET_KEYS, RunConfig, check_keys, make_config, read_toml
+from discovery.errors import ConfigError
 from discovery.executor import Executor
 from discovery.folder import RunFolder
 from discovery.memory.store import read_items
@@ -32,12 +33,14 @@ from discovery.run import (
     import_items,
     run_folder,
 )
+from evaluators.contract import Start
 from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 
 EXIT_STOPPED = 3
 KEYS = (
     "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "parents", "islands", "workers", "model", "models",
-    "model_slots", "api_base", "operators", "bandit", "memory", "duplicates", "out", "tier", "unsafe", "tuning", "context", "json",
+    "model_slots", "api_base", "operators", "bandit", "memory", "duplicates", "out", "tier", "unsafe", "tuning", "context",
+    "planning", "json", "from_best", "start",
 )  # fmt: skip
 
 _BUDGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -67,6 +70,15 @@ def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--model-slots", type=int, help="Model calls at the same time.")
 @click.option("--api-base", help="Base URL of an OpenAI-compatible endpoint.")
 @click.option("--operators", help="Operators and weights, for example: diff=3,tune.")
+@click.option(
+    "--from-best",
+    type=float,
+    metavar="SECONDS",
+    help="Hand every program the best output so far, and so many seconds to improve on it.",
+)
+@click.option(
+    "--start", type=click.Path(path_type=Path), help="The certificate whose output --from-best begins with."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROBLEM-N]")
 @click.option("--tier", type=click.IntRange(1, 2), help="Sandbox tier to use.  [default: the best there is]")
 @click.option(
@@ -102,13 +114,14 @@ def run(**options: Any) -> None:
     where = str(config_file) if config_file else "the command line"
     settings |= {key: value for key, value in options.items() if value is not None and value != ()}
     out, as_json = settings.pop("out", None), bool(settings.pop("as_json", settings.pop("json", False)))
+    seconds, start_file = settings.pop("from_best", None), settings.pop("start", None)
     config = make_config(settings, where)
     if memory_file:
         config = replace(config, memory=replace(config.memory, enabled=True))
-    problem = load_problem(config.problem)
     check_ready(config, broker)
+    problem, start = _opened(config, seconds, start_file)
     folder = run_folder(Path(out)) if out else _next_folder(problem.name)
-    create_run(folder, config, problem)
+    create_run(folder, config, problem, start)
     if items:
         import_items(folder, items)
     _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
@@ -138,6 +151,22 @@ def resume(path: Path, as_json: bool, broker: str | None, **options: Any) -> Non
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     check_ready(config, broker)
     _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
+
+
+def _opened(
+    config: RunConfig, seconds: float | None, start_file: str | Path | None
+) -> tuple[Problem, Start | None]:
+    """Returns the problem to search and, if programs are to improve on the best output, what the first is handed."""
+    problem = load_problem(config.problem)
+    if seconds is None:
+        if start_file is not None:
+            raise ConfigError("--start is what --from-best begins with: give that too, as in --from-best 5")
+        return problem, None
+    from discovery.improvement import begin
+
+    return begin(
+        problem, config, seconds=seconds, certificate=None if start_file is None else Path(start_file)
+    )
 
 
 def check_ready(config: RunConfig, broker: str | None = None) -> None:

@@ -40,6 +40,48 @@ def priority(vector, n):
 # EVOLVE-BLOCK-END
 '''
 
+HEURISTIC_SEED = '''"""Takes some vectors away and fills up again in another order."""
+
+import itertools
+import time
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+SHARE = 0.1  # of the vectors that is taken away
+
+POWERS = 3 ** np.arange(8)[::-1]
+VECTORS = np.array(list(itertools.product((0, 1, 2), repeat=8)))
+
+
+def fill(kept, order):
+    """Adds vectors in this order where no line is completed."""
+    kept = list(kept)
+    is_open = np.ones(len(VECTORS), dtype=bool)
+    for i, number in enumerate(kept):
+        is_open[(-VECTORS[kept[: i + 1]] - VECTORS[number]) % 3 @ POWERS] = False
+    for number in order:
+        if is_open[number]:
+            kept.append(int(number))
+            is_open[(-VECTORS[kept] - VECTORS[number]) % 3 @ POWERS] = False
+    return kept
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.8 * deadline_s
+    rng = np.random.default_rng(0)
+    kept, size = (np.array(best) @ POWERS).tolist(), len(best)
+    while time.monotonic() < end:
+        stay = rng.random(len(kept)) >= SHARE * 4 ** -rng.random()
+        other = fill([number for number, keep in zip(kept, stay) if keep], rng.permutation(len(VECTORS)))
+        if len(other) >= len(kept):
+            kept = other
+        if len(kept) > size:
+            size = len(kept)
+            report(VECTORS[kept].tolist())
+# EVOLVE-BLOCK-END
+'''
+
 # A cap in 6 dimensions has at most 112 vectors (Potechin 2008); 9 parallel 6-dimensional spaces fill 8
 # dimensions.
 OBJECTIVE = Objective("size", "maximize", bound=9 * 112)

@@ -63,6 +63,49 @@ def pack():
     return [[x, y, max(0.0, r - 1e-12)] for (x, y), r in zip(centres, sizes)]
 '''
 
+HEURISTIC_SEED = '''"""Moves one circle at a time; a neighbour may give way, and both grow again as far as they can."""
+
+import math
+import time
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+STEP = 0.03  # standard deviation of a move
+YIELD = 0.3  # share of its radius that a neighbour may give up
+
+
+def room(circles, i):
+    x, y, _ = circles[i]
+    others = (math.dist((x, y), c[:2]) - c[2] for j, c in enumerate(circles) if j != i)
+    return min(x, 1 - x, y, 1 - y, *others) - 1e-12
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    circles = [list(c) for c in best]
+    while time.monotonic() < end:
+        has_gained = False
+        for _ in range(200):
+            i, j = (int(k) for k in rng.choice(len(circles), 2, replace=False))
+            former = list(circles[i]), list(circles[j])
+            size = STEP * 10 ** -rng.uniform(0, 4)
+            circles[i][0] += size * rng.standard_normal()
+            circles[i][1] += size * rng.standard_normal()
+            circles[j][2] *= 1 - YIELD * rng.random()
+            for k in (i, j):
+                circles[k][2] = room(circles, k)
+            before, after = former[0][2] + former[1][2], circles[i][2] + circles[j][2]
+            if min(circles[i][2], circles[j][2]) > 0 and after > before:
+                has_gained = True
+            else:
+                circles[i], circles[j] = former
+        if has_gained:
+            report(circles)
+# EVOLVE-BLOCK-END
+'''
+
 # The areas of disjoint circles sum to at most 1, so by Cauchy-Schwarz
 # sum(r) <= sqrt(26 * sum(r * r)) <= sqrt(26 / pi) = 2.8768.
 OBJECTIVE = Objective("sum_radii", "maximize", bound=math.sqrt(CIRCLES / math.pi))

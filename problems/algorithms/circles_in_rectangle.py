@@ -56,6 +56,56 @@ def pack():
     return [[x, y, max(0.0, r - 1e-13)] for x, y, r in scaled]
 '''
 
+HEURISTIC_SEED = '''"""Moves one circle at a time; a neighbour may give way; the whole is scaled to fit."""
+
+import math
+import time
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+STEP = 0.03  # standard deviation of a move
+YIELD = 0.3  # share of its radius that a neighbour may give up
+
+
+def room(circles, i):
+    x, y, _ = circles[i]
+    return min(math.dist((x, y), c[:2]) - c[2] for j, c in enumerate(circles) if j != i)
+
+
+def extent(circles):
+    return sum(max(c[k] + c[2] for c in circles) - min(c[k] - c[2] for c in circles) for k in (0, 1))
+
+
+def worth(circles):
+    return sum(c[2] for c in circles) / extent(circles)
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    circles, value = [list(c) for c in best], worth(best)
+    while time.monotonic() < end:
+        has_gained = False
+        for _ in range(100):
+            i, j = (int(k) for k in rng.choice(len(circles), 2, replace=False))
+            former = list(circles[i]), list(circles[j])
+            size = STEP * 10 ** -rng.uniform(0, 4)
+            circles[i][0] += size * rng.standard_normal()
+            circles[i][1] += size * rng.standard_normal()
+            circles[j][2] *= 1 - YIELD * rng.random()
+            for k in (i, j):
+                circles[k][2] = room(circles, k)
+            if min(circles[i][2], circles[j][2]) > 0 and worth(circles) > value:
+                value, has_gained = worth(circles), True
+            else:
+                circles[i], circles[j] = former
+        if has_gained:
+            scale = (2 - 1e-12) / extent(circles)
+            report([[x * scale, y * scale, max(0.0, r * scale - 1e-13)] for x, y, r in circles])
+# EVOLVE-BLOCK-END
+'''
+
 # The rectangle's area is at most 1 and the circles' areas sum to at most that; Cauchy-Schwarz gives the rest.
 OBJECTIVE = Objective("sum_radii", "maximize", bound=math.sqrt(CIRCLES / math.pi))
 MEASURES = (

@@ -40,6 +40,60 @@ def points():
 # EVOLVE-BLOCK-END
 '''
 
+HEURISTIC_SEED = '''"""Moves one point at a time."""
+
+import time
+from itertools import combinations
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+STEP = 0.2  # largest standard deviation of a move
+DECADES = 4.0  # how far below it moves may go
+
+TRIPLES = np.array(list(combinations(range(13), 3)))
+
+
+def worth(points):
+    a, b, c = (points[TRIPLES[:, k]] for k in range(3))
+    areas = np.abs((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]))
+    return areas.min() / hull(points)
+
+
+def hull(points):
+    ordered = sorted(map(tuple, points))
+    area, corners = 0.0, []
+    for sweep in (ordered, ordered[::-1]):
+        chain = []
+        for p in sweep:
+            while len(chain) > 1 and turn(chain[-2], chain[-1], p) <= 0:
+                chain.pop()
+            chain.append(p)
+        corners += chain[:-1]
+    for (x, y), (u, v) in zip(corners, corners[1:] + corners[:1]):
+        area += x * v - y * u
+    return area
+
+
+def turn(a, b, c):
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    points = np.array(best, dtype=float)
+    value = worth(points)
+    while time.monotonic() < end:
+        moved = points.copy()
+        size = STEP * 10 ** -rng.uniform(0, DECADES)
+        moved[rng.integers(len(points))] += size * rng.standard_normal(2)
+        if worth(moved) > value:
+            points, value = moved, worth(moved)
+            report(points.tolist())
+# EVOLVE-BLOCK-END
+'''
+
 # A triangulation of n points in general position that uses them all has at least n - 2 triangles, which
 # fill the hull.
 OBJECTIVE = Objective("smallest_share", "maximize", bound=1 / (POINTS - 2))

@@ -69,6 +69,68 @@ def pack():
     return [[x * scale, y * scale, math.tan(angle / 2)] for x, y, angle in bodies]
 '''
 
+HEURISTIC_SEED = '''"""Moves and turns one hexagon at a time, then moves all of them together until they touch."""
+
+import math
+import time
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+STEP = 0.2  # largest standard deviation of a move
+TURN = 0.1  # largest standard deviation of a turn, in radians
+DECADES = 3.0  # how far below them they may go
+# EVOLVE-BLOCK-END
+
+SIXTHS = np.arange(6) * math.pi / 3
+
+
+def reach(angle, direction):
+    """How far unit hexagons extend from their centre in some directions."""
+    return np.cos((direction - angle + math.pi / 6) % (math.pi / 3) - math.pi / 6)
+
+
+def scale(bodies):
+    """The smallest factor on the centres at which each two have a side between them."""
+    i, j = np.triu_indices(len(bodies), 1)
+    directions = np.concatenate([bodies[i, 2, None] + SIXTHS, bodies[j, 2, None] + SIXTHS], axis=1) + math.pi / 6
+    offset = bodies[j, :2] - bodies[i, :2]
+    along = offset[:, :1] * np.cos(directions) + offset[:, 1:] * np.sin(directions)
+    width = reach(bodies[i, 2, None], directions) + reach(bodies[j, 2, None], directions + math.pi)
+    with np.errstate(divide="ignore"):
+        needed = np.where(along > 1e-9, width / along, np.inf).min(axis=1)
+    return needed.max() + 1e-11
+
+
+def side(bodies):
+    corners = bodies[:, None, 2] + SIXTHS
+    x = np.abs(bodies[:, :1] + np.cos(corners))
+    y = np.abs(bodies[:, 1:2] + np.sin(corners)) / math.sqrt(3)
+    return max((x + y).max(), 2 * y.max())
+
+
+# EVOLVE-BLOCK-START
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    bodies = np.array([[x, y, 2 * math.atan(t)] for x, y, t in best])
+    value = side(bodies)
+    while time.monotonic() < end:
+        moved = bodies.copy()
+        size = 10 ** -rng.uniform(0, DECADES)
+        i = rng.integers(len(bodies) + 1)
+        if i == len(bodies):
+            moved[:, :2] += STEP * size * rng.standard_normal(2)
+            i = 0
+        moved[i, :2] += STEP * size * rng.standard_normal(2)
+        moved[i, 2] = (moved[i, 2] + TURN * size * rng.standard_normal() + math.pi / 6) % (math.pi / 3) - math.pi / 6
+        moved[:, :2] *= scale(moved)
+        if side(moved) < value - 1e-12 and np.isfinite(moved).all():
+            bodies, value = moved, side(moved)
+            report([[x, y, math.tan(angle / 2)] for x, y, angle in bodies.tolist()])
+# EVOLVE-BLOCK-END
+'''
+
 # The areas alone: side**2 >= 11.
 OBJECTIVE = Objective("side", "minimize", bound=math.sqrt(HEXAGONS))
 MEASURES = (

@@ -54,6 +54,47 @@ def vectors():
 # EVOLVE-BLOCK-END
 '''
 
+HEURISTIC_SEED = '''"""Takes some vectors away and adds others, made from those there are by new signs and orders of their entries."""
+
+import time
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+SHARE = 0.02  # of the vectors that is taken away
+TRIES = 400  # vectors that are tried each time
+WIDEST = 11  # most entries that are not 0 in half of the vectors tried
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    kept = np.array(best, dtype=float)
+    size = len(kept)
+    longest = (kept**2).sum(axis=1).max()
+    if longest < 2**20 and longest % 4:  # twice as long, there is more to choose from
+        kept, longest = 2 * kept, 4 * longest
+    while time.monotonic() < end:
+        found = kept[rng.random(len(kept)) >= SHARE * 4 ** -rng.random()]
+        for _ in range(TRIES):
+            if rng.random() < 0.5:
+                vector = rng.permutation(found[rng.integers(len(found))]) * rng.choice([-1.0, 1.0], kept.shape[1])
+            else:
+                width = rng.integers(1, WIDEST + 1)
+                vector = np.zeros(kept.shape[1])
+                vector[:width] = np.floor((longest / width) ** 0.5) * rng.choice([-1.0, 1.0], width)
+                vector = rng.permutation(vector)
+            is_short = 0 < (vector**2).sum() <= longest
+            if is_short and (((found - vector) ** 2).sum(axis=1) >= longest).all():
+                found = np.vstack([found, vector])
+        if len(found) >= len(kept):
+            kept = found
+        if len(kept) > size:
+            size = len(kept)
+            report(kept.astype(int))
+# EVOLVE-BLOCK-END
+'''
+
 # 868: de Laat and Leijenhorst (arXiv 2206.07163), a semidefinite bound.
 OBJECTIVE = Objective("vectors", "maximize", bound=MOST)
 MEASURES = (

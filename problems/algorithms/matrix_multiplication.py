@@ -37,6 +37,69 @@ def decompose(n, m, p):
 # EVOLVE-BLOCK-END
 '''
 
+HEURISTIC_SEED = '''"""Walks through algorithms of equal rank by flips of two products that share a factor, until one can be left out.
+
+u(x)v(x)w + u(x)v'(x)w' = u(x)(v + v')(x)w + u(x)v'(x)(w' - w) (Kauers and Moosbauer, arXiv 2212.01175).
+"""
+
+import time
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+LARGEST = 1  # entries may not grow beyond
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    if np.array(best[0]).ndim > 2:
+        return best  # complex entries are not for this walk
+    factors = [[tuple(row) for row in np.array(table, dtype=float).tolist()] for table in best]
+    while time.monotonic() < end:
+        for _ in range(200):
+            flip(factors, rng)
+        if reduce(factors):
+            report([np.array(table) for table in factors])
+
+
+def flip(factors, rng):
+    rank = len(factors[0])
+    a, b, c = (int(k) for k in rng.permutation(3))
+    i = int(rng.integers(rank))
+    shared = factors[a][i]
+    opposite = tuple(-x for x in shared)
+    near = [j for j in range(rank) if j != i and factors[a][j] in (shared, opposite)]
+    if not near:
+        return
+    j = near[int(rng.integers(len(near)))]
+    if factors[a][j] == opposite:
+        factors[a][j], factors[b][j] = shared, tuple(-x for x in factors[b][j])
+    sign = 1 if rng.random() < 0.5 else -1
+    total = tuple(x + sign * y for x, y in zip(factors[b][i], factors[b][j]))
+    rest = tuple(y - sign * x for x, y in zip(factors[c][i], factors[c][j]))
+    if max(map(abs, total + rest)) <= LARGEST:
+        factors[b][i], factors[c][j] = total, rest
+
+
+def reduce(factors):
+    """Leaves out products with a factor 0 and joins those that share two factors; returns whether there were any."""
+    before = len(factors[0])
+    products = [list(one) for one in zip(*factors) if all(any(row) for row in one)]
+    for a, b, c in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
+        joined = {}
+        for one in products:
+            key = one[a], one[b]
+            if key in joined:
+                joined[key][c] = tuple(x + y for x, y in zip(joined[key][c], one[c]))
+            else:
+                joined[key] = one
+        products = [one for one in joined.values() if any(one[c])]
+    factors[:] = [list(table) for table in zip(*products)]
+    return len(products) < before
+# EVOLVE-BLOCK-END
+'''
+
 
 def exponent(rank: int, n: int, m: int, p: int) -> float:
     """Returns the exponent that `rank` multiplications for <n, m, p> imply."""

@@ -36,6 +36,45 @@ def points():
 # EVOLVE-BLOCK-END
 '''
 
+HEURISTIC_SEED = '''"""Moves a few points at a time."""
+
+import time
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+STEP = 0.3  # largest standard deviation of a move, as a share of the smallest distance
+DECADES = 4.0  # how far below it moves may go
+SHARE = 0.3  # of the points that is moved at once
+
+FIRST, SECOND = np.triu_indices(16, 1)
+
+
+def squares(points):
+    return ((points[FIRST] - points[SECOND]) ** 2).sum(axis=1)
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    points = np.array(best, dtype=float)
+    found = squares(points)
+    value = found.max() / found.min()
+    while time.monotonic() < end:
+        has_gained = False
+        for _ in range(200):
+            moved = points.copy()
+            size = STEP * found.min() ** 0.5 * 10 ** -rng.uniform(0, DECADES)
+            chosen = rng.random(len(points)) < SHARE
+            moved[chosen] += size * rng.standard_normal((chosen.sum(), 2))
+            other = squares(moved)
+            if other.max() / other.min() < value:
+                points, found, value, has_gained = moved, other, other.max() / other.min(), True
+        if has_gained:
+            report(points.tolist())
+# EVOLVE-BLOCK-END
+'''
+
 # Oler (1961): a compact convex set of area A and perimeter P holds at most 2A/sqrt(3) + P/2 + 1 points at
 # mutual distance >= 1. The hull has diameter D, so A <= pi D^2 / 4 and P <= pi D; 16 points need pi D^2 /
 # (2 sqrt 3) + pi D / 2 >= 15.

@@ -53,6 +53,52 @@ def place(gpus, models):
 # EVOLVE-BLOCK-END
 '''
 
+HEURISTIC_SEED = '''"""Moves one model, or exchanges two, where that takes pressure off the GPU that has most."""
+
+import time
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+PATIENCE = 0.02  # how much worse an instance may get in a step, as a share, with luck
+
+
+def pressure(gpus, models, placement):
+    free, load = [80.0] * gpus, [0.0] * gpus
+    for (size, rate, slo), gpu in zip(models, placement):
+        free[gpu] -= size
+        load[gpu] += rate / slo
+    return max(l / f if f > 0 else float("inf") for l, f in zip(load, free))
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    best = [list(placement) for placement in best]
+    values = [pressure(one["gpus"], one["models"], placement) for one, placement in zip(inputs, best)]
+    now = [list(placement) for placement in best]
+    at = list(values)
+    while time.monotonic() < end:
+        has_gained = False
+        for _ in range(300):
+            k = int(rng.integers(len(inputs)))
+            gpus, models = inputs[k]["gpus"], inputs[k]["models"]
+            other = list(now[k])
+            i, j = (int(n) for n in rng.choice(len(models), 2, replace=False))
+            if rng.random() < 0.5:
+                other[i], other[j] = other[j], other[i]
+            else:
+                other[i] = int(rng.integers(gpus))
+            value = pressure(gpus, models, other)
+            if value <= at[k] * (1 + PATIENCE * rng.random() ** 4):
+                now[k], at[k] = other, value
+            if value < values[k]:
+                best[k], values[k], has_gained = other, value, True
+        if has_gained:
+            report(best)
+# EVOLVE-BLOCK-END
+'''
+
 OBJECTIVE = Objective("inverse_pressure", "maximize", target=OPTIMUM, bound=OPTIMUM)
 MEASURES = (
     Measure("free_spread", 0.0, 30.0, bins=12),

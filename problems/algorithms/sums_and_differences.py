@@ -40,6 +40,61 @@ def numbers():
 # EVOLVE-BLOCK-END
 '''
 
+HEURISTIC_SEED = '''"""Takes a few numbers out, or puts a few in, near others; now and then builds all numbers of other digits."""
+
+import math
+import time
+
+import numpy as np
+
+# EVOLVE-BLOCK-START
+MOST = 3  # numbers changed at once
+AFRESH = 0.3  # share of tries that build numbers of other digits
+DIGITS = 8  # most digits there may be
+REACH = 20  # how far a new number may lie from sums and differences of old ones
+
+
+def worth(numbers):
+    members = sum(1 << number for number in numbers)
+    sums = differences = 0
+    for number in numbers:
+        sums |= members << number
+        differences |= members >> number
+    counts = 2 * differences.bit_count() - 1, sums.bit_count()
+    return 1 + math.log(counts[0] / counts[1]) / math.log(2 * max(numbers) + 1)
+
+
+def build(rng):
+    """All numbers of some digits, in a base in which sums do not carry, of as many places as there is room for."""
+    digits = {0, *rng.integers(1, 4 * DIGITS, rng.integers(2, DIGITS)).tolist()}
+    base, numbers = 2 * max(digits) + 1, {0}
+    while len(numbers) * len(digits) <= 1000 and (max(numbers) + 1) * base <= 1_000_000:
+        numbers = {base * number + digit for number in numbers for digit in digits}
+    return numbers
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    numbers, value = set(best), worth(best)
+    while time.monotonic() < end:
+        other, known = set(numbers), sorted(numbers)
+        for _ in range(rng.integers(1, MOST + 1)):
+            a, b = rng.choice(known, 2)
+            new = int(abs(a - b) + rng.integers(-REACH, REACH + 1))
+            if rng.random() < 0.5:
+                other.discard(int(a))
+            elif 0 < new <= 1_200_000 and len(other) < 8192:
+                other.add(new)
+        if rng.random() < AFRESH:
+            other = build(rng)
+        other.add(0)
+        if len(other) > 1 and worth(other) > value:
+            numbers, value = other, worth(other)
+            report(sorted(numbers))
+# EVOLVE-BLOCK-END
+'''
+
 OBJECTIVE = Objective("exponent", "maximize", bound=4 / 3)
 MEASURES = (
     Measure("log_size", 0.0, 13.0, bins=13),

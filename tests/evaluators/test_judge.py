@@ -329,7 +329,7 @@ def test_the_certificate_is_kept_as_json(judge_of):
 def test_a_certificate_that_is_too_large_is_left_out(judge_of):
     one = "CERTIFICATE = True\ndef cases(rng, stage): return [Case(inputs=1.0, answer=1)]\n"
     evaluation = judge_of(
-        one + SCORE.replace("output,", "1,"), lambda i, o: Outcome(Status.OK, "x" * 70_000)
+        one + SCORE.replace("output,", "1,"), lambda i, o: Outcome(Status.OK, "x" * 140_000)
     ).evaluate(PROGRAM)
     assert (evaluation.score, evaluation.certificate) == (1.0, None)
 
