@@ -25,6 +25,9 @@ SHOWN_SIBLINGS = 6
 SHOWN_ANCESTORS = 4
 SAMPLED = 8
 """Elites among which exemplars are chosen."""
+STALE = 20
+"""So many evaluations without a new best, and level islands count as stuck: before that they are level because elites
+migrate."""
 BARREN = 3
 """So many children without a gain, and a wholly different algorithm is asked for."""
 AHEAD = 0.1
@@ -158,21 +161,28 @@ def compose_context(
         siblings=family.siblings(first.program_id, SHOWN_SIBLINGS) if config.siblings else (),
         trajectories=family.trajectories(rng) if config.direction else (),
         standing=tuple(state.statement.objective.fitness(best) for best in bests),
-        situation=situation(bests, state.first_fitness, family.barren(first.program_id)),
+        situation=situation(
+            bests,
+            state.first_fitness,
+            barren=family.barren(first.program_id),
+            since_best=state.next_index - 1 - state.best_index,
+        ),
     )
 
 
-def situation(bests: Sequence[float], start: float | None, barren: int) -> str:
+def situation(bests: Sequence[float], start: float | None, *, barren: int, since_best: int) -> str:
     """Returns what the islands' standing calls for, after LoongFlow (its planner's rules), or "".
 
     Args:
         bests: best fitness of each open island.
         start: fitness of the seed.
         barren: children of the parent, none of them better.
+        since_best: evaluations since the last new best.
 
     Returns:
         "barren": another algorithm, for this parent's children bring nothing. "fuse": one island is ahead of the
-        next by more than `AHEAD` of all that was gained: carry over what it found. "stuck": none is: another algorithm.
+        next by more than `AHEAD` of all that was gained: carry over what it found. "stuck": none is, and nothing
+        was gained of late: another algorithm.
     """
     if barren >= BARREN:
         return "barren"
@@ -182,7 +192,9 @@ def situation(bests: Sequence[float], start: float | None, barren: int) -> str:
     gained = first - start
     if gained <= 0:
         return ""
-    return "fuse" if first - second > AHEAD * gained else "stuck"
+    if first - second > AHEAD * gained:
+        return "fuse"
+    return "stuck" if since_best >= STALE else ""
 
 
 def _exemplars(

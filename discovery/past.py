@@ -187,12 +187,14 @@ def _tried(past: Past, context: Context, told: set[str]) -> list[str]:
 def _direction(trajectories: Sequence[Trajectory], told: set[str]) -> str:
     """Returns a direction, deliberately loose: what has gained and what has lost lately, elsewhere too."""
     clauses: list[str] = []
+    said: set[str] = set()
     for trajectory in trajectories:
-        ideas = [
-            idea_text(step)
-            for step in trajectory.steps
-            if step.texts.get("idea") and step.program_id not in told
-        ]
+        ideas: list[str] = []
+        for step in trajectory.steps:
+            idea = idea_text(step)
+            if idea and idea not in said and step.program_id not in told:
+                ideas.append(idea)
+                said.add(idea)
         if ideas:
             verb = {"rising": "gained", "falling": "lost"}.get(trajectory.kind, "both gained and lost")
             clauses.append(f"steps such as {', '.join(ideas)} {verb}")

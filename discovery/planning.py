@@ -135,24 +135,28 @@ class PlanBoard:
         self._sessions[number] = _Session(number, island, parent, level, plan, model, variant, turns)
 
     def next_candidate(self) -> Candidate | None:
-        """Returns a candidate to make now, of the oldest plan that has one due, and counts it as asked for."""
-        for session in self._sessions.values():
-            for step in self._round(session):
-                if step not in session.asked and step not in session.results:
-                    session.asked.add(step)
-                    attempts = tuple(session.attempts[k] for k in sorted(session.attempts))
-                    return Candidate(
-                        session.number,
-                        step,
-                        session.island,
-                        session.parent,
-                        session.plan,
-                        attempts,
-                        session.turns,
-                        session.model,
-                        session.variant,
-                    )
-        return None
+        """Returns a candidate to make now and counts it as asked for; that of a plan with the fewest goes first."""
+        due = [
+            (step, session)
+            for session in self._sessions.values()
+            for step in self._round(session)
+            if step not in session.asked and step not in session.results
+        ]
+        if not due:
+            return None
+        step, session = min(due, key=lambda one: (one[0], one[1].number))
+        session.asked.add(step)
+        return Candidate(
+            session.number,
+            step,
+            session.island,
+            session.parent,
+            session.plan,
+            tuple(session.attempts[k] for k in sorted(session.attempts)),
+            session.turns,
+            session.model,
+            session.variant,
+        )
 
     def expect(self, number: int, step: int, turns: Turns = ()) -> None:
         """Notes that a candidate was made and waits for its evaluation."""

@@ -29,7 +29,7 @@ def fence(text: str, info: str = "") -> str:
 
 def quoted(text: str, limit: int = MAX_IDEA_CHARS) -> str:
     """Returns foreign text as one quoted line that holds no quotation mark or backtick of its own."""
-    return '"' + one_line(text, limit).replace('"', "'").replace("`", "'") + '"'
+    return '"' + one_line(text, limit).removesuffix(".").replace('"', "'").replace("`", "'") + '"'
 
 
 def score_text(value: float) -> str:

@@ -44,8 +44,31 @@ def current_program(prompt: str) -> str | None:
     return shown[2] if shown else None
 
 
-def mutated_reply(prompt: str, mutation: Mutation, rng: np.random.Generator) -> str:
-    """Returns what a model might answer: an idea, and the change in the form that the prompt asks for."""
+def scripted_reply(
+    messages: Sequence[Mapping[str, Any]], mutation: Mutation, rng: np.random.Generator
+) -> str:
+    """Returns what a model might answer to a chat: a plan, a summary, an instruction or a changed program."""
+    asked = str(messages[-1]["content"])
+    if "Outlines:\n1." in asked:
+        return (
+            "Outlines:\n1. Change a number.\n2. Change two numbers.\n3. Leave all as it is.\n"
+            f"Plan:\nChange number {int(rng.integers(100))} as far as it helps, and check the result."
+        )
+    if "\nSummary: " in asked:
+        verdict = "fell short" if "worse by" in asked or "Failed:" in asked else "did well"
+        return (
+            f"Summary: it returns numbers, and the last change {verdict} (note {int(rng.integers(10**6))}).\n"
+            f"Fault: {'execution' if verdict == 'fell short' else 'none'}.\nNext: explore other numbers."
+        )
+    if "`Instruction: ...`" in asked:
+        return f"Instruction: Look for numbers that matter, such as number {int(rng.integers(100))}."
+    earlier = (str(one["content"]) for one in reversed(messages))
+    shown = next((text for text in earlier if current_program(text) is not None), asked)
+    return mutated_reply(shown, mutation, rng, form=asked)
+
+
+def mutated_reply(prompt: str, mutation: Mutation, rng: np.random.Generator, *, form: str = "") -> str:
+    """Returns what a model might answer: an idea, and the change in the form that `form`, or the prompt, asks for."""
     shown = current_program(prompt)
     if shown is None:
         return "There is no program in the message."
@@ -54,7 +77,7 @@ def mutated_reply(prompt: str, mutation: Mutation, rng: np.random.Generator) -> 
     new = mutation(blocks[which], rng)
     blocks[which] = new
     idea = "Idea: change a number, to see which way it helps.\n\n"
-    if "<<<<<<< SEARCH" in prompt:
+    if "<<<<<<< SEARCH" in (form or prompt):
         return idea + format_edits(diff_edits(shown, replace_block_texts(shown, blocks)))
     whole = new if len(blocks) == 1 else replace_block_texts(shown, blocks)
     return f"{idea}```python\n{whole.strip(chr(10))}\n```\n"
@@ -70,7 +93,7 @@ class ScriptedMutator:
     def __call__(self, request: ChatRequest) -> Answer:
         """Returns the answer to one request."""
         rng = np.random.default_rng([self._seed, request.number])
-        return Answer(mutated_reply(request.prompt, self._mutation, rng))
+        return Answer(scripted_reply(request.messages, self._mutation, rng))
 
 
 class ScriptedModel:
@@ -96,6 +119,6 @@ class ScriptedModel:
         seconds = self._latency.seconds(number) if self._latency else 0.0
         if seconds:
             self._sleep(seconds)
-        text = mutated_reply(str(messages[-1]["content"]), self._mutation, rng)
+        text = scripted_reply(messages, self._mutation, rng)
         prompt_tokens = sum(estimate_tokens(str(message["content"])) for message in messages)
         return Reply(text, ModelCall("scripted", prompt_tokens, estimate_tokens(text), None, seconds, True))
