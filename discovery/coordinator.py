@@ -48,11 +48,13 @@ from discovery.events import (
 )
 from discovery.fingerprint import fingerprint
 from discovery.learning import Waste
+from discovery.noise import Measurements
 from discovery.operators.base import ModelCall, Note, Operator, Proposal
 from discovery.planning import PLAN
 from discovery.records import Record
 from discovery.requests import Request
 from discovery.state import SEED_OPERATOR, RunState
+from evaluators.contract import Evaluation
 
 STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
@@ -75,9 +77,11 @@ class Coordinator:
         policy: Policy | None = None,
         memory: Memory | None = None,
         near: NearDuplicates | None = None,
+        measurements: Measurements | None = None,
     ) -> None:
         self.plan = plan
         self._near = near
+        self._measurements = measurements
         self.state = state
         self.duplicates = 0
         self.end: Finish | None = None
@@ -290,13 +294,18 @@ class Coordinator:
         if (job := self._evaluating.pop(event.job_id, None)) is None or job.proposal is None:
             return []
         self._barren = 0
+        evaluation = self._measured(job, event.evaluation)
+        if evaluation is None:
+            job.measured += 1
+            self._queued.appendleft(job)
+            return []
         record = self._recorded(
             Record(
                 index=self.state.next_index,
                 program=job.proposal.program,
                 program_id=job.proposal.program.id,
                 parents=job.parents,
-                evaluation=event.evaluation,
+                evaluation=evaluation,
                 operator=job.operator,
                 island=job.island,
                 cell=None,
@@ -318,6 +327,18 @@ class Coordinator:
             instructions.append(Evaluate(held_out))
         self._look_for_the_end(record)
         return instructions
+
+    def _measured(self, job: Decision, evaluation: Evaluation) -> Evaluation | None:
+        """Returns the evaluation to record, or None where the program has to be measured once more."""
+        if self._measurements is None:
+            return evaluation
+        rivals: list[float] = []
+        if evaluation.measures is not None and self.state.best is not None:
+            archive = self.state.archipelago.archive(job.island)
+            elite = archive.cell_elite(archive.cell_of(evaluation.measures))
+            best = self.state.archipelago.best
+            rivals = [one.fitness for one in (elite, best) if one is not None]
+        return self._measurements.take(job.number, evaluation, rivals)
 
     def _recorded(self, record: Record) -> Record:
         """Returns a record with its cell and the changes it made, after folding it into the state."""

@@ -24,6 +24,7 @@ class Decision:
         needs_model: whether a model is asked.
         about: the program that a note is about.
         proposal, fingerprint: the child, once there is one.
+        measured: how often it was measured already, where scores vary.
     """
 
     number: int
@@ -39,11 +40,12 @@ class Decision:
     kind: str = "child"
     needs_model: bool = False
     about: str = ""
+    measured: int = 0
 
     @property
     def job_id(self) -> str:
         """Returns the id of its evaluation."""
-        return f"{self.number}-{self.operator}"
+        return f"{self.number}-{self.operator}" + (f"~{self.measured}" if self.measured else "")
 
 
 def child_to_json(decision: Decision) -> dict[str, Any]:

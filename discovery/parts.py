@@ -15,6 +15,7 @@ from discovery.gains import GainMeter
 from discovery.learning import Learner
 from discovery.memory.items import Item, Provenance
 from discovery.memory.playbook import Playbook
+from discovery.noise import Measurements
 from discovery.operators.registry import OPERATORS
 from evaluators.problem import Problem
 
@@ -30,12 +31,14 @@ class Parts:
         policy: chooses operators, models and variants; None for fixed weights.
         memory: what was learned earlier; None where nothing is remembered.
         near: refuses near-duplicates; None where only exact ones are refused.
+        measurements: decides how often programs are measured; None where scores do not vary.
         learners: what is to be told of every lesson, in order.
     """
 
     policy: Policy | None = None
     memory: Playbook | None = None
     near: NearDuplicates | None = None
+    measurements: Measurements | None = None
     learners: tuple[Learner, ...] = ()
 
     def take_in(self, entry: Mapping[str, Any]) -> None:
@@ -61,5 +64,6 @@ def make_parts(config: RunConfig, problem: Problem, run: str) -> Parts:
         origin = Provenance(problem.name, problem.version, version("code-discovery"), run)
         memory = Playbook(config.memory, origin, meter)
     near = NearDuplicates(config.duplicates) if config.duplicates.enabled else None
-    learners = tuple(part for part in (bandit, memory, near) if part is not None)
-    return Parts(bandit, memory, near, (meter, *learners) if learners else ())
+    measurements = Measurements(problem.objective) if problem.objective.repeats > 1 else None
+    learners = tuple(part for part in (bandit, memory, near, measurements) if part is not None)
+    return Parts(bandit, memory, near, measurements, (meter, *learners) if learners else ())
