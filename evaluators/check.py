@@ -20,6 +20,7 @@ from evaluators.check_cases import Draws, check_cases
 from evaluators.check_score import check_score
 from evaluators.contract import Evaluation, Measure, Program
 from evaluators.findings import Finding, Level, brief
+from evaluators.kernels.check import check_kernel
 from evaluators.modules import import_source, run_source
 from evaluators.problem import Problem
 
@@ -46,6 +47,8 @@ def check_problem(
         evaluate: judges one program, always on the same cases.
         seed: for the cases that are drawn here, and for the perturbations.
     """
+    if problem.kernel is not None:
+        return check_kernel(problem, problem.kernel, evaluate, seed=seed)
     found = list(_check_text(problem))
     draws = Draws(problem, seed)
     found += check_cases(draws)
