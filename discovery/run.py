@@ -15,10 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from discovery.choosing import Plan
+from discovery.assembly import assemble, new_state
 from discovery.clock import now_s
 from discovery.config import RunConfig
-from discovery.coordinator import Coordinator
 from discovery.errors import ConfigError, JournalError, LineageError, RunError
 from discovery.events import Asked, Evaluate, Event, Finish, Instruction, Propose, Save, StopAsked, Ticked
 from discovery.executor import EmbeddedExecutor, Executor
@@ -30,19 +29,16 @@ from discovery.memory.items import Item
 from discovery.memory.store import to_text
 from discovery.models import LiteLLMModel
 from discovery.operators.base import Model
-from discovery.operators.registry import OPERATORS
-from discovery.parts import IMPORTED, Parts, make_parts
+from discovery.operators.registry import JOBS, OPERATORS
+from discovery.parts import IMPORTED, Parts
 from discovery.purging import current_entries, current_records, has_purges, purge
 from discovery.records import Record, RunInfo
 from discovery.requests import Request, completed, done, waiting
-from discovery.state import RunState, Statement
-from discovery.tuning import Tuner
+from discovery.state import RunState
 from evaluators.blocks import check_frozen
-from evaluators.contract import Program
+from evaluators.contract import Program, Start
 from evaluators.problem import Problem, ProblemSource, load_source
 from evaluators.worker import JudgeProcess
-from islands.archipelago import Archipelago
-from islands.archive import Axis
 
 TICK_S = 0.25
 
@@ -98,20 +94,8 @@ def secret_of(config: RunConfig) -> bytes:
     return hashlib.blake2b(f"cases {config.seed}".encode(), digest_size=16).digest()
 
 
-def statement_of(problem: Problem) -> Statement:
-    """Returns what the coordinator must know of a problem."""
-    return Statement(
-        problem.name,
-        problem.goal,
-        problem.notes,
-        problem.objective,
-        problem.seed,
-        problem.held_out is not None,
-    )
-
-
-def create_run(folder: RunFolder, config: RunConfig, problem: Problem) -> None:
-    """Makes the folder of a new run."""
+def create_run(folder: RunFolder, config: RunConfig, problem: Problem, start: Start | None = None) -> None:
+    """Makes the folder of a new run; `start` is the output that the first program is handed to improve on, if any."""
     info = RunInfo(
         problem=problem.name,
         goal=problem.goal,
@@ -122,7 +106,14 @@ def create_run(folder: RunFolder, config: RunConfig, problem: Problem) -> None:
         started_at=time.time(),
         models=tuple(name for name, _ in config.models.models),
     )
-    folder.create({"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()})
+    settings = {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()}
+    folder.create(settings if start is None else {**settings, "start": start.to_json()})
+
+
+def start_of(folder: RunFolder) -> Start | None:
+    """Returns the output that the first program of a run was handed, None where programs start from nothing."""
+    data = folder.read_settings().get("start")
+    return None if data is None else Start.from_json(data)
 
 
 class Session:
@@ -153,11 +144,8 @@ class Session:
         self._observer = observer
         self._stop = stop
         self._make_executor = make_executor or embedded_executor
-        self._parts = make_parts(config, problem, folder.path.name)
-        self.state = _new_state(problem, config, self._parts)
-        self.coordinator = Coordinator(
-            _plan_of(config), self.state, OPERATORS, self._parts.policy, self._parts.memory
-        )
+        self.coordinator, self._parts = assemble(problem, config, folder.path.name, start_of(folder))
+        self.state = self.coordinator.state
         self._remembered: object = None
         self._last: Record | None = None
         self._elapsed_before = 0.0
@@ -249,7 +237,7 @@ class Session:
             return
         first = min(held, self.state.next_index - 1)
         if has_purges(self._folder.journal):
-            state = _new_state(self._problem, self._config, Parts())
+            state = new_state(self._problem, self._config, Parts(), self.state.statement.start)
             for record in current_records(self._folder.journal, state):
                 if record.index >= first:
                     lineage.append(record)
@@ -344,14 +332,12 @@ def replayed(folder: RunFolder) -> tuple[RunState, Parts]:
     settings = folder.read_settings()
     config = RunConfig.from_json(settings["config"])
     problem = load_source(ProblemSource.from_json(settings["problem"]))
-    parts = make_parts(config, problem, folder.path.name)
-    state = _new_state(problem, config, parts)
-    coordinator = Coordinator(_plan_of(config), state, OPERATORS, parts.policy, parts.memory)
+    coordinator, parts = assemble(problem, config, folder.path.name, start_of(folder))
     with _no_cycle_collection():
         for entry in current_entries(folder.journal):
             coordinator.replay(entry)
             parts.take_in(entry)
-    return state, parts
+    return coordinator.state, parts
 
 
 def purge_program(folder: RunFolder, program: str, reason: str) -> list[str]:
@@ -359,7 +345,9 @@ def purge_program(folder: RunFolder, program: str, reason: str) -> list[str]:
     settings = folder.read_settings()
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     config = RunConfig.from_json(settings["config"])
-    return purge(folder, program, reason, make_state=lambda: _new_state(problem, config, Parts()))
+    return purge(
+        folder, program, reason, make_state=lambda: new_state(problem, config, Parts(), start_of(folder))
+    )
 
 
 def import_items(folder: RunFolder, items: Iterable[Item]) -> None:
@@ -410,7 +398,7 @@ def embedded_executor(config: RunConfig, problem: Problem, *, untrusted: bool = 
             problem.source, secret, unsafe=config.unsafe, tier=config.tier, untrusted=untrusted
         ),
         slots=config.workers,
-        operators=OPERATORS,
+        operators=JOBS,
         model=model,
         model_slots=config.model_slots,
     )
@@ -445,29 +433,6 @@ def _no_cycle_collection() -> Iterator[None]:
     finally:
         gc.enable()
         gc.freeze()
-
-
-def _new_state(problem: Problem, config: RunConfig, parts: Parts) -> RunState:
-    axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
-    return RunState(
-        statement_of(problem),
-        lambda: Archipelago(config.islands, axes),
-        Tuner(config.tuning, seed=config.seed),
-        parts.learners,
-    )
-
-
-def _plan_of(config: RunConfig) -> Plan:
-    return Plan(
-        seed=config.seed,
-        slots=config.workers,
-        model_slots=config.model_slots if config.models.models else 0,
-        weights=config.weights,
-        budget=config.budget,
-        target=config.target,
-        parents=config.parents,
-        context=config.context,
-    )
 
 
 def _close_lineage(lineage: Lineage, finish: Finish) -> Finish:
