@@ -28,7 +28,8 @@ def check_kernel(
     """Returns what is wrong with a kernel problem, worst first; [] where nothing was found.
 
     Args:
-        problem: the loaded problem; task: what it declares.
+        problem: the loaded problem.
+        task: what it declares.
         evaluate: judges one program.
         seed: for the inputs that are drawn here.
     """
@@ -113,10 +114,8 @@ def _null_outputs(
     for source in task.inputs:
         array = np.asarray(values[source.name])
         if all(array.size >= exact[0][item.name].size > 0 for item in task.outputs):
-            yield (
-                f"a copy of {source.name}",
-                _outputs(task, lambda item, array=array: _cut(array, exact[0][item.name])),
-            )
+            copies = {item.name: _cut(array, exact[0][item.name]).astype(item.dtype) for item in task.outputs}
+            yield f"a copy of {source.name}", copies
 
 
 def _outputs(task: KernelTask, make: Callable[[Buffer], NDArray[Any]]) -> dict[str, NDArray[Any]]:
