@@ -18,6 +18,7 @@ from discovery.shown import (
     failure_text,
     fence,
     idea_text,
+    metrics_text,
     outcome_text,
     quoted,
     show_program,
@@ -153,6 +154,8 @@ def _outcome(program: Individual, context: Context) -> str:
             ranked = sorted((one.gain for one in others if one.gain is not None), reverse=True)
             rank = 1 + sum(gain > own.gain for gain in ranked)
             text += f" Rank {rank} of {len(ranked) + 1} among the children of that parent with a score."
+        if metrics := metrics_text(program, context):
+            text += f" Its other metrics: {metrics}."
     else:
         text = failure_text(program).removesuffix("The program:").rstrip()
     lines = [outcome_line(one) for one in others[-SHOWN_SIBLINGS:]]

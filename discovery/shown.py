@@ -78,15 +78,20 @@ def standing_text(individual: Individual, context: Context, *, names_best: bool 
     score, best = individual.evaluation.score, context.best_score
     if names_best and best is not None and score is not None:
         text += " (the best so far)" if score == best else f" (best so far: {score_text(best)})"
+    if metrics := metrics_text(individual, context):
+        text += f"; {metrics}"
+    idea = idea_text(individual)
+    return f"{text}. Its last idea: {idea}." if idea else f"{text}."
+
+
+def metrics_text(individual: Individual, context: Context) -> str:
+    """Returns a program's metrics beside the objective, "" if there are none."""
     metrics = [
         f"{one_line(name, 40)} {value:.5g}"
         for name, value in individual.evaluation.metrics.items()
         if name != context.objective and not name.startswith("_")
     ]
-    if metrics:
-        text += "; " + ", ".join(metrics[:MAX_METRICS])
-    idea = idea_text(individual)
-    return f"{text}. Its last idea: {idea}." if idea else f"{text}."
+    return ", ".join(metrics[:MAX_METRICS])
 
 
 def failure_text(individual: Individual) -> str:

@@ -5,8 +5,8 @@ told; the best possible score is known exactly (dynamic programming), so a score
 
 - recipe: neighbouring slots interact, some pairs clash (the program fails). Outcomes of earlier changes, and other
   good programs, tell which letters to try and which to leave.
-- levers: slots come in groups of three that pay only together. No single change shows in the score; but the judge
-  tells how many of a group are right, so what is inherited along a line of descent can be put together.
+- levers: one letter per slot is right; a group of three pays half for its parts and half when it is whole. The judge
+  tells how many of each group are right, so that what is inherited along a line of descent can be put together.
 - forge: as recipe, but half of the slots are beyond the cheap model; a strong one sees to all and costs twenty times as much.
 - lessons: as recipe without interactions, so that what was learned in one place holds everywhere, also in the next run.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -70,7 +71,9 @@ class World:
         """Returns the worth of each letter, of neighbouring pairs, which pairs clash, and the right letters (levers)."""
         rng = self._rng
         worth = rng.normal(size=(SLOTS, len(LETTERS)))
-        pairs = rng.normal(size=(SLOTS - 1, len(LETTERS), len(LETTERS))) * (0 if self.name == "lessons" else 0.8)
+        pairs = rng.normal(size=(SLOTS - 1, len(LETTERS), len(LETTERS))) * (
+            0 if self.name == "lessons" else 0.8
+        )
         clash = rng.random(pairs.shape) < (0.12 if self.name in ("recipe", "forge") else 0.0)
         if self.name == "forge":
             worth[list(HARD)] *= 2.0
@@ -82,8 +85,8 @@ class World:
         """Returns what choices are worth, None where two of them clash."""
         worth, pairs, clash, right = self._tables
         if self.name == "levers":
-            hits = np.asarray(choices) == right
-            return float(hits.reshape(-1, GROUP).all(axis=1).sum())
+            hits = (np.asarray(choices) == right).reshape(-1, GROUP)
+            return float((hits.all(axis=1) + hits.mean(axis=1)).sum() / 2)
         steps = range(SLOTS - 1)
         if any(clash[k, choices[k], choices[k + 1]] for k in steps):
             return None
@@ -131,7 +134,9 @@ class World:
         """Returns the evaluation of a program: its value as a share of the best."""
         choices = read_choices(program.text)
         if choices is None:
-            return Evaluation(Status.INVALID, reason="each slot must be set once, to a letter a to f", cases_total=1)
+            return Evaluation(
+                Status.INVALID, reason="each slot must be set once, to a letter a to f", cases_total=1
+            )
         value = self.value(choices)
         if value is None:
             _, _, clash, _ = self._tables
@@ -142,7 +147,12 @@ class World:
         if self.name == "levers":
             hits = (np.asarray(choices) == self._tables[3]).reshape(-1, GROUP).sum(axis=1)
             metrics |= {f"right_{group}": float(count) for group, count in enumerate(hits)}
-        measures = (float(np.ptp(choices)), float(SLOTS - len(set(zip(choices, choices[1:], strict=False)))))
+        measures = (float(np.ptp(choices)), float(SLOTS - len(set(pairwise(choices)))))
         return Evaluation(
-            Status.OK, score=value / self.best, metrics=metrics, measures=measures, cases_done=1, cases_total=1
+            Status.OK,
+            score=value / self.best,
+            metrics=metrics,
+            measures=measures,
+            cases_done=1,
+            cases_total=1,
         )

@@ -129,7 +129,9 @@ def _read(prompt: str) -> _Read | None:
     heads = list(_CURRENT.finditer(prompt))
     shown = _FENCE.search(prompt, heads[-1].end()) if heads else None
     current = read_choices(shown[2]) if shown else None
-    if heads and current is None and shown is not None:  # a failed program may be wrong in form: nothing to go by
+    if (
+        heads and current is None and shown is not None
+    ):  # a failed program may be wrong in form: nothing to go by
         return None
     if current is None or shown is None:
         return None
@@ -235,7 +237,9 @@ def _from_other(prompt: str, read: _Read, rng: np.random.Generator) -> list[Move
     """Returns the changes that take over half of what program B does otherwise."""
     start = prompt.rfind("# Program B")
     shown = _FENCE.search(prompt, start)
-    moves = [(int(slot), LETTERS.index(letter)) for slot, letter in _ASSIGNED.findall(shown[2])] if shown else []
+    moves = (
+        [(int(slot), LETTERS.index(letter)) for slot, letter in _ASSIGNED.findall(shown[2])] if shown else []
+    )
     differing = [move for move in moves if read.current[move[0]] != move[1]]
     kept = [move for move in differing if rng.random() < min(0.9, 0.5 * float(np.sqrt(read.weights[move])))]
     return kept or _moves(read, 1, rng)

@@ -15,7 +15,7 @@ from discovery.coordinator import Coordinator
 from discovery.events import Evaluate, Evaluated, Event, Finish, Instruction, Propose, Save, Ticked
 from discovery.jobs import propose
 from discovery.memory.items import Item
-from discovery.operators.registry import OPERATORS
+from discovery.operators.registry import JOBS
 from discovery.parts import Parts
 from discovery.run import assemble
 
@@ -59,7 +59,7 @@ def simulate(
         for one in instructions:
             count += 1
             if isinstance(one, Propose):
-                event: Event = propose(one.job, OPERATORS[one.job.operator], model)
+                event: Event = propose(one.job, JOBS[one.job.operator], model)
                 heapq.heappush(pending, (now_s + _seconds(event), count, event))
             elif isinstance(one, Evaluate):
                 done_s = now_s + EVALUATION_S
