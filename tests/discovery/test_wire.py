@@ -19,7 +19,7 @@ from discovery.operators.base import (
     Trace,
     Trajectory,
 )
-from evaluators.contract import Evaluation, Program, Status
+from evaluators.contract import Evaluation, Program, Start, Status
 
 texts = st.text(max_size=20)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -130,9 +130,14 @@ def test_propose_jobs_come_back_as_they_were(job: ProposeJob) -> None:
     assert wire.propose_job_from_json(through_json(wire.propose_job_to_json(job))) == job
 
 
-@given(texts, programs, st.booleans())
-def test_evaluate_jobs_come_back_as_they_were(job_id: str, program: Program, held_out: bool) -> None:
-    job = EvaluateJob(job_id, program, held_out)
+starts = st.builds(Start, st.lists(numbers, max_size=3), numbers, texts)
+
+
+@given(texts, programs, st.booleans(), st.none() | starts)
+def test_evaluate_jobs_come_back_as_they_were(
+    job_id: str, program: Program, held_out: bool, start: Start | None
+) -> None:
+    job = EvaluateJob(job_id, program, held_out, start)
     assert wire.evaluate_job_from_json(through_json(wire.evaluate_job_to_json(job))) == job
 
 
