@@ -3,8 +3,9 @@
     python -m benchmarks.celery_ratio [--evals 600] [--slots 64] [--latency-s 2] [--repeats 3]
 
 Both do the same run with a scripted model behind HTTP on loopback that takes a constant latency, `slots` calls at a time,
-and 4 evaluators. The rate counts from the 64th recorded evaluation to the last. Pairs are interleaved; processor time is
-that of all processes (coordinator, workers, judges, programs; not Redis, whose is given apart, nor the model's).
+and 4 evaluators. The rate counts from the 64th recorded evaluation to the last. Runs come in pairs, with the order turned
+round from pair to pair; a ratio is that of one pair. Processor time is that of all processes (coordinator, workers, judges,
+programs; not Redis, whose is given apart, nor the model's); the coordinator's own, with its git, is given apart too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -30,27 +32,35 @@ from discovery.testing.redis_server import RedisServer
 WARM = 64
 
 
-def cpu_s(processes: list[psutil.Process]) -> float:
+def cpu_s(pids: list[int]) -> float:
     """Returns the processor seconds of processes and all that they have waited for."""
     total = 0.0
-    for process in processes:
+    for pid in pids:
         try:
-            times = process.cpu_times()
+            times = psutil.Process(pid).cpu_times()
         except psutil.NoSuchProcess:
             continue
         total += times.user + times.system + times.children_user + times.children_system
     return total
 
 
-def tree(roots: list[int]) -> list[psutil.Process]:
+def tree(roots: list[int]) -> list[int]:
     """Returns processes and all below them."""
-    found: list[psutil.Process] = []
+    found: list[int] = []
     for pid in roots:
         try:
-            found += [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+            found += [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+def git_of(pid: int) -> list[int]:
+    """Returns the processes of git that a process has started."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children() if child.name() == "git"]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def spawn(*arguments: str) -> subprocess.Popen[bytes]:
@@ -60,8 +70,19 @@ def spawn(*arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-def measure(place: Path, options: argparse.Namespace, *, with_broker: bool) -> tuple[float, float, float]:
-    """Returns evaluations per second, CPU ms per evaluation, and that of Redis alone."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run: evaluations per second; CPU ms per evaluation of all, of the coordinator, of Redis; the machine's load."""
+
+    rate: float
+    cpu_ms: float
+    coordinator_ms: float
+    redis_ms: float
+    load: float
+
+
+def measure(place: Path, options: argparse.Namespace, *, with_broker: bool) -> Measured:
+    """Returns the figures of one run."""
     problem, run = place / "cheap.py", place / "run"
     problem.write_text(PROBLEM.format(work_s=0.0, poison=()))
     latency = Latency(options.latency_s, sigma=1e-9)
@@ -100,11 +121,13 @@ def measure(place: Path, options: argparse.Namespace, *, with_broker: bool) -> t
             *("--operators", "diff", *broker),
         )
         roots = [main.pid, *(worker.pid for worker in workers)]
-        samples: list[tuple[int, float, float]] = []
+        samples: list[tuple[int, list[float]]] = []
         while main.poll() is None:
             journal = run / "journal.jsonl"
             count = sum(e["type"] == "evaluated" for e in read_entries(journal)) if journal.exists() else 0
-            samples.append((count, cpu_s(tree(roots)), cpu_s([psutil.Process(server.pid)])))
+            samples.append(
+                (count, [cpu_s(tree(roots)), cpu_s([main.pid, *git_of(main.pid)]), cpu_s([server.pid])])
+            )
             time.sleep(1.0)
         for worker in workers:
             os.killpg(worker.pid, signal.SIGKILL)
@@ -114,8 +137,8 @@ def measure(place: Path, options: argparse.Namespace, *, with_broker: bool) -> t
     rate = (len(times) - WARM) / (times[-1] - times[WARM - 1])
     warm = next(sample for sample in samples if sample[0] >= WARM)
     last = samples[-1]
-    count = last[0] - warm[0]
-    return rate, 1000 * (last[1] - warm[1]) / count, 1000 * (last[2] - warm[2]) / count
+    each_ms = [1000 * (b - a) / (last[0] - warm[0]) for a, b in zip(warm[1], last[1], strict=True)]
+    return Measured(rate, each_ms[0], each_ms[1], each_ms[2], os.getloadavg()[0])
 
 
 def main() -> None:
@@ -129,22 +152,25 @@ def main() -> None:
     parser.add_argument("--evaluators", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    rows: dict[str, list[tuple[float, float, float]]] = {"embedded": [], "celery": []}
-    for _ in range(options.repeats):
-        for name, found in rows.items():
+    rows: dict[str, list[Measured]] = {"embedded": [], "celery": []}
+    for repeat in range(options.repeats):
+        for name in list(rows)[:: -1 if repeat % 2 else 1]:
             with tempfile.TemporaryDirectory() as place:
-                found.append(measure(Path(place), options, with_broker=name == "celery"))
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {options}")
-    print("| executor | evaluations/s, median (all) | CPU ms per evaluation, median | Redis ms |")
-    print("|---|---|---|---|")
+                rows[name].append(measure(Path(place), options, with_broker=name == "celery"))
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs, {options}")
+    print(
+        "| executor | evaluations/s, median (all; load) | CPU ms per evaluation, median | coordinator ms | Redis ms |"
+    )
+    print("|---|---|---|---|---|")
     for name, found in rows.items():
-        rates, cpus, redis_ms = zip(*found, strict=True)
-        all_rates = ", ".join(f"{rate:.1f}" for rate in rates)
-        print(
-            f"| {name} | {statistics.median(rates):.2f} ({all_rates}) | {statistics.median(cpus):.1f} | "
-            f"{statistics.median(redis_ms):.1f} |"
-        )
-    ratios = [c[0] / e[0] for c, e in zip(rows["celery"], rows["embedded"], strict=True)]
+        shown = ", ".join(f"{one.rate:.1f}; {one.load:.1f}" for one in found)
+        medians = [
+            statistics.median(getattr(one, key) for one in found)
+            for key in ("cpu_ms", "coordinator_ms", "redis_ms")
+        ]
+        rate = statistics.median(one.rate for one in found)
+        print(f"| {name} | {rate:.2f} ({shown}) | {' | '.join(f'{median:.1f}' for median in medians)} |")
+    ratios = [c.rate / e.rate for c, e in zip(rows["celery"], rows["embedded"], strict=True)]
     print(
         f"ratio celery/embedded: {statistics.median(ratios):.3f} ({', '.join(f'{ratio:.3f}' for ratio in ratios)})"
     )

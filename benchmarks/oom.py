@@ -20,7 +20,7 @@ class MemorySqueeze:
         limit_bytes: what a group may newly use; reached at the first thing that its processes do.
     """
 
-    def __init__(self, limit_bytes: int = 64 << 10) -> None:
+    def __init__(self, limit_bytes: int = 4096) -> None:
         is_first = Path("/sys/fs/cgroup/memory").is_dir()
         self._parent = Path("/sys/fs/cgroup/memory" if is_first else "/sys/fs/cgroup")
         self._limit = "memory.limit_in_bytes" if is_first else "memory.max"
@@ -29,7 +29,7 @@ class MemorySqueeze:
         self._limit_bytes = limit_bytes
         self._groups: list[Path] = []
 
-    def kill_one(self, pids: Iterable[int], timeout_s: float = 5.0) -> bool:
+    def kill_one(self, pids: Iterable[int], timeout_s: float = 10.0) -> bool:
         """Returns whether the kernel killed one of these processes; False too where no group can be made."""
         group = self._parent / f"discovery-chaos-{os.getpid()}-{next(_numbers)}"
         try:

@@ -25,11 +25,11 @@ def test_whatever_is_done_to_a_distributed_run_nothing_is_lost_or_counted_twice(
 
 def test_a_run_that_lost_or_doubled_something_does_not_pass() -> None:
     right = {"recorded": 60, "equals_git": True}
-    assert Count(0, 1.0, 0.1, Counter(), **right).faults(60) == []
+    assert Count(0, 1.0, 0.1, 1, Counter(), **right).faults(60) == []
     wrong = {"code": 3, "recorded": 59, "gaps": 1, "doubled": 1, "fsck": 4, "equals_git": False}
     for name, value in wrong.items():
         values = {"code": 0, **right, name: value}
-        count = Count(values.pop("code"), 1.0, 0.1, Counter(), **values)
+        count = Count(values.pop("code"), 1.0, 0.1, 1, Counter(), **values)
         assert count.faults(60) == [f"{name} is {value}, not {right.get(name, 0)}"]
 
 
