@@ -59,12 +59,7 @@ _log = logging.getLogger(__name__)
 
 
 def make_app(config: BrokerConfig, *, consumes: bool) -> Celery:
-    """Returns the Celery application of a broker, with no task registered.
-
-    Args:
-        config: the broker.
-        consumes: whether it waits for messages; one that only sends gives up on a broker that hangs.
-    """
+    """Returns the Celery application of a broker; one that only sends (not `consumes`) gives up on a broker that hangs."""
     app = Celery("discovery", broker=config.celery_url, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -98,6 +93,7 @@ def make_app(config: BrokerConfig, *, consumes: bool) -> Celery:
 def start_worker(app: Celery, queues: Sequence[str], *, concurrency: int, pool: str) -> int:
     """Works off queues in this process until SIGTERM or SIGINT, and returns the exit code."""
     warnings.filterwarnings("ignore", category=SecurityWarning)  # of root: nothing but JSON is read
+    logging.getLogger("kombu.asynchronous.hub").addFilter(_in_one_line)
     worker = app.Worker(
         queues=list(queues),
         concurrency=concurrency,
@@ -110,6 +106,12 @@ def start_worker(app: Celery, queues: Sequence[str], *, concurrency: int, pool: 
     )
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Leaves out where a library was when Redis failed: it says so every second of an outage."""
+    record.exc_info = None
+    return True
 
 
 def connect(config: BrokerConfig) -> redis.Redis:

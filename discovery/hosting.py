@@ -336,9 +336,14 @@ class Host:
 
     def resume_unfinished(self) -> list[str]:
         """Goes on with every run that was under way when the service ended, and returns their names."""
-        names = [name for name, run in self._runs.items() if run.is_wanted]
-        for name in names:
-            self._runs[name].start()
+        names = []
+        for name, run in self._runs.items():
+            if run.is_wanted:
+                try:
+                    run.start()
+                    names.append(name)
+                except DiscoveryError as error:
+                    _log.error("run %s does not go on: %s", name, error)
         return names
 
     def runs(self) -> list[HostedRun]:

@@ -77,12 +77,13 @@ class JobRunner:
         self._cache = cache or private_folder(f"code-discovery-problems-{os.getuid()}")
         self._concurrency = concurrency
         self._name = socket.gethostname()
+        self._place = place_of_processes()
         self._held: dict[str, tuple[str, float, float]] = {}
         self._lock = threading.Lock()
 
     def run(self, kind: str, message: Mapping[str, Any]) -> None:
         """Claims a job, does it, and leaves its result; or passes over what is done, held or not wanted any more."""
-        keys, token = Keys.of(message["id"]), f"{self._name} {os.getpid()} {uuid.uuid4().hex}"
+        keys, token = Keys.of(message["id"]), f"{self._place} {os.getpid()} {uuid.uuid4().hex}"
         state = _insist(lambda: self._claim(keys, message, token))
         if not isinstance(state, int):
             return
@@ -138,9 +139,9 @@ class JobRunner:
         return answer if isinstance(answer, int) else answer.decode()
 
     def _is_dead(self, holder: str) -> bool:
-        """Returns whether a job's holder was a process of this machine that has ended."""
-        name, pid, _ = holder.split(" ", 2)
-        return name == self._name and not Path("/proc", pid).exists() and Path("/proc/self").exists()
+        """Returns whether a job's holder was a process among this one's that has ended."""
+        place, pid, _ = holder.split(" ", 2)
+        return place == self._place and not Path("/proc", pid).exists() and Path("/proc/self").exists()
 
     def _renew(self) -> None:
         while True:
@@ -196,8 +197,12 @@ class JobRunner:
                 evaluation = judge.evaluate(job.program, held_out=job.held_out, start=job.start)
         except JudgeError as error:
             return Broken(f"JudgeError: {error}")
-        except (ProblemError, SandboxError) as error:
+        except (ProblemError, SandboxError, OSError) as error:
             raise RefusedError(f"cannot judge: {error}") from error
+        except (*BROKER_ERRORS, RefusedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            return Broken(f"{type(error).__name__}: {error}")
         return Evaluated(message["job"]["job_id"], evaluation, time.time())
 
     def _source(self, settings: Mapping[str, Any]) -> ProblemSource:
@@ -216,6 +221,15 @@ class JobRunner:
             raise RefusedError(
                 f"cannot write a problem's files below {self._cache}: {error.strerror}"
             ) from error
+
+
+def place_of_processes() -> str:
+    """Returns what tells the processes that this one can see from those of other machines and containers."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return uuid.uuid4().hex  # nobody else's: their jobs come back when their leases run out
 
 
 def private_folder(name: str) -> Path:

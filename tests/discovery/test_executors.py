@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from discovery.broker import BrokerConfig, Levels
+from discovery.broker import BrokerConfig, Levels, build_version
 from discovery.celery_executor import CeleryExecutor, check_broker, connect, executor_maker
 from discovery.config import RunConfig
 from discovery.errors import ConfigError, RunError
 from discovery.events import Broken, Evaluated, EvaluateJob, Event, Proposed
 from discovery.executor import EmbeddedExecutor, Executor
-from discovery.job_runner import private_folder
+from discovery.job_runner import JobRunner, RefusedError, place_of_processes, private_folder
 from discovery.models import LiteLLMModel, ModelConfig
 from discovery.operators.base import Context, Individual, ProposeJob
 from discovery.operators.registry import OPERATORS
@@ -391,6 +392,33 @@ class TestFaults:
         assert again.evaluation.score == before.evaluation.score
         for executor in (first, second, third):
             executor.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [(KeyError("start"), Broken), (OSError(28, "No space left on device"), RefusedError)]
+)
+def test_a_fault_in_a_worker_ends_the_run_loudly_and_a_full_disk_sends_the_job_on(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch, fault: Exception, kind: type
+) -> None:
+    def fail(settings: object) -> None:
+        raise fault
+
+    runner = JobRunner(BrokerConfig("redis://127.0.0.1:1/0"), concurrency=1)
+    monkeypatch.setattr(runner, "_source", fail)
+    message = {"version": build_version(), "judge": {"unsafe": False}, "job": {}}
+    try:
+        found: object = runner._evaluate(message)
+    except RefusedError as error:
+        found = error
+    assert isinstance(found, kind)
+    assert fault.args[-1] in str(found)
+
+
+def test_a_place_is_the_same_for_all_processes_that_see_each_other() -> None:
+    code = "from discovery.job_runner import place_of_processes; print(place_of_processes())"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == place_of_processes()
+    assert place_of_processes() != socket.gethostname()  # which two machines may share
 
 
 def test_a_folder_that_others_could_write_to_is_not_used(
