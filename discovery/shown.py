@@ -73,8 +73,11 @@ def idea_text(one: Individual | Trace) -> str:
 
 
 def standing_text(individual: Individual, context: Context, *, names_best: bool = True) -> str:
-    """Returns the line above a program: its score, the best one, its other metrics, the idea it came from."""
-    text = outcome_text(individual)
+    """Returns the line above a program: its score, the best one, its other metrics, the idea it came from.
+
+    Where the problem's own evaluator runs beside the program, what it said of the first program goes before.
+    """
+    text = (evaluator_text(individual) if names_best else "") + outcome_text(individual)
     score, best = individual.evaluation.score, context.best_score
     if names_best and best is not None and score is not None:
         text += " (the best so far)" if score == best else f" (best so far: {score_text(best)})"
@@ -82,6 +85,13 @@ def standing_text(individual: Individual, context: Context, *, names_best: bool 
         text += f"; {metrics}"
     idea = idea_text(individual)
     return f"{text}. Its last idea: {idea}." if idea else f"{text}."
+
+
+def evaluator_text(individual: Individual) -> str:
+    """Returns what the evaluator of a self-scored problem said of a program, in a fence; "" if nothing is known."""
+    evaluation = individual.evaluation
+    said = _end_of(evaluation.feedback) if evaluation.self_scored else ""
+    return f"Its evaluator says:\n{fence(said)}\n" if said else ""
 
 
 def metrics_text(individual: Individual, context: Context) -> str:
@@ -97,8 +107,7 @@ def metrics_text(individual: Individual, context: Context) -> str:
 def failure_text(individual: Individual) -> str:
     """Returns how a program failed, with the end of its output; the reason if that lacks it."""
     evaluation = individual.evaluation
-    feedback = evaluation.feedback.strip()
-    tail = feedback if len(feedback) <= MAX_FEEDBACK_CHARS else "..." + feedback[-MAX_FEEDBACK_CHARS:]
+    tail = _end_of(evaluation.feedback)
     is_told = evaluation.reason and evaluation.reason in tail
     text = f"Failed: {evaluation.status}." if is_told else f"{outcome_text(individual)}."
     if idea := idea_text(individual):
@@ -106,6 +115,11 @@ def failure_text(individual: Individual) -> str:
     if evaluation.cases_done:
         text += f" It passed {evaluation.cases_done} of {evaluation.cases_total} cases before that."
     return f"{text}\nIts output:\n{fence(tail)}\nThe program:" if tail else text
+
+
+def _end_of(feedback: str) -> str:
+    text = feedback.strip()
+    return text if len(text) <= MAX_FEEDBACK_CHARS else "..." + text[-MAX_FEEDBACK_CHARS:]
 
 
 def change_text(old: Program, new: Program) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from discovery.edits import EditError, apply_edits, parse_edits
 from discovery.models import load_litellm
-from discovery.operators.base import Context, Individual, OperatorError
+from discovery.operators.base import Advice, Context, Individual, OperatorError, Trace, Trajectory
 from discovery.prompting import (
     Kind,
     Message,
@@ -104,6 +104,26 @@ BROKEN = individual(
     idea="fill the list in place",
     done=3,
 )
+TRACES = {
+    "root": Trace("aa01", 0.9, 0.2, texts={"idea": "put the circles on a ring"}),
+    "parent": Trace(
+        PARENT.program_id,
+        1.12,
+        0.22,
+        texts={
+            "idea": "start from a quincunx",
+            "plan": "1. Put four circles into the corners.\n2. Give the middle what is left.",
+            "summary": "five fixed centres on a quincunx; each radius is half the way to the nearest neighbour or wall",
+            "fault": "none",
+            "guidance": "fuse: let radii grow one after the other instead of halving the gaps",
+        },
+    ),
+    "sibling": Trace("aa02", 1.05, -0.07, texts={"idea": "halve the middle radius"}),
+    "far": Trace("aa03", 1.3, 0.1, texts={"idea": "sort the centres first"}),
+    "near": Trace("aa04", 1.35, 0.05, texts={"idea": "let the largest circle go first"}),
+    "lost": Trace("aa05", 0.8, -0.3, texts={"idea": "random restarts of all centres"}),
+    "worse": Trace("aa06", 0.7, -0.1, texts={"idea": "more restarts"}),
+}
 CONTEXT = Context(
     GOAL,
     "sum_radii",
@@ -112,6 +132,21 @@ CONTEXT = Context(
     best_score=1.4,
     inspirations=(LOW, MIDDLE, HIGH),
     failures=(OVERLAP, SLOW, OVERLAP),
+)
+RICH = replace(
+    CONTEXT,
+    ancestors=(TRACES["root"], TRACES["parent"]),
+    siblings=(TRACES["sibling"],),
+    trajectories=(
+        Trajectory("rising", (TRACES["far"], TRACES["near"])),
+        Trajectory("falling", (TRACES["lost"], TRACES["worse"])),
+    ),
+    standing=(1.4, 1.38, 1.2),
+    situation="stuck",
+    advice=(
+        Advice("k7", "Grow radii greedily: it is valid by construction."),
+        Advice("m2", "Restarts cost more time than they gain."),
+    ),
 )
 
 
@@ -136,7 +171,23 @@ def check_golden(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_prompt_reads_as_its_golden_file(kind: Kind) -> None:
-    check_golden(kind, text_of(prompt(kind)))
+    context = (
+        replace(RICH, ancestors=(), siblings=()) if kind == "repair" else RICH
+    )  # a failure has no children
+    check_golden(kind, text_of(prompt(kind, context)))
+
+
+def test_what_a_foreign_evaluator_says_of_a_good_program_is_told() -> None:
+    said = replace(PARENT.evaluation, self_scored=True, feedback="hint: ``` two circles\nhave room")
+    prompt_text = text_of(
+        compose("diff", (replace(PARENT, evaluation=said),), CONTEXT, np.random.default_rng(0))
+    )
+    assert "Its evaluator says:\n````\nhint: ``` two circles\nhave room\n````\n" in prompt_text
+    own = replace(said, self_scored=False)
+    prompt_text = text_of(
+        compose("diff", (replace(PARENT, evaluation=own),), CONTEXT, np.random.default_rng(0))
+    )
+    assert "have room" not in prompt_text
 
 
 def test_the_correction_reads_as_its_golden_file() -> None:
@@ -159,7 +210,7 @@ def test_a_prompt_for_a_small_program_takes_at_most_1000_tokens(kind: Kind) -> N
     litellm = load_litellm()
     assert 560 <= len(SEED) <= 640
     for seed in range(8):
-        messages = prompt(kind, seed=seed)
+        messages = prompt(kind, RICH, seed=seed)
         assert count_message_tokens(messages) <= 1000
         assert litellm.token_counter(model="gpt-4o", messages=list(messages)) <= 1000
 
@@ -180,7 +231,7 @@ def test_the_system_message_is_the_same_for_every_call(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_stands_in_a_prompt_twice(kind: Kind) -> None:
-    context = replace(CONTEXT, inspirations=(*parents(kind), LOW, HIGH, HIGH), failures=(BROKEN, SLOW))
+    context = replace(RICH, inspirations=(*parents(kind), LOW, HIGH, HIGH), failures=(BROKEN, SLOW))
     text = text_of(prompt(kind, context))
     lines = [line for line in text.split("\n") if len(line) > 40]
     assert len(lines) == len(set(lines))
@@ -199,8 +250,9 @@ def test_attempts_stand_worst_first_and_the_worst_are_left_out_first() -> None:
 
 @given(budget=st.integers(1, 1200), kind=st.sampled_from(KINDS), seed=st.integers(0, 20))
 def test_no_prompt_exceeds_its_budget(budget: int, kind: Kind, seed: int) -> None:
-    context = replace(CONTEXT, token_budget=budget)
-    least = count_message_tokens(prompt(kind, replace(CONTEXT, inspirations=(), failures=()), seed=seed))
+    context = replace(RICH, token_budget=budget)
+    bare = replace(CONTEXT, inspirations=(), failures=())
+    least = count_message_tokens(prompt(kind, bare, seed=seed))
     if budget < least:
         with pytest.raises(OperatorError, match=f"token budget of {budget:,}; raise"):
             prompt(kind, context, seed=seed)
