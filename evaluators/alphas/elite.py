@@ -8,7 +8,7 @@ What the judge computes from the answers that it kept:
     lag         the edge must not hang on the close that the factor itself used (leaks.lag_reason)
     placebo     against labels shuffled within days |t| must stay below 4, else the judge itself is broken
     members     each member of a pool: its RankIC walking forward, a one-sided Newey-West p, and the choice
-                among them at a false discovery rate of 5 % (Benjamini and Hochberg). Only members that are
+                among them at a false discovery rate of 10 % (Benjamini and Hochberg). Only members that are
                 admitted so stay in the pool that is measured from here on
     evidence    the daily RankIC of that pool (or of the one factor) walking forward: sign and weights of each
                 fold come from the days before it. Its moments, and the spread of RankICIR among worthless
@@ -57,7 +57,7 @@ Array = NDArray[np.float64]
 
 FOLDS, FIRST_TRAIN = 5, 0.4
 SINGLE_DAYS, DAYS_IN_A_ROW = 5, 3
-FALSE_DISCOVERIES = 0.05
+FALSE_DISCOVERIES = 0.1
 LARGEST_PLACEBO_T = 4.0
 NOISE_FACTORS = 60
 HIDDEN = "_"

@@ -74,7 +74,7 @@ def test_members_are_admitted_at_a_false_discovery_rate_as_statsmodels_has_it() 
             cov_type="HAC", cov_kwds={"maxlags": lags, "use_correction": False}
         )
         assert p == pytest.approx(stats.norm.sf(fit.tvalues[0]), rel=1e-3, abs=1e-9)
-    want = multitest.multipletests(found.p_values, 0.05, method="fdr_bh")[0]
+    want = multitest.multipletests(found.p_values, 0.1, method="fdr_bh")[0]
     assert found.admitted == tuple(want)
     assert found.admitted[0]
     assert not found.admitted[2]
@@ -98,7 +98,7 @@ def test_evidence_is_the_moments_of_the_walk() -> None:
 def test_noise_is_not_admitted() -> None:
     rng = np.random.default_rng(3)
     found = [examine([rng.standard_normal(GOOD.shape)], SCENE, rng, NOISE).admitted[0] for _ in range(20)]
-    assert sum(found) <= 3
+    assert sum(found) <= 5
 
 
 def test_an_edge_that_needs_the_close_it_is_made_of_is_refused() -> None:
