@@ -49,9 +49,10 @@ def statement_of(problem: Problem, start: Start | None = None) -> Statement:
 def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | None) -> RunState:
     """Returns the state of a run that has not begun."""
     axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
+    objective = problem.objective
     return RunState(
         statement_of(problem, start),
-        lambda: Archipelago(config.islands, axes),
+        lambda: Archipelago(config.islands, axes, objective.order if objective.also else "single"),
         Tuner(config.tuning, seed=config.seed),
         parts.learners,
         PlanBoard(config.planning),

@@ -293,10 +293,12 @@ class RunState:
 
     def _settle(self, record: Record, fitness: float, measures: tuple[float, ...]) -> tuple[Change, ...]:
         islands = range(len(self.archipelago)) if record.operator == SEED_OPERATOR else (record.island,)
+        objective, evaluation = self.statement.objective, record.evaluation
+        values = objective.values(evaluation.score or 0.0, evaluation.metrics) if objective.also else ()
         return tuple(
             change
             for island in islands
-            for change in self.archipelago.add(island, record.program_id, fitness, measures)
+            for change in self.archipelago.add(island, record.program_id, fitness, measures, values)
         )
 
     def _prune(self) -> None:

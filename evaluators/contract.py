@@ -85,6 +85,9 @@ class Objective:
         plausible: a better value than this is not believed without a second look: rejected, with that reason.
         repeats: how often a program is measured that would displace another, where the same program may score
             differently; 1 where it may not. The score of a run is then a lower confidence bound (docs/problems.md).
+        also: further metrics that count, as (name, direction) pairs; the target and the best are by the first.
+        order: how: "pareto" keeps what nothing beats in everything, in "lexicographic" order the next one counts
+            where those before are equal.
     """
 
     name: str = "score"
@@ -93,8 +96,11 @@ class Objective:
     bound: float | None = None
     plausible: float | None = None
     repeats: int = 1
+    also: tuple[tuple[str, str], ...] = ()
+    order: Literal["pareto", "lexicographic"] = "pareto"
 
     def __post_init__(self) -> None:
+        self._check_also()
         _require_count("Objective repeats", self.repeats)
         _require_name("Objective name", self.name)
         _require_choice("Objective direction", self.direction, "maximize", "minimize")
@@ -112,6 +118,30 @@ class Objective:
     def fitness(self, score: float) -> float:
         """Returns the score turned so that larger is better."""
         return score if self.direction == "maximize" else -score
+
+    def values(self, score: float, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Returns the fitness in every objective, the first from `score`; none where there is only one."""
+        if not self.also:
+            return ()
+        turned = (metrics[name] if way == "maximize" else -metrics[name] for name, way in self.also)
+        return (self.fitness(score), *turned)
+
+    def _check_also(self) -> None:
+        _require_choice("Objective order", self.order, "pareto", "lexicographic")
+        pairs: Any = self.also
+        if not isinstance(pairs, (tuple, list)) or not all(
+            isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs
+        ):
+            raise ContractError(
+                f'Objective also must hold (name, direction) pairs, got {pairs!r}; for example (("length", "minimize"),)'
+            )
+        for name, way in pairs:
+            _require_name("Objective also: a name", name)
+            _require_choice(f"Objective also: the direction of {name!r}", way, "maximize", "minimize")
+        names = [self.name, *(name for name, _ in pairs)]
+        if len(set(names)) < len(names):
+            raise ContractError(f"Objective also must name other metrics, each once, got {names}")
+        object.__setattr__(self, "also", tuple((name, way) for name, way in pairs))  # as read from JSON
 
     def is_reached(self, score: float) -> bool:
         """Returns whether `score` meets the target (False where there is none)."""

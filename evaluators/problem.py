@@ -149,9 +149,10 @@ class Problem:
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """Returns the metrics that `score` must return: the objective, then the measures from metrics."""
+        """Returns the metrics that `score` must return: the objectives, then the measures from metrics."""
         from_metrics = (measure.name for measure in self.measures if measure.source == "metrics")
-        return tuple(dict.fromkeys((self.objective.name, *from_metrics)))
+        also = (name for name, _ in self.objective.also)
+        return tuple(dict.fromkeys((self.objective.name, *also, *from_metrics)))
 
     def draw_cases(self, rng: np.random.Generator, stage: int = 0) -> tuple[Case, ...]:
         """Returns the cases of one stage.

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from islands import IslandsError
-from islands.archive import AddStatus, Archive, Axis, Elite
+from islands.archive import AddStatus, Archive, Axis, Elite, Order
 from islands.scores import Normalisation
 from islands.selection import draw, entropy, temperature
 
@@ -47,6 +47,7 @@ class IslandsConfig:
         stagnation: births of an island without a better best after which it is reseeded from the others; 0
             for never.
         cvt_cells: cells of the tessellation that serves more than 3 axes.
+        places: programs that a cell holds where several objectives make a Pareto front, >= 2.
     """
 
     islands: int = 4
@@ -63,6 +64,7 @@ class IslandsConfig:
     topology: Topology = "ring"
     stagnation: int = 300
     cvt_cells: int = 512
+    places: int = 8
 
     def __post_init__(self) -> None:
         for name, low in (
@@ -74,6 +76,7 @@ class IslandsConfig:
             ("migrants", 1),
             ("stagnation", 0),
             ("cvt_cells", 1),
+            ("places", 2),
         ):
             if getattr(self, name) < low:
                 raise IslandsError(f"{name} must be >= {low}, got {getattr(self, name)}")
@@ -103,8 +106,8 @@ class Change:
 class _Island:
     """One archive with what selection remembers: whence parents came, since when nothing got better."""
 
-    def __init__(self, axes: Sequence[Axis], config: IslandsConfig) -> None:
-        self.archive = Archive(axes, cvt_cells=config.cvt_cells)
+    def __init__(self, axes: Sequence[Axis], config: IslandsConfig, order: Order) -> None:
+        self.archive = Archive(axes, cvt_cells=config.cvt_cells, order=order, places=config.places)
         self.births = 0
         self.births_since_best = 0
         self._cells: dict[str, int] = {}  # of the present elites
@@ -114,11 +117,16 @@ class _Island:
         self._counts: dict[int, int] = {}
 
     def offer(
-        self, program_id: str, fitness: float, measures: Sequence[float], cause: Cause
+        self,
+        program_id: str,
+        fitness: float,
+        measures: Sequence[float],
+        cause: Cause,
+        values: Sequence[float] = (),
     ) -> tuple[int, str | None] | None:
         """Returns the cell that the program took and whom it displaced, or None when it was not better."""
         before = self.archive.best
-        result = self.archive.add(program_id, fitness, measures)
+        result = self.archive.add(program_id, fitness, measures, values)
         if cause == "birth":
             self.births += 1
             self.births_since_best += 1
@@ -156,11 +164,11 @@ class _Island:
 class Archipelago:
     """The population. One caller at a time; nothing here blocks or does I/O."""
 
-    def __init__(self, config: IslandsConfig, axes: Sequence[Axis]) -> None:
-        """Starts with empty islands; add the seed program to each of them first."""
+    def __init__(self, config: IslandsConfig, axes: Sequence[Axis], order: Order = "single") -> None:
+        """Starts with empty islands; add the seed program to each of them first. `order`: see `Archive`."""
         self.config = config
         self.axes = tuple(axes)
-        self._islands = [_Island(self.axes, config) for _ in range(config.islands)]
+        self._islands = [_Island(self.axes, config, order) for _ in range(config.islands)]
         self._programs = 0
 
     def __len__(self) -> int:
@@ -206,6 +214,8 @@ class Archipelago:
     def select(self, island: int, rng: np.random.Generator, count: int = 1) -> list[Elite]:
         """Returns `count` distinct elites of an island, or all of them when it holds fewer.
 
+        In a Pareto archive, they are drawn by one objective, which is drawn first.
+
         Raises:
             IslandsError: the island is empty or does not exist, or `count` < 1.
         """
@@ -214,7 +224,8 @@ class Archipelago:
             raise IslandsError(
                 f"island {island} is empty; add the seed program to every island before selecting"
             )
-        values, tries = archive.normalised(self.config.normalisation), archive.tries()
+        objective = int(rng.integers(archive.objectives)) if archive.objectives > 1 else 0
+        values, tries = archive.normalised(self.config.normalisation, objective), archive.tries()
         # Beyond the paper: its law alone never leaves a dead end in time (docs/selection.md).
         if tries[values.argmax()] >= self.config.patience:
             values = values - self.config.fatigue * tries
@@ -222,7 +233,12 @@ class Archipelago:
         return [archive.elite_at(position) for position in positions]
 
     def add(
-        self, island: int, program_id: str, fitness: float, measures: Sequence[float]
+        self,
+        island: int,
+        program_id: str,
+        fitness: float,
+        measures: Sequence[float],
+        values: Sequence[float] = (),
     ) -> tuple[Change, ...]:
         """Offers a program to its island and lets migration and reseeding follow.
 
@@ -234,7 +250,7 @@ class Archipelago:
             IslandsError: the island does not exist, or `fitness` or `measures` are not what an archive takes.
         """
         home = self._island(island)
-        changes = list(self._offer(island, program_id, fitness, measures, "birth"))
+        changes = list(self._offer(island, program_id, fitness, measures, "birth", values))
         self._programs += 1
         interval = self.config.migration_interval
         if interval and home.births % interval == 0:
@@ -254,9 +270,15 @@ class Archipelago:
             home.record_parent(program_id)
 
     def _offer(
-        self, island: int, program_id: str, fitness: float, measures: Sequence[float], cause: Cause
+        self,
+        island: int,
+        program_id: str,
+        fitness: float,
+        measures: Sequence[float],
+        cause: Cause,
+        values: Sequence[float] = (),
     ) -> Iterator[Change]:
-        taken = self._islands[island].offer(program_id, fitness, measures, cause)
+        taken = self._islands[island].offer(program_id, fitness, measures, cause, values)
         if taken is not None:
             yield Change(island, taken[0], program_id, taken[1], cause)
 
@@ -264,13 +286,13 @@ class Archipelago:
         migrants = self._islands[island].archive.top(self.config.migrants)
         for target in self._neighbours(island):
             for elite in migrants:
-                yield from self._offer(target, elite.program_id, elite.fitness, elite.measures, "migration")
+                yield from self._offer(target, *_offered(elite, "migration"))
 
     def _reseed(self, island: int) -> Iterator[Change]:
         for source in range(self.open_islands(self._programs)):
             if source != island:
                 for elite in self._islands[source].archive.elites():
-                    yield from self._offer(island, elite.program_id, elite.fitness, elite.measures, "reseed")
+                    yield from self._offer(island, *_offered(elite, "reseed"))
 
     def _neighbours(self, island: int) -> list[int]:
         is_open = self.open_islands(self._programs)
@@ -283,3 +305,7 @@ class Archipelago:
         if not 0 <= island < len(self._islands):
             raise IslandsError(f"island must be in [0, {len(self._islands)}), got {island}")
         return self._islands[island]
+
+
+def _offered(elite: Elite, cause: Cause) -> tuple[str, float, tuple[float, ...], Cause, tuple[float, ...]]:
+    return elite.program_id, elite.fitness, elite.measures, cause, elite.values

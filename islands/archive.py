@@ -14,14 +14,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from islands import IslandsError
+from islands.fronts import place_for
 from islands.scores import FloatArray, Normalisation, normalise
 
 MAX_GRID_AXES = 3
+Order: TypeAlias = Literal["single", "lexicographic", "pareto"]
 _RIBS_EPSILON = 1e-6  # ribs shifts measures by this much before it cuts them into cells
 _CVT_SAMPLES_PER_CELL = 24
 _CVT_ROUNDS = 12
@@ -45,12 +47,16 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Elite:
-    """The best program of one cell. `fitness` is larger-is-better; `measures` has one value per axis."""
+    """The best program of one cell. `fitness` is larger-is-better; `measures` has one value per axis.
+
+    `values` are the fitnesses in all objectives, the first of them `fitness`; empty where there is only one.
+    """
 
     program_id: str
     fitness: float
     cell: int
     measures: tuple[float, ...]
+    values: tuple[float, ...] = ()
 
 
 class AddStatus(StrEnum):
@@ -71,9 +77,16 @@ class AddResult:
 
 
 class Archive:
-    """The elites of one island, one per cell. An elite leaves only for a better one in its own cell."""
+    """The elites of one island, one per cell. An elite leaves only for a better one in its own cell.
 
-    def __init__(self, axes: Sequence[Axis], *, cvt_cells: int = 512) -> None:
+    With several objectives, either "better" is lexicographic (the first objective in which two differ decides), or a
+    cell has `places` for programs none of which is better than another in everything (fronts.py). Place k of cell c
+    then counts as cell c + k * cells.
+    """
+
+    def __init__(
+        self, axes: Sequence[Axis], *, cvt_cells: int = 512, order: Order = "single", places: int = 8
+    ) -> None:
         """Starts empty.
 
         Args:
@@ -81,10 +94,16 @@ class Archive:
                 Voronoi tessellation of their box, whose centroids are a function of the axes' number and
                 `cvt_cells` alone.
             cvt_cells: cells of that tessellation.
+            order: what "better" means: by "single" fitness, "lexicographic" or "pareto".
+            places: of a cell, in a Pareto archive.
 
         Raises:
-            IslandsError: two axes have the same name, or `cvt_cells` < 1.
+            IslandsError: two axes have the same name, `cvt_cells` < 1, or `places` < 2.
         """
+        self.order = order
+        self._places = places if order == "pareto" else 1
+        if order == "pareto" and places < 2:
+            raise IslandsError(f"places must be >= 2, got {places}; a front needs both its ends")
         self.axes = tuple(axes) or (Axis("all", 0.0, 1.0, 1),)
         self._has_axes = bool(axes)
         if len({axis.name for axis in self.axes}) < len(self.axes):
@@ -98,7 +117,7 @@ class Archive:
         self._elites: list[Elite] = []
         self._fitnesses = np.empty(64)
         self._tries = np.zeros(64)
-        self._normalised: dict[Normalisation, FloatArray] = {}
+        self._normalised: dict[tuple[Normalisation, int], FloatArray] = {}
         self._best: Elite | None = None
         self._pending: dict[int, Elite] = {}
         self._store: Any = None
@@ -114,7 +133,7 @@ class Archive:
     @property
     def coverage(self) -> float:
         """Returns the share of cells that are occupied, in [0, 1]."""
-        return len(self._elites) / self.cells
+        return len({elite.cell % self.cells for elite in self._elites}) / self.cells
 
     @property
     def qd_score(self) -> float:
@@ -126,12 +145,13 @@ class Archive:
         """Returns the ribs archive with every elite in it.
 
         `solution` is the program id, `objective` the fitness. Treat it as read-only. The measures of a
-        tessellation (more than 3 axes) are on [0, 1].
+        tessellation (more than 3 axes) are on [0, 1]. Of several elites in a cell, it holds the best in the
+        first objective.
         """
         if self._store is None:
             self._store = self._new_store()
         if self._pending:
-            batch = list(self._pending.values())
+            batch = list(self._pending.values())  # ribs itself keeps the best of each cell
             self._pending = {}
             self._store.add(
                 np.array([elite.program_id for elite in batch], dtype=object),
@@ -163,11 +183,25 @@ class Archive:
         slot = self._slots.get(cell)
         return None if slot is None else self._elites[slot]
 
-    def normalised(self, method: Normalisation) -> FloatArray:
-        """Returns (n,) normalised fitnesses of `elites()`; computed once between two changes."""
-        if method not in self._normalised:
-            self._normalised[method] = normalise(self._fitnesses[: len(self._elites)], method)
-        return self._normalised[method]
+    @property
+    def objectives(self) -> int:
+        """Returns by how many objectives parents may be drawn: 1 but for a Pareto archive."""
+        return len(self._elites[0].values) if self.order == "pareto" and self._elites else 1
+
+    def normalised(self, method: Normalisation, objective: int = 0) -> FloatArray:
+        """Returns (n,) normalised fitnesses of `elites()` in one objective; computed once between two changes."""
+        key = (method, objective)
+        if key not in self._normalised:
+            self._normalised[key] = normalise(self._levels(objective), method)
+        return self._normalised[key]
+
+    def _levels(self, objective: int) -> FloatArray:
+        if self.order == "lexicographic":  # what counts is the order of all objectives together
+            ordered = {values: n for n, values in enumerate(sorted({one.values for one in self._elites}))}
+            return np.array([ordered[one.values] for one in self._elites], dtype=np.float64)
+        if objective:
+            return np.array([one.values[objective] for one in self._elites])
+        return self._fitnesses[: len(self._elites)]
 
     def tries(self) -> FloatArray:
         """Returns (n,) how many children each of `elites()` has had since it took its cell."""
@@ -203,23 +237,54 @@ class Archive:
             cell = cell * axis.bins + min(index, axis.bins - 1)
         return cell
 
-    def add(self, program_id: str, fitness: float, measures: Sequence[float]) -> AddResult:
+    def add(
+        self, program_id: str, fitness: float, measures: Sequence[float], values: Sequence[float] = ()
+    ) -> AddResult:
         """Offers a program to its cell, which keeps the better one (the older one among equals).
 
+        Args:
+            program_id: its id.
+            fitness: in the first objective, larger is better.
+            measures: one per axis.
+            values: its fitness in every objective, where there are several.
+
         Raises:
-            IslandsError: `fitness` or a measure is not finite, or there is not one measure per axis.
+            IslandsError: a number is not finite, or there is not one measure per axis.
         """
         if not math.isfinite(fitness):
             raise IslandsError(
                 f"fitness must be finite, got {fitness}; a program without a score is never added"
             )
         cell = self.cell_of(measures)
+        if self.order != "single":
+            return self._add_ordered(program_id, cell, tuple(map(float, measures)), tuple(map(float, values)))
         slot = self._slots.get(cell)
         if slot is not None and fitness <= self._elites[slot].fitness:
             return AddResult(AddStatus.REJECTED, cell)
         elite = Elite(program_id, float(fitness), cell, tuple(float(value) for value in measures))
         displaced = self._put(elite, slot)
         return AddResult(AddStatus.NEW if slot is None else AddStatus.IMPROVED, cell, displaced)
+
+    def _add_ordered(
+        self, program_id: str, cell: int, measures: tuple[float, ...], values: tuple[float, ...]
+    ) -> AddResult:
+        if not values or not all(map(math.isfinite, values)):
+            raise IslandsError(f"values must hold a finite number per objective, got {values}")
+        cells = [cell + place * self.cells for place in range(self._places)]
+        slots = [self._slots[one] for one in cells if one in self._slots]
+        members = [self._elites[slot].values for slot in slots]
+        place: int | None
+        if self.order == "pareto":
+            place = place_for(members, values, self._places)
+        elif not members or values > members[0]:
+            place = 0
+        else:
+            place = None
+        if place is None:
+            return AddResult(AddStatus.REJECTED, cell)
+        slot = slots[place] if place < len(slots) else None
+        displaced = self._put(Elite(program_id, values[0], cells[place], measures, values), slot)
+        return AddResult(AddStatus.NEW if slot is None else AddStatus.IMPROVED, cells[place], displaced)
 
     def _put(self, elite: Elite, slot: int | None) -> str | None:
         displaced = None
@@ -235,7 +300,7 @@ class Archive:
         self._fitnesses[slot] = elite.fitness
         self._tries[slot] = 0
         self._normalised.clear()
-        if self._best is None or elite.fitness > self._best.fitness:
+        if self._best is None or _is_better(elite, self._best):
             self._best = elite
         self._pending[elite.cell] = elite
         return displaced
@@ -267,6 +332,11 @@ class Archive:
             centroids=self._centroids,
             ranges=[(0.0, 1.0)] * len(self.axes),
         )
+
+
+def _is_better(one: Elite, other: Elite) -> bool:
+    """Returns whether an elite is better: in fitness, or, where that is equal, in the next objective."""
+    return one.fitness > other.fitness or (one.fitness == other.fitness and one.values > other.values)
 
 
 def _centroids(dimension: int, cells: int) -> FloatArray:
