@@ -51,8 +51,9 @@ def _words_of_python(text: str) -> set[str]:
             words.add(node.id)
         elif isinstance(node, ast.Attribute):
             words.add(node.attr)
-        elif isinstance(node, ast.alias):
-            words.update(node.name.split("."))
+        elif isinstance(node, (ast.alias, ast.ImportFrom)):
+            name = node.name if isinstance(node, ast.alias) else node.module or ""
+            words.update(name.split("."))
         elif isinstance(node, ast.MatMult):
             words.add("matmul")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:

@@ -28,12 +28,14 @@ class Precision:
         least_rounds, most_rounds: per comparison.
         half_width: of the gain's interval, at which more rounds would tell little (0.02 is about 2 %).
         gate_half_width: of the interval of the baseline against itself, beyond which nothing is believed.
+        gate_slack: how far from equality the near end of that interval may lie, as a logarithm.
     """
 
     least_rounds: int = 12
     most_rounds: int = 60
     half_width: float = 0.02
     gate_half_width: float = 0.05
+    gate_slack: float = 0.005
 
     def is_reached(self, interval: Interval, rounds: int) -> bool:
         """Returns whether a comparison may stop."""
@@ -44,7 +46,7 @@ class Precision:
         low, middle, high = null.ratios()
         if null.half_width >= self.gate_half_width:
             return f"the baseline against itself is known to {null.half_width:.1%} only"
-        if not null.low <= 0.0 <= null.high:
+        if not null.low - self.gate_slack <= 0.0 <= null.high + self.gate_slack:
             return f"the baseline against itself came out as {middle:.3f} [{low:.3f}, {high:.3f}], not as 1"
         return ""
 

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -96,15 +96,6 @@ class Timing:
     def wall_gain(self, rng: np.random.Generator) -> Interval:
         """Returns the interval of the program's gain in wall-clock time."""
         return statistics.bootstrap([[one.wall_gain for one in group] for group in self.sessions], rng)
-
-    def waiting(self) -> float:
-        """Returns how much more wall-clock time per CPU time the program takes than the baseline."""
-        ratios = [
-            (one.wall[0] / one.cpu[0]) / fmean(one.wall[role] / one.cpu[role] for role in (1, 2))
-            for group in self.sessions
-            for one in group
-        ]
-        return median(ratios)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the raw samples: per session, per round, microseconds of CPU and wall per role."""
