@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from evaluators import blocks
+from evaluators.contract import ContractError, Program
 from evaluators.foreign import shims
 from evaluators.foreign.layout import Format, Layout, find_layout, read_folder
 from evaluators.foreign.needs import Needs, find_needs, pip_name
@@ -66,6 +68,7 @@ def read_foreign(folder: Path, name: str) -> SourceFiles:
     texts = texts_of(layout, files)
     settings = read_settings(layout, texts)
     needs = _needs(layout, texts)
+    _check_markers(layout, texts[layout.program])
     stand_ins = {f".shims/{path}": text for path, text in shim_texts().items()}
     content = {path: texts.get(path, data) for path, data in files.items()}
     written = {
@@ -126,6 +129,13 @@ def texts_of(layout: Layout, files: Mapping[str, bytes]) -> dict[str, str]:
     if not found[layout.program].strip():
         raise ProblemError("is empty", file=str(layout.folder / layout.program))
     return found
+
+
+def _check_markers(layout: Layout, text: str) -> None:
+    try:
+        blocks.check_seed(Program({layout.program: text}, layout.program))
+    except ContractError as error:
+        raise ProblemError(str(error), file=str(layout.folder)) from error
 
 
 def _needs(layout: Layout, texts: Mapping[str, str]) -> Needs:

@@ -69,9 +69,12 @@ def evaluate(folder: Mapping[str, str | bytes], plan: Plan, files: Mapping[str, 
     for path in place.values():
         os.mkdir(path)
     _write(place["folder"], folder)
-    _write(place["program"], files)
+    program = os.path.join(
+        place["program"], "candidate.py"
+    )  # no name of the folder's: neither hides the other
+    _write(place["program"], {"candidate.py": next(iter(files.values()))})
     shims = os.path.join(place["folder"], ".shims")
-    sys.path[:0] = [shims, place["folder"], place["program"]]
+    sys.path[:0] = [shims, place["folder"]]
     tempfile.tempdir = place["tmp"]
     os.environ.update(
         HOME=root,
@@ -81,7 +84,6 @@ def evaluate(folder: Mapping[str, str | bytes], plan: Plan, files: Mapping[str, 
         MPLCONFIGDIR=place["tmp"],
     )
     os.chdir(place["folder"])
-    program = os.path.join(place["program"], next(iter(files)))
     with _captured() as tail:
         try:
             word = _CALLS[plan.format](

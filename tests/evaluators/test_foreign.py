@@ -172,6 +172,17 @@ def test_an_asynchronous_evaluator_runs_unless_it_waits(tmp_path: Path, judges: 
     assert "is asynchronous and waits" in found.reason
 
 
+def test_the_first_program_and_a_later_one_do_not_hide_each_other(tmp_path: Path, judges: Judges) -> None:
+    evaluator = (
+        LOAD + "import initial_program\n"
+        "def evaluate(path):\n"
+        "    return {'combined_score': load(path).root(), 'seed': initial_program.root(), 'size': 0.0}\n"
+    )
+    folder = write_folder(tmp_path / "a", OPENEVOLVE, evaluator_py=evaluator)
+    found = judges.evaluate(folder, "def root():\n    return 7.0\n")
+    assert (found.score, found.metrics["seed"]) == (7.0, 1.25)
+
+
 def test_a_script_without_a_main_guard_and_one_that_exits(tmp_path: Path, judges: Judges) -> None:
     unguarded = """
 import json
@@ -244,7 +255,9 @@ def test_a_confined_judge_runs_a_folder_too(tmp_path: Path, judges: Judges) -> N
     judge = judges.open[-1]
     for _ in range(2):
         again = judge.evaluate(Program({"initial_program.py": folders}, "initial_program.py"))
-        assert again.status in (Status.OK, Status.OUTPUT), again.reason  # a shut folder cannot be measured there
+        assert again.status in (Status.OK, Status.OUTPUT), (
+            again.reason
+        )  # a shut folder cannot be measured there
     assert judge.evaluate(load_problem(str(tmp_path / "a")).seed).score == pytest.approx(SEED_SCORE)
 
 
@@ -378,7 +391,7 @@ def root():
         ({**SHINKA, "evaluate.py": "from shinka.llm import LLMClient\n"}, "asks a language model"),
         (
             {**OPENEVOLVE, "initial_program.py": "# EVOLVE-BLOCK-START\ndef root(): ...\n"},
-            "EVOLVE-BLOCK-START is never",
+            "initial_program.py, line 1: EVOLVE-BLOCK-START is never",
         ),
         ({**OPENEVOLVE, "big.bin": b"x" * (MAX_BYTES + 1)}, "big.bin (16 MiB) is too much"),
     ],
