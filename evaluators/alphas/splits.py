@@ -4,26 +4,17 @@
 
 Labels of a day reach h + d days ahead, so the last h + d days before a border are left out (purge); the
 embargo additionally lets the slow parts of factors and markets die away. The search sees train and valid;
-the sealed test is opened once per run, by `open_test`, which first writes the count of trials into the
-run's ledger: without that count a test score cannot be corrected for luck.
-
-Exceptions:
-    SealError (ContractError)   the test was opened before, or the ledger has no trials
+the sealed test is opened once per run, by `discovery unseal` (discovery/unsealing.py), which first writes the
+count of trials into the run's journal: without that count a test score cannot be corrected for luck.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from evaluators.alphas.labels import Horizon
-from evaluators.alphas.panel import Panel
 from evaluators.contract import ContractError
-
-
-class SealError(ContractError):
-    """The sealed test may not be opened (again)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,68 +95,3 @@ def walk_forward(
         border = start + fold * length
         begin = max(0, border - start) if rolling else 0
         yield slice(begin, border - horizon.reach), slice(border, border + length - horizon.reach)
-
-
-@dataclass(frozen=True, slots=True)
-class TestOpening:
-    """The record that the sealed test of a panel was opened: what for, and after how many trials.
-
-    Attributes:
-        panel: digest of the panel.
-        programs: ids of the programs that are to be scored on it.
-        trials: distinct programs that were evaluated before, failures included.
-        trials_sd: spread of the trials' ICIR, which `significance.deflated_sharpe` needs.
-    """
-
-    __test__ = False  # not a test case
-
-    panel: str
-    programs: tuple[str, ...]
-    trials: int
-    trials_sd: float
-
-
-class TrialLedger(Protocol):
-    """Where a run keeps how often it tried and whether it looked (the lineage, in a service).
-
-    `record` must be durable before it returns: a crash after it counts as opened.
-    """
-
-    def count(self) -> tuple[int, float]:
-        """Returns the number of distinct programs evaluated so far, and the spread of their ICIR."""
-        ...
-
-    def opened(self, panel: str) -> TestOpening | None:
-        """Returns the opening on record for the panel with this digest, or None."""
-        ...
-
-    def record(self, opening: TestOpening) -> None:
-        """Keeps `opening` for good."""
-        ...
-
-
-def open_test(
-    panel: Panel, panel_digest: str, programs: tuple[str, ...], ledger: TrialLedger
-) -> tuple[Panel, TestOpening]:
-    """Returns the whole panel, for scoring `programs` on its test rows, and the record of this opening.
-
-    Raises:
-        SealError: it was opened before for other programs, or nothing was tried.
-    """
-    before = ledger.opened(panel_digest)
-    if before is not None:
-        if before.programs == programs:
-            return panel, before  # the same question again: the same answer
-        raise SealError(
-            f"the sealed test of panel {panel_digest} was opened after {before.trials} trials for "
-            f"{', '.join(before.programs)}; a second look would select on it. Use new data"
-        )
-    trials, spread = ledger.count()
-    if trials < len(programs) or not programs:
-        raise SealError(
-            f"the ledger counts {trials} trials for {len(programs)} programs; record every evaluated program "
-            "before opening the test, or its scores cannot be corrected for luck"
-        )
-    opening = TestOpening(panel_digest, programs, trials, spread)
-    ledger.record(opening)
-    return panel, opening

@@ -2,28 +2,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from evaluators.alphas.labels import Horizon
-from evaluators.alphas.panel import digest
-from evaluators.alphas.splits import SealError, TestOpening, make_split, open_test, walk_forward
-from evaluators.alphas.synthetic import synthesize
+from evaluators.alphas.splits import make_split, walk_forward
 from evaluators.contract import ContractError
-
-
-class Ledger:
-    def __init__(self, trials: int) -> None:
-        self.trials, self.openings = trials, {}
-
-    def count(self) -> tuple[int, float]:
-        return self.trials, 0.1
-
-    def opened(self, panel: str) -> TestOpening | None:
-        return self.openings.get(panel)
-
-    def record(self, opening: TestOpening) -> None:
-        self.openings[opening.panel] = opening
 
 
 @pytest.mark.parametrize("horizon", [Horizon(), Horizon(1, 1), Horizon(30, 2)])
@@ -56,19 +39,3 @@ def test_walk_forward_never_trains_on_what_it_tests(rolling) -> None:
     assert folds[-1][1].stop == 1000 - 11
     with pytest.raises(ContractError, match="use fewer folds"):
         list(walk_forward(200, folds=10))
-
-
-def test_the_test_opens_once_and_only_with_the_count_of_trials() -> None:
-    panel = synthesize(0, days=100, names=30).panel
-    key = digest(panel)
-    with pytest.raises(SealError, match="0 trials for 1 programs"):
-        open_test(panel, key, ("p1",), Ledger(0))
-    ledger = Ledger(812)
-    same, opening = open_test(panel, key, ("p1", "p2"), ledger)
-    assert same is panel
-    assert (opening.trials, opening.trials_sd) == (812, 0.1)
-    ledger.trials = 900
-    assert open_test(panel, key, ("p1", "p2"), ledger)[1].trials == 812
-    with pytest.raises(SealError, match="opened after 812 trials for p1, p2"):
-        open_test(panel, key, ("p3",), ledger)
-    assert np.all(panel.dates == same.dates)
