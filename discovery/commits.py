@@ -107,6 +107,15 @@ def program_message(record: Record, parent_score: float | None) -> bytes:
     return ("\n\n".join(sections) + "\n").encode("utf-8", "replace")
 
 
+def note_text(texts: Mapping[str, str]) -> str:
+    """Returns the text of a note: what was said of a program after its evaluation, printable and indented."""
+    parts = [
+        f"{one_line(name, 40).strip(': ').capitalize() or 'Text'}:\n{indented(text, _TEXT_CHARS)}"
+        for name, text in texts.items()
+    ]
+    return "\n".join(parts) + "\n"
+
+
 def island_message(
     record: Record, changes: Sequence[ChangeLike], scores: Mapping[str, float | None]
 ) -> bytes:

@@ -249,7 +249,8 @@ class Coordinator:
         if job is None:
             return []
         self._endpoint_failures = 0
-        return self._note(job, event.note)
+        is_conversation = self.state.plans.config.conversation
+        return self._note(job, event.note if is_conversation else replace(event.note, turns=()))
 
     def _note(self, job: Decision, note: Note, reason: str = "") -> list[Instruction]:
         entry = note_to_json(job, note, reason)
@@ -429,7 +430,8 @@ class Coordinator:
                 job = self._queued.popleft()
                 assert job.proposal is not None
                 self._evaluating[job.job_id] = job
-                instructions.append(Evaluate(EvaluateJob(job.job_id, job.proposal.program)))
+                evaluation = EvaluateJob(job.job_id, job.proposal.program, start=self.state.start)
+                instructions.append(Evaluate(evaluation))
         if self.end is not None and not self._is_over and not self._is_awaiting(self.end):
             self._is_over = True
             instructions.append(self.end)

@@ -6,7 +6,7 @@ A learner, kept only by runs with models. It holds words and numbers, no program
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -85,6 +85,12 @@ class Genealogy:
         node = self._nodes.get(parent_id)
         children = node.children[-count:] if node else []
         return tuple(_trace(child, self._nodes[child]) for child in children)
+
+    def summaries(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Yields the programs that were summed up, with all their texts."""
+        for program_id, node in self._nodes.items():
+            if "summary" in node.texts:
+                yield program_id, node.texts
 
     def barren(self, program_id: str) -> int:
         """Returns how many children models made of a program, none of them better; 0 where one was better."""

@@ -9,7 +9,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from discovery.repository import BRANCH, Repository
 from discovery.texts import one_line
 
 ALL = "all"
+NOTES = "refs/notes/summaries"
 _FIELDS = "%x1e%H%x1f%P%x1f%ct%x1f%s%x1f%(trailers:only,unfold)%x1f%b"
 _HEX = re.compile(r"[0-9a-f]{1,40}")
 _AT_ONCE = 1000
@@ -36,6 +37,7 @@ class Entry:
         operator, island, cell, model: where it came from and where it stands; "" or None where there is none.
         tokens, cost_usd, seconds: what it took; `cost_usd` is None where a price is unknown.
         layers: the sandbox layers that were in force; body: reason, texts and output, indented.
+        note: what was said of it after its evaluation, indented; only `show` reads it.
         self_scored: whether the score is the program's own process's word.
         start_id: the program whose output this one was handed to improve on, "" for what the run began with;
             start_score: what that was worth, None in runs of the other kind.
@@ -65,6 +67,7 @@ class Entry:
     self_scored: bool = False
     start_id: str = ""
     start_score: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def show(run_path: Path, name: str) -> Shown:
         else:
             files[path] = content.decode("utf-8", "surrogatepass")
     entry, *makers = _chain(repository, commit)
-    return Shown(entry, files, certificate, tuple(makers))
+    return Shown(replace(entry, note=_note(repository, commit)), files, certificate, tuple(makers))
 
 
 def best(run_path: Path) -> Shown:
@@ -246,6 +249,13 @@ def _program_commit(repository: Repository, prefix: str) -> str | None:
         return commit
     program = parents.split()[1:2]
     return program[0] if program and _program_commit(repository, program[0]) else None
+
+
+def _note(repository: Repository, commit: str) -> str:
+    """Returns what was said of a program after its evaluation; "" if nothing was."""
+    if not repository.run("for-each-ref", NOTES).strip():
+        return ""
+    return repository.run("log", "-1", "--format=%N", f"--notes={NOTES}", commit).strip("\n")
 
 
 def _diff(repository: Repository, before: str, after: str) -> str:

@@ -9,6 +9,8 @@ Branches:
     island/<k>  one commit per change of that archive: `cells/<cell // 32>/<cell>/` holds the elite's files,
                 `archive.json` the counts; the other parents are the new elites' commits.
 
+Notes (refs/notes/summaries): what was said of a program after its evaluation, on its commit.
+
 What `all` holds is written; on opening, the other branches are brought back to it.
 """
 
@@ -23,6 +25,7 @@ from dataclasses import dataclass, field
 
 from discovery.commits import (
     CERTIFICATE,
+    COMMITTER,
     EMPTY_TREE,
     commit_id,
     island_message,
@@ -40,6 +43,7 @@ ALL = "refs/heads/all"
 BEST = f"refs/heads/{BRANCH}"
 ISLANDS = "refs/heads/island/"
 MEMORY = "refs/heads/memory"
+NOTES = "refs/notes/summaries"
 MEMORY_FILE = "items.jsonl"
 CELLS_PER_FOLDER = 32
 MAX_PACKS = 40
@@ -191,6 +195,10 @@ class Importer:
         batch.write(f"M 100644 inline {MEMORY_FILE}")
         batch.data(data)
         batch.write(f"checkpoint\n\nget-mark :{_MEMORY_MARK}")
+        self._deliver(process, batch)
+
+    def _deliver(self, process: subprocess.Popen[bytes], batch: _Batch) -> None:
+        """Sends a batch that ends with a question for a mark, and waits for the answer."""
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -202,6 +210,39 @@ class Importer:
         if not answer.strip():
             raise LineageError(explained("git fast-import", self._end()))
         self._packs += 1
+
+    def noted(self) -> frozenset[str]:
+        """Returns the ids of the programs that have a note.
+
+        Raises:
+            LineageError: the repository cannot be read.
+        """
+        if not self.repository.run("for-each-ref", "--format=%(objectname)", NOTES).strip():
+            return frozenset()
+        subjects = self.repository.run("log", "--format=%s", NOTES)
+        return frozenset(word for line in subjects.splitlines() for word in line.split())
+
+    def note(self, notes: Mapping[str, str], at_s: float) -> None:
+        """Writes notes (program id -> text) on the commits of programs; unknown programs are passed over.
+
+        Raises:
+            LineageError: git ended or refused.
+        """
+        notes = {program_id: text for program_id, text in notes.items() if program_id in self._known}
+        if not notes:
+            return
+        held = self.repository.run("for-each-ref", "--format=%(objectname)", NOTES).strip()
+        process = self._process or self._start()
+        batch = _Batch()
+        batch.write(f"commit {NOTES}\nmark :{_MEMORY_MARK}\ncommitter {COMMITTER} {max(int(at_s), 0)} +0000")
+        batch.data(" ".join(notes).encode() + b"\n")
+        if held:
+            batch.write(f"from {held}")
+        for program_id, text in notes.items():
+            batch.write(f"N inline {self.known(program_id).commit.hex()}")
+            batch.data(text.encode("utf-8", "replace"))
+        batch.write(f"checkpoint\n\nget-mark :{_MEMORY_MARK}")
+        self._deliver(process, batch)
 
     def tidy(self) -> None:
         """Puts small packs together and brings the commit graph up to date; cheap where little is new."""

@@ -15,12 +15,13 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
+from discovery.commits import note_text
 from discovery.errors import LineageError
 from discovery.importer import Importer
 from discovery.records import Record
@@ -41,7 +42,16 @@ class _Memory:
     record: Record
 
 
-_Item: TypeAlias = Record | _Memory | threading.Event | None
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What was said of a program after its evaluation."""
+
+    program_id: str
+    text: str
+    at_s: float
+
+
+_Item: TypeAlias = Record | _Memory | _Note | threading.Event | None
 
 
 class Lineage:
@@ -106,6 +116,22 @@ class Lineage:
             LineageError: the writer failed.
         """
         self._put(_Memory(text, record))
+
+    def noted(self) -> frozenset[str]:
+        """Returns the ids of the programs on whose commits git holds a note.
+
+        Raises:
+            LineageError: the repository cannot be opened or read.
+        """
+        return self._open_importer().noted()
+
+    def note(self, program_id: str, texts: Mapping[str, str], at_s: float) -> None:
+        """Hands over what was said of a program after its evaluation; it becomes a note on its commit.
+
+        Raises:
+            LineageError: the writer failed.
+        """
+        self._put(_Note(program_id, note_text(texts), at_s))
 
     def flush(self, timeout_s: float = 60.0) -> None:
         """Returns when everything appended is visible in git.
@@ -201,9 +227,15 @@ class Lineage:
             records = [item for item in items if isinstance(item, Record)]
             if records:
                 _write(importer, records)
+            notes = {item.program_id: item for item in items if isinstance(item, _Note)}
+            if notes:
+                texts = {program_id: item.text for program_id, item in notes.items()}
+                latest_s = max(item.at_s for item in notes.values())
+                _insist(importer, lambda: importer.note(texts, latest_s))  # noqa: B023 - called at once
             memories = [item for item in items if isinstance(item, _Memory)]
             if memories:
-                _remember(importer, memories[-1])
+                memory = memories[-1]
+                _insist(importer, lambda: importer.remember(memory.text, memory.record))  # noqa: B023 - as above
             for item in items:
                 if isinstance(item, threading.Event):
                     item.set()
@@ -215,7 +247,7 @@ class Lineage:
         """Returns what is due: at most one checkpoint's records, fewer when somebody waits for them."""
         items = [self._queue.get()]
         deadline = time.monotonic() + self._checkpoint_s
-        while isinstance(items[-1], Record | _Memory) and len(items) < CHECKPOINT_RECORDS:
+        while isinstance(items[-1], Record | _Memory | _Note) and len(items) < CHECKPOINT_RECORDS:
             try:
                 items.append(self._queue.get(timeout=max(deadline - time.monotonic(), 0)))
             except queue.Empty:
@@ -264,11 +296,11 @@ def _write(importer: Importer, records: list[Record]) -> None:
             return
 
 
-def _remember(importer: Importer, memory: _Memory) -> None:
-    """Writes a memory; a process that ended is started again, once."""
+def _insist(importer: Importer, write: Callable[[], None]) -> None:
+    """Writes something; a process that ended is started again, once."""
     for attempt in (1, 2):
         try:
-            importer.remember(memory.text, memory.record)
+            write()
         except LineageError:
             importer.stop()
             if attempt == 2:

@@ -94,7 +94,7 @@ def advice_text(context: Context) -> str:
     return (
         "# What was learned before\n"
         + "\n".join(lines)
-        + "\nIf you use one of these, say so in a line `Used: ...` with what stands in its brackets."
+        + "\nWhere you use one of these, add a line `Used: ...` to the reply, with what stands in its brackets."
     )
 
 
@@ -104,21 +104,22 @@ def descent_text(past: Past, context: Context, told: set[str]) -> str:
     last = next((step for step in reversed(context.ancestors) if step.texts.get("summary")), None)
     parts: list[str] = []
     if last is not None:
-        whose = "it" if last.program_id == past.parent.program_id else "an ancestor"
+        whose = (
+            past.subject if last.program_id == past.parent.program_id else f"an ancestor of {past.subject}"
+        )
         summary = quoted(last.texts["summary"], MAX_SUMMARY_CHARS)
-        parts.append(f"What was said of {whose}: {summary}.")
+        parts.append(f"{whose[0].upper()}{whose[1:]} in short: {summary}.")
         at = [step.program_id for step in context.ancestors].index(last.program_id)
         later = {step.program_id for step in context.ancestors[at + 1 :]}
         steps = [step for step in steps if step.program_id in later]
     ideas = [_step(step) for step in steps if step.texts.get("idea")]
     if ideas:
-        parts.append(("Since then: " if parts else "Steps that led to it: ") + ", then ".join(ideas) + ".")
+        head = "Since then: " if parts else f"Steps that led to {past.subject}: "
+        parts.append(head + ", then ".join(ideas) + ".")
     told.update(step.program_id for step in steps)
     if last is not None and last.texts.get("guidance"):
-        parts.append(f"Advice for the next step: {quoted(last.texts['guidance'], MAX_GUIDANCE_CHARS)}.")
-    if not parts:
-        return ""
-    return f"On {past.subject}. " + " ".join(parts)
+        parts.append(f"Advice for what comes next: {quoted(last.texts['guidance'], MAX_GUIDANCE_CHARS)}.")
+    return " ".join(parts)
 
 
 def _ancestors(context: Context, told: set[str]) -> list[str]:

@@ -32,6 +32,8 @@ Form = Literal["diff", "rewrite"]
 
 REWRITE_TOKENS = 1500
 """Up to this size of what may change, a plan is carried out as a whole text, beyond it in blocks."""
+PLAN_HISTORY_TOKENS = 1200
+"""What a plan may be told of the past: it is read once and serves several questions."""
 SHOWN_ATTEMPTS = 3
 SHOWN_SIBLINGS = 6
 MAX_SUMMARY_CHARS = 480
@@ -55,6 +57,7 @@ def plan_messages(job: ProposeJob) -> tuple[Message, ...]:
             "situation": f"{situation} " if situation else "",
         },
         lambda room: past_text(past, context, room),
+        most_tokens=PLAN_HISTORY_TOKENS,
     )
 
 
@@ -68,7 +71,7 @@ def execute_messages(job: ProposeJob, base: Program) -> tuple[Message, ...]:
     form = form_of(base)
     if job.turns:
         slots = {
-            "history": attempts_text(base, job.attempts),
+            "history": attempts_text(base, job.attempts, context.token_budget),
             "again": " again, in another way" if job.attempts else "",
             "reply": reply_rule(form, base),
         }
@@ -84,7 +87,8 @@ def execute_messages(job: ProposeJob, base: Program) -> tuple[Message, ...]:
             "plan": fence(job.plan),
             "reply": reply_rule(form, base),
         },
-        lambda room: attempts_text(base, job.attempts),
+        lambda room: attempts_text(base, job.attempts, room),
+        most_tokens=context.token_budget,
     )
 
 
@@ -93,18 +97,16 @@ def form_of(base: Program) -> Form:
     return "rewrite" if estimate_tokens(editable_text(base)) <= REWRITE_TOKENS else "diff"
 
 
-def attempts_text(base: Program, attempts: Sequence[Individual]) -> str:
-    """Returns what came of earlier attempts at the same plan; "" where there are none."""
-    if not attempts:
-        return ""
+def attempts_text(base: Program, attempts: Sequence[Individual], room: int) -> str:
+    """Returns what came of earlier attempts at the same plan, the newest that fit `room` tokens; "" without any."""
     parts: list[str] = []
     for attempt in attempts[-SHOWN_ATTEMPTS:]:
         outcome = f"{outcome_text(attempt)}." if attempt.evaluation.is_ok else failure_text(attempt)
         parts.append(f"{outcome.removesuffix('The program:').rstrip()}\n{change_text(base, attempt.program)}")
-    return (
-        "# Earlier attempts at this plan\nNone was better than the current program; each is shown as a change of it.\n"
-        + "\n\n".join(parts)
-    )
+    head = "# Earlier attempts at this plan\nNone was better than the current program; each is shown as a change of it."
+    while parts and estimate_tokens(text := "\n\n".join([head, *parts])) > room:
+        parts.pop(0)
+    return text if parts else ""
 
 
 def summary_messages(job: ProposeJob) -> tuple[Message, ...]:

@@ -20,6 +20,8 @@ from discovery.records import Record
 
 PLAN = "plan"
 """The operator whose children come of plans; so are their records called."""
+SUMMARY_TEXTS = ("summary", "fault", "guidance")
+"""The texts of a summary, by name."""
 MAX_ROUNDS = 6
 MAX_AWAITED = 64
 """Summaries that may be owed; the oldest are given up."""

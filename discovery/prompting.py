@@ -42,6 +42,7 @@ MAX_SIGNATURES = 6
 MAX_SIGNATURE_CHARS = 80
 MAX_C_SIGNATURE_CHARS = 240
 _MESSAGE_TOKENS = 4
+_JOINT_TOKENS = 4
 _SUBJECTS = {
     "diff": "the current program",
     "rewrite": "the current program",
@@ -88,6 +89,8 @@ def question(
     context: Context,
     slots: Callable[[bool], Mapping[str, str]],
     history: Callable[[int], str],
+    *,
+    most_tokens: int | None = None,
 ) -> tuple[Message, ...]:
     """Returns system and user message of the template `name`, in which `$history` fills what room there is.
 
@@ -96,6 +99,7 @@ def question(
         context: what the system message needs, and the budget.
         slots: returns what else the template needs, cut short if its argument is true.
         history: returns what was tried, in so many tokens.
+        most_tokens: bound of the history; by default what `LEAN_TOKENS` and `HISTORY_SHARE` say.
 
     Raises:
         OperatorError: it does not fit the budget without any history.
@@ -110,7 +114,8 @@ def question(
         if spare >= 0:
             tokens = context.token_budget - spare
             lean = max(LEAN_TOKENS - tokens, int(HISTORY_SHARE * tokens))
-            room = spare if context.is_full else min(spare, lean)
+            most = lean if most_tokens is None else most_tokens
+            room = (spare if context.is_full else min(spare, most)) - _JOINT_TOKENS
             told = "\n\n".join(filter(None, (history(room), lessons)))
             return system, message("user", fill(name, {**filled, "history": told}))
         lessons = ""

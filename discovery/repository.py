@@ -41,6 +41,8 @@ _CONFIG = """\
 \tcompression = 1
 [fastimport]
 \tunpackLimit = 1
+[notes]
+\tdisplayRef = refs/notes/summaries
 [init]
 \tdefaultBranch = best
 """

@@ -31,6 +31,7 @@ from discovery.models import LiteLLMModel
 from discovery.operators.base import Model
 from discovery.operators.registry import JOBS, OPERATORS
 from discovery.parts import IMPORTED, Parts
+from discovery.planning import SUMMARY_TEXTS
 from discovery.purging import current_entries, current_records, has_purges, purge
 from discovery.records import Record, RunInfo
 from discovery.requests import Request, completed, done, waiting
@@ -166,6 +167,7 @@ class Session:
             journal = Journal(self._folder.journal)
             try:
                 self._catch_up(lineage)
+                self._catch_up_notes(lineage)
                 self._remember(lineage)
                 journal.append([{"type": "opened", "at_s": now_s()}])
                 finish = self._loop(executor, journal, lineage)
@@ -246,6 +248,17 @@ class Session:
             if entry["type"] == "evaluated" and entry["record"]["index"] >= first:
                 lineage.append(Record.from_json(entry["record"]))
 
+    def _catch_up_notes(self, lineage: Lineage) -> None:
+        """Writes to git the summaries that git lacks."""
+        family = self.state.genealogy
+        said = dict(family.summaries()) if family is not None else {}
+        if said:
+            held = lineage.noted()
+            for program_id, texts in said.items():
+                if program_id not in held:
+                    kept = {name: texts[name] for name in SUMMARY_TEXTS if name in texts}
+                    lineage.note(program_id, kept, now_s())
+
     def _remember(self, lineage: Lineage) -> None:
         """Writes to git what was learned, where it changed."""
         memory = self._parts.memory
@@ -308,6 +321,9 @@ class Session:
         try:
             for record in records:
                 lineage.append(record)
+            for entry in entries:
+                if entry["type"] == "noted" and entry["kind"] == "summary" and entry["texts"]:
+                    lineage.note(entry["program_id"], entry["texts"], now_s())
             if records:
                 self._last = records[-1]
                 self._remember(lineage)

@@ -318,7 +318,7 @@ def _step(story: Story, parent: Record | None, record: Record, *, is_best: bool)
     )
     texts = "".join(
         f'<p class="words-of"><b>{_escape(name, 40)}</b>\n{html.escape(printable(text, _TEXT_CHARS))}</p>'
-        for name, text in record.texts.items()
+        for name, text in {**record.texts, **story.notes.get(record.program_id, {})}.items()
     )
     files = record.program.files.items()
     changed = "".join(_file(path, text) for path, text in files) if parent is None else _diff(parent, record)

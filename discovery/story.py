@@ -94,6 +94,7 @@ class Story:
     spending: list[tuple[float, int, float]] = field(default_factory=list)
     held_out: dict[str, Mapping[str, float]] = field(default_factory=dict)
     is_self_scored: bool = False
+    notes: dict[str, Mapping[str, str]] = field(default_factory=dict)
     first_parents: dict[str, str | None] = field(default_factory=dict)
     reason: str = ""
     last_s: float = 0.0
@@ -119,6 +120,8 @@ class Story:
             self._fold_record(record if isinstance(record, Record) else Record.from_json(record))
         elif kind == "unproposed":
             self._fold_childless(entry)
+        elif kind == "noted":
+            self._fold_note(entry)
         elif kind == "held_out":
             self.held_out[entry["program_id"]] = entry["metrics"]
         elif kind == "opened":
@@ -199,6 +202,12 @@ class Story:
             each.tried += 1
             each.childless += 1
         self._charge(operator, calls, self._worked(self.last_s))
+
+    def _fold_note(self, entry: Mapping[str, Any]) -> None:
+        if entry["kind"] == "summary":
+            self.notes[entry["program_id"]] = entry["texts"]
+        calls = [ModelCall(**call) for call in entry["calls"]]
+        self._charge(entry["operator"], calls, self._worked(self.last_s))
 
     def _charge(self, operator: str, calls: Sequence[ModelCall], worked_s: float) -> None:
         if not calls:

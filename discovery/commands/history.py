@@ -104,11 +104,14 @@ def report(path: Path, out: Path | None) -> None:
 def archive(path: Path, elites: bool, as_json: bool) -> None:
     """Tell how full the archive of every island of RUN is, in pyribs' own terms.
 
-    Fitness is the score turned so that larger is better; the QD score is the sum over all cells.
+    Fitness is the score turned so that larger is better; the QD score is the sum over all cells. The latest 32 children
+    of an island amount to between 1 (clones) and 32 different programs.
     """
+    from discovery.diversity import effective_children
     from discovery.run import replayed_state
 
     population = replayed_state(run_folder(path)).archipelago
+    different = effective_children(run_folder(path).journal)
     rows: list[dict[str, Any]] = []
     for number in range(len(population)):
         stats = population.archive(number).store.stats
@@ -118,6 +121,7 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
             "coverage": float(stats.coverage),
         }
         row |= {"qd_score": float(stats.qd_score), "best_fitness": float(stats.obj_max or 0.0)}
+        row["effective_children"] = different.get(number, 0.0)
         if elites:
             row["cells"] = [asdict(elite) for elite in population.elites(number)]
         rows.append(row)
@@ -127,7 +131,8 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
     for row in rows:
         click.echo(
             f"island {row['island']}: {row['elites']} elites, coverage {row['coverage']:.1%}, "
-            f"QD score {row['qd_score']:.6g}, best fitness {row['best_fitness']:.10g}"
+            f"QD score {row['qd_score']:.6g}, best fitness {row['best_fitness']:.10g}, "
+            f"latest children as good as {row['effective_children']:.1f} different ones"
         )
         for cell in row.get("cells", ()):
             measures = ", ".join(f"{value:.4g}" for value in cell["measures"])
@@ -203,7 +208,7 @@ def _details(shown: Shown) -> str:
         ("chain", _chain_text(shown)),
     ]
     lines = [f"{name:9}{value}" for name, value in rows if value]
-    return printable("\n".join([*lines, entry.body]).rstrip() + "\n")
+    return printable("\n".join([*lines, entry.body, entry.note]).rstrip() + "\n")
 
 
 def _write(shown: Shown, out: Path) -> None:

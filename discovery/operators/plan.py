@@ -85,7 +85,7 @@ class Execute:
             (parent.program_id,),
             answer.calls,
             {"idea": idea, "plan": job.plan},
-            answer.turns[len(job.turns) :] if answer.turns[: len(job.turns)] == job.turns else (),
+            answer.turns[len(job.turns) :] if job.turns == answer.turns[: len(job.turns) or 1] else (),
         )
 
 
