@@ -132,7 +132,7 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
         click.echo(
             f"island {row['island']}: {row['elites']} elites, coverage {row['coverage']:.1%}, "
             f"QD score {row['qd_score']:.6g}, best fitness {row['best_fitness']:.10g}, "
-            f"latest children as good as {row['effective_children']:.1f} different ones"
+            f"latest children amount to {row['effective_children']:.1f} different ones"
         )
         for cell in row.get("cells", ()):
             measures = ", ".join(f"{value:.4g}" for value in cell["measures"])
