@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ import numpy as np
 
 from benchmarks.baselines.__main__ import program_output
 from discovery import history
-from evaluators.contract import Case, PlainData
+from evaluators.contract import PlainData
 from evaluators.problem import Problem, load_problem, shipped_names
+from evaluators.scoring import object_cases, score_output
 
 REPEATS = 5
 
@@ -59,26 +61,57 @@ def measure(name: str, *, minutes: float, workers: int, seed: int) -> dict[str, 
 
 
 def _verify_ms(problem: Problem, certificate: PlainData, seed: int) -> float:
-    """Returns the median CPU milliseconds of scoring all cases: of the best output, or, if none is kept, the seed's."""
-    cases = problem.draw_cases(np.random.default_rng(seed))
+    """Returns the median CPU milliseconds of scoring all cases: of the best output, or, if none is kept, the seed's.
+
+    Where outputs speak for themselves that includes the exact score.
+    """
+    cases = object_cases(problem)
+    drawn = problem.draw_cases(np.random.default_rng(seed))
     spent = []
     for _ in range(REPEATS):
-        total = 0.0
-        for case, output, oracle in _outputs(problem, cases, certificate):
-            began = time.process_time()
+        outputs = (
+            [] if cases else [(case, *program_output(problem, problem.seed.text, case)) for case in drawn]
+        )
+        began = time.process_time()
+        if cases:
+            score_output(problem, cases, certificate)
+        for case, output, oracle in outputs:
             problem.score_output(case, output, oracle)
-            total += time.process_time() - began
-        spent.append(1000 * total)
-    return round(statistics.median(spent), 2)
+        spent.append(time.process_time() - began)
+    return round(1000 * statistics.median(spent), 2)
 
 
-def _outputs(
-    problem: Problem, cases: tuple[Case, ...], certificate: PlainData
-) -> list[tuple[Case, PlainData, Any]]:
-    if certificate is not None and problem.serve is None:
-        outputs = [certificate] if len(cases) == 1 else certificate
-        return [(case, output, None) for case, output in zip(cases, outputs, strict=True)]
-    return [(case, *program_output(problem, problem.seed.text, case)) for case in cases]
+def table(lines: Iterable[str]) -> str:
+    """Returns what was measured, beside what the problems declare, as a table in Markdown."""
+    rows = [
+        "| Problem | | Seed | Baseline | Best known | Without a model | Evaluations | Verification ms | Load |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for found in sorted(map(json.loads, lines), key=lambda one: str(one["problem"])):
+        problem = load_problem(found["problem"])
+        baseline, best = problem.baseline, _best_known(problem)
+        end = "" if found["reason"] == "minutes" else f" ({found['reason']})"
+        cells = [
+            f"`{problem.name}`",
+            "↑" if problem.objective.direction == "maximize" else "↓",
+            f"{found['seed_score']:.7g}",
+            "" if baseline is None else f"{baseline.value:.10g}",
+            best,
+            f"{found['reached']:.10g}{end}",
+            f"{found['evaluations']:,}",
+            f"{found['verify_ms']:.2f}",
+            " to ".join(f"{load:.0f}" for load in found["load"]),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _best_known(problem: Problem) -> str:
+    shown = []
+    for one in problem.best_known:
+        marks = [mark for mark in ("" if one.certified else "only claimed", one.scope) if mark]
+        shown.append(f"{one.value:.10g} ({', '.join([one.source, *marks])})")
+    return "; ".join(shown)
 
 
 def algorithm_names() -> list[str]:
@@ -95,7 +128,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("problem_table.jsonl"))
+    parser.add_argument("--show", type=Path, help="Print the table of a file that was measured.")
     arguments = parser.parse_args()
+    if arguments.show is not None:
+        print(table(arguments.show.read_text(encoding="utf-8").splitlines()))
+        return
     done = arguments.out.read_text(encoding="utf-8").splitlines() if arguments.out.exists() else []
     known = {json.loads(line)["problem"] for line in done}
     for name in arguments.problems or algorithm_names():

@@ -70,6 +70,7 @@ def improving(problem: Problem, seconds: float) -> Problem:
         goal=problem.goal + _GOAL,
         seed=problem.heuristic_seed or Program({"program.py": _SEED}),
         source=replace(problem.source, improve_s=seconds),
+        objective=replace(problem.objective, repeats=1),  # run again, it would be handed something else
         limits=replace(problem.limits, cpu_s=seconds, wall_s=seconds),
         run=import_source(harness).run,
         run_extras=("report", "deadline_s"),
