@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evaluators import plain
-from evaluators.check import Level, check_problem
+from evaluators.check import SEED_RUNS, Level, check_problem
 from evaluators.contract import Evaluation, Exhausted, Invalid, Program, Status
 from evaluators.findings import Finding
 from evaluators.measures import measure_program
@@ -144,6 +144,30 @@ def test_every_shipped_seed_is_judged_a_few_dozen_times_at_most(findings, tmp_pa
     judge = Judge(problem)
     check_problem(problem, judge)
     assert judge.calls < 40
+
+
+def test_a_slow_problem_is_not_tried_with_everything(
+    findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "g.py").write_text(TEXT)
+    problem = load_problem(str(tmp_path / "g.py"))
+    judge = Judge(problem)
+    monkeypatch.setattr("evaluators.check.TRIALS_S", -1.0)
+    assert the(check_problem(problem, judge), "not everything was tried").level is Level.NOTE
+    assert judge.calls == SEED_RUNS
+
+
+def test_of_a_score_that_can_be_forged_it_is_told_and_the_rest_is_milder(findings):
+    noisy = (
+        ("return {", "CALLS.append(1)\n    return {'noise': 0.0, "),
+        ('"error": abs', '"error": len(CALLS) + abs'),
+    )
+    hard = findings(*noisy)
+    assert the(hard, "seed is not repeatable").level is Level.ERROR
+    soft = findings(("CALLS = []", "CALLS = []\nSELF_SCORED = True"), *noisy)
+    assert the(soft, "seed is not repeatable").level is Level.WARNING
+    assert the(soft, "self-scored").level is Level.WARNING
+    assert "self-scored" not in {finding.title for finding in hard}
 
 
 class TestText:
