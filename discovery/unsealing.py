@@ -11,6 +11,8 @@ Exceptions:
 
 from __future__ import annotations
 
+import ast
+import json
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +36,8 @@ from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 from evaluators.worker import JudgeProcess
 
 ASKED, ANSWERED = "unsealing", "unsealed"
+LOOKS = "looks.jsonl"
+"""The file in a panel's folder that tells which runs opened its test."""
 
 
 class SealError(RunError):
@@ -51,6 +55,8 @@ class Opening:
         admitted: whether it was admitted then.
         metrics: of the test; None where the look was never answered (a crash).
         reason: why there are none.
+        looks_elsewhere: how often other runs had opened the test of the same panel before (0 for a synthetic market,
+            which is the run's own).
     """
 
     number: int
@@ -62,12 +68,14 @@ class Opening:
     admitted: bool
     metrics: Mapping[str, float] | None = None
     reason: str = ""
+    looks_elsewhere: int = 0
 
     @property
     def text(self) -> str:
         """Returns the look in one sentence."""
         day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.at_s))
-        again = "" if self.number == 1 else f", look number {self.number}: no longer an independent test"
+        looks = self.number + self.looks_elsewhere
+        again = "" if looks == 1 else f", look number {looks}: no longer an independent test"
         effective = "" if self.effective_trials is None else f" ({self.effective_trials:.1f} effective)"
         deflated = "" if self.deflated is None else f", deflated Sharpe {self.deflated:.3f}"
         what = f"{'an' if self.admitted else 'a not'} admitted program{deflated}"
@@ -150,6 +158,8 @@ def open_test(folder: RunFolder, name: str = "", *, again: bool = False) -> Open
         opened = _unsealed_copy(problem, Path(place))
         trials = Trials(read_entries(folder.journal))
         before = openings(read_entries(folder.journal))
+        panel = panel_of(problem.files.files[problem.files.module])
+        elsewhere = [] if panel is None else _looks_of_others(panel, folder)
         record, verdict = _choose(folder, problem, trials, name)
         if before and not again:
             last = before[-1]
@@ -160,6 +170,11 @@ def open_test(folder: RunFolder, name: str = "", *, again: bool = False) -> Open
                     f"{last.text}. A second look would choose by it; only new data can judge {record.program_id}. To "
                     "look all the same, and have it on record, give --again"
                 )
+        if elsewhere and not before and not again:
+            raise SealError(
+                f"the sealed test of the panel in {panel} was opened {len(elsewhere)} times by other runs, last by "
+                f"{elsewhere[-1]}; a look from here is no longer independent of them. To look all the same, give --again"
+            )
         asked = Opening(
             len(before) + 1,
             time.time(),
@@ -168,8 +183,56 @@ def open_test(folder: RunFolder, name: str = "", *, again: bool = False) -> Open
             trials.luck.effective,
             verdict.deflated if verdict else None,
             verdict is not None and verdict.admitted,
+            looks_elsewhere=len(elsewhere),
         )
+        if panel is not None:
+            _note_look(panel, folder, asked)
         return _ask(folder, RunConfig.from_json(settings["config"]), opened, record.program, asked)
+
+
+def panel_of(text: str) -> Path | None:
+    """Returns the folder that a problem's line `PANEL = ...` names; None for a synthetic market."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if names == ["PANEL"] and isinstance(node.value.value, str):
+                return Path(node.value.value)
+    return None
+
+
+def _looks_of_others(panel: Path, folder: RunFolder) -> list[str]:
+    """Returns which other runs opened the test of the panel in its present state, in order."""
+    path = panel / LOOKS
+    if not path.exists():
+        return []
+    digest = _digest(panel)
+    looks = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [look["run"] for look in looks if look["panel"] == digest and look["run"] != str(folder.path)]
+
+
+def _note_look(panel: Path, folder: RunFolder, asked: Opening) -> None:
+    """Writes beside the panel that its test is opened.
+
+    Raises:
+        RunError: the panel's folder cannot be written.
+    """
+    look = {
+        "run": str(folder.path),
+        "panel": _digest(panel),
+        "program_id": asked.program_id,
+        "at_s": asked.at_s,
+    }
+    try:
+        with (panel / LOOKS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(look) + "\n")
+    except OSError as error:
+        raise RunError(
+            f"cannot note in {panel} that its test is opened ({error.strerror}); make the folder writable"
+        ) from error
+
+
+def _digest(panel: Path) -> str:
+    return str(json.loads((panel / "panel.json").read_text(encoding="utf-8"))["digest"])
 
 
 def _choose(folder: RunFolder, problem: Problem, trials: Trials, name: str) -> tuple[Record, Verdict | None]:

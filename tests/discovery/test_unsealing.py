@@ -13,7 +13,10 @@ from discovery.commands.unseal import unseal
 from discovery.journal import read_entries
 from discovery.repository import Repository
 from discovery.run import run_folder
-from discovery.unsealing import ASKED, SealError, open_test, openings
+from discovery.unsealing import ASKED, SealError, open_test, openings, panel_of
+from evaluators.alphas.exam import with_panel
+from evaluators.alphas.panel import save_panel
+from evaluators.alphas.synthetic import synthesize
 from problems.alphas import alpha_single
 from tests.discovery.conftest import Discovery, discovery
 
@@ -93,3 +96,23 @@ def test_a_look_that_crashed_counts() -> None:
     (found,) = openings([{"type": ASKED, "opening": asked}])
     assert found.metrics is None
     assert found.text.endswith("for a, a not admitted program, after 9 trials: never answered")
+
+
+def test_looks_of_other_runs_at_the_same_panel_count(
+    discovery: Discovery, small_problem: Path, tmp_path: Path
+) -> None:
+    panel = save_panel(synthesize(5, days=560, names=60).panel, tmp_path / "panel")
+    problem = tmp_path / "mine.py"
+    problem.write_text(with_panel(small_problem.read_text(), panel))
+    assert panel_of(problem.read_text()) == panel
+    assert panel_of(small_problem.read_text()) is None
+    runs = [run_folder(tmp_path / name) for name in ("one", "two")]
+    for seed, folder in enumerate(runs):
+        done = discovery("run", problem, "--evals", 1, "--seed", seed, "--workers", 1, "--out", folder.path)
+        assert done.returncode == 0, done.stderr
+    assert open_test(runs[0], "best").looks_elsewhere == 0
+    with pytest.raises(SealError, match=r"opened 1 times by other runs, last by .*one"):
+        open_test(runs[1], "best")
+    second = open_test(runs[1], "best", again=True)
+    assert (second.number, second.looks_elsewhere) == (1, 1)
+    assert "look number 2: no longer an independent test" in call(best, runs[1].path)
