@@ -28,8 +28,8 @@ from discovery.operators.registry import OPERATORS
 from discovery.run import secret_of
 from discovery.testing import ChatEndpoint, ScriptedMutator
 from discovery.testing.redis_server import RedisServer, find_server
-from evaluators.contract import Evaluation, Program, Status
-from evaluators.problem import Problem, load_problem
+from evaluators.contract import Evaluation, Program, Start, Status
+from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 from evaluators.worker import JudgeProcess
 from tests.discovery.conftest import TOY
 from tests.foreign_folders import OPENEVOLVE, SEED_SCORE, write_folder
@@ -211,6 +211,24 @@ def test_cases_that_cannot_be_drawn_break_the_run_with_their_own_words(
     executor.close()
     assert isinstance(event, Broken)
     assert "oops" in event.reason
+
+
+def test_workers_hand_programs_the_best_output_so_far(
+    server: RedisServer, steady: Workers, tmp_path: Path
+) -> None:
+    path = tmp_path / "improving.py"
+    path.write_text(TOY + "\n\nCERTIFICATE = True\n")
+    source = ProblemSource.from_json(load_problem(str(path)).source.to_json() | {"improve_s": 1.0})
+    executor = celery(server.url, load_source(source), RunConfig(str(path), seed=1))
+    body = "def improve(inputs, best, report, deadline_s):\n    report([*best[:2], 0.7])\n"
+    for number, start in enumerate((Start([0.5, 0.6, 0.1], -0.5), Start([0.5, 0.7, 0.1], -0.3, "a" * 16))):
+        executor.evaluate(EvaluateJob(f"{number}-tune", Program({"program.py": body}), start=start))
+    found = sorted(events_of(executor, 2), key=lambda event: str(event.job_id))
+    executor.close()
+    assert [(e.evaluation.certificate, e.evaluation.start_id, e.evaluation.start_score) for e in found] == [
+        ([0.5, 0.6, 0.7], "", -0.5),
+        ([0.5, 0.7, 0.7], "a" * 16, -0.3),
+    ]
 
 
 def test_a_folder_of_another_system_is_judged_by_workers_and_marked(
