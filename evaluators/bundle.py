@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from evaluators.foreign.layout import read_folder
 from evaluators.problem import Problem, ProblemError
 from evaluators.source import locate, read_files
 
@@ -100,6 +101,8 @@ def pack(problem: Problem) -> Bundle:
         ProblemError: its folder is gone or too large, or its files have odd names.
     """
     _, _, location = locate(problem.source.where)
+    if location.is_foreign:
+        return Bundle(problem.name, location.file.name, True, read_folder(location.file.parent))
     texts = {path: text.encode() for path, text in problem.files.files.items()}
     files = read_files(location.file.parent) if location.is_folder else texts
     return Bundle(problem.name, location.file.name, location.is_folder, files)

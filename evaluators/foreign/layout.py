@@ -15,6 +15,12 @@ MAX_FILES = 500
 MAX_BYTES = 16 << 20
 _SKIPPED = {"__pycache__", "openevolve_output", "node_modules"}
 _CONFIGS = ("config.yaml", "config.yml")
+_CONFIG_NAME = re.compile(r"(task_config|config\w*|shinka\w*)\.ya?ml")
+_KEY = rb"['\"]?[\w-]*(?:api[_-]?key|secret|password|access[_-]?token|auth[_-]?token)[\w-]*['\"]?[ \t]*:"
+_SECRETS = (  # in a line of its own, and between braces
+    re.compile(rb"(?im)^([ \t-]*" + _KEY + rb")[ \t]+[^\r\n]+"),
+    re.compile(rb"(?i)([{,][ \t]*" + _KEY + rb")[ \t]*(?:\"[^\"\r\n]*\"|'[^'\r\n]*'|[^\r\n,}]+)"),
+)
 _LANGUAGES = {
     ".c": "C",
     ".cc": "C++",
@@ -163,6 +169,8 @@ def problem_name(folder: Path) -> str:
 def read_folder(folder: Path) -> dict[str, bytes]:
     """Returns the content of the folder's files by relative path; hidden files and caches are left out.
 
+    What a configuration holds under `api_key`, `password` and the like is withheld: a program could print it.
+
     Raises:
         ProblemError: a link leads out of the folder, a file cannot be read, or there is too much.
     """
@@ -184,10 +192,18 @@ def read_folder(folder: Path) -> dict[str, bytes]:
                     remedy="move what the evaluator does not read elsewhere: the folder travels with every program",
                     file=str(folder),
                 )
-            found[relative] = path.read_bytes()
+            found[relative] = _without_keys(relative, path.read_bytes())
         except OSError as error:
             raise ProblemError(f"cannot be read: {error.strerror}", file=str(path)) from error
     return found
+
+
+def _without_keys(relative: str, data: bytes) -> bytes:
+    """Returns a file as programs may see it: of a configuration without the values of its keys and passwords."""
+    if _CONFIG_NAME.fullmatch(relative):
+        for pattern in _SECRETS:
+            data = pattern.sub(rb"\1 withheld", data)
+    return data
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -479,6 +479,31 @@ def test_a_folder_travels_to_a_worker(kind: str, tmp_path: Path, judges: Judges)
     assert judges.judge(found).evaluate(found.seed).score == pytest.approx(SEED_SCORE)
 
 
+def test_the_keys_of_a_configuration_reach_neither_programs_nor_workers(
+    tmp_path: Path, judges: Judges
+) -> None:
+    keys = """
+llm:
+  api_key: "sk-not-for-programs"
+  max_tokens: 4096
+models:
+  - {name: a}
+  - api_key: sk-nor-this
+    secret_name : hush, hush
+  - {name: b, "api-key": "sk-a,b", weight: 2}
+  - {password: sk-pass}
+"""
+    looks = "import pathlib\nTEXT = pathlib.Path('config.yaml').read_text()\nassert 'max_tokens: 4096' in TEXT, TEXT\n"
+    looks += "assert 'sk-' not in TEXT and 'hush' not in TEXT, TEXT\ndef root():\n    return 1.0\n"
+    folder = write_folder(tmp_path / "a", OPENEVOLVE, config_yaml=OPENEVOLVE["config.yaml"] + keys)
+    assert judges.evaluate(folder, looks).score == 0.0
+    problem = load_problem(str(folder))
+    there = unpack(pack(problem).encode(), tmp_path / "there")
+    assert b"sk-" not in pack(problem).encode()
+    assert load_source(ProblemSource("path", str(there), "a", problem.version)).seed == problem.seed
+    assert "sk-not-for-programs" in (folder / "config.yaml").read_text()
+
+
 def test_every_file_counts_for_the_version(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "a", OPENEVOLVE)
     problem = load_problem(str(folder))
