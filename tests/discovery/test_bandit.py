@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.learning import by_duration, per_return, pool, regret, regrets
 from discovery.bandit import Bandit, BanditConfig
 from discovery.choosing import Arm
 from discovery.errors import ConfigError
@@ -138,30 +137,11 @@ def test_steps_in_the_last_digit_are_worth_little_beside_leaps():
 # --- choosing
 
 
-def regret(policy: Bandit, means: dict[Arm, float], rng: np.random.Generator, rounds: int) -> float:
-    best, lost = max(means.values()), 0.0
-    for _ in range(rounds):
-        arm = policy.choose(("diff", "rewrite"), 0, rng)
-        lost += best - means[arm]
-        credit(policy, arm, float(rng.random() < means[arm]))
-    return lost / rounds
-
-
 def test_the_regret_of_the_bandit_is_a_fraction_of_that_of_fixed_weights():
-    models = (("m1", 1.0), ("m2", 1.0), ("m3", 1.0))
-    learned, fixed = [], []
-    for seed in range(20):
-        rng = np.random.default_rng([seed, 1])
-        means = {
-            Arm(operator, model): float(rng.beta(1, 9))
-            for operator in ("diff", "rewrite")
-            for model, _ in models
-        }
-        learned.append(regret(bandit(models=models), means, rng, 400))
-        fixed.append(max(means.values()) - float(np.mean(list(means.values()))))
-    wins = sum(a < b for a, b in zip(learned, fixed, strict=True))
-    assert wins >= 19
-    assert np.mean(learned) < 0.6 * np.mean(fixed)
+    pairs = [regrets(seed) for seed in range(20)]
+    assert sum(learned < fixed for learned, fixed in pairs) >= 19
+    learned, fixed = np.mean(pairs, axis=0)
+    assert learned < 0.6 * fixed
 
 
 def test_what_paid_once_is_left_when_it_stops_to_pay():
@@ -172,69 +152,10 @@ def test_what_paid_once_is_left_when_it_stops_to_pay():
     assert after < 0.4 * 0.25  # 0.2 is what a coin would lose
 
 
-Arrivals = Callable[[np.random.Generator], tuple[float, float]]
-
-
-def quick_or_idle(rng: np.random.Generator) -> tuple[float, float]:
-    """Returns (seconds, gain) of an arm with quick, small successes and long failures: 0.0099 a second."""
-    return (0.2, 0.2) if rng.random() < 0.5 else (20.0, 0.0)
-
-
-def slow_and_good(rng: np.random.Generator) -> tuple[float, float]:
-    """Returns (seconds, gain) of an arm that always takes its time, and pays: 0.05 a second."""
-    return 10.0, 0.5
-
-
-def pool(choose, learn, *, seed: int, slots: int = 8, end_s: float = 4000.0) -> float:
-    """Runs an asynchronous pool and returns the share of its time that went to the slow good arm."""
-    rng = np.random.default_rng(seed)
-    arms: dict[str, Arrivals] = {"rewrite": slow_and_good, "diff": quick_or_idle}
-    running: list[tuple[float, int, str, float, float]] = []
-    spent = dict.fromkeys(arms, 0.0)
-    for number in range(1_000_000):
-        now_s = 0.0
-        if len(running) == slots:
-            now_s, _, name, seconds, gain = heapq.heappop(running)
-            spent[name] += seconds
-            learn(name, seconds, gain)
-        if now_s > end_s:
-            break
-        name = choose(rng)
-        seconds, gain = arms[name](rng)
-        heapq.heappush(running, (now_s + seconds, number, name, seconds, gain))
-    return spent["rewrite"] / sum(spent.values())
-
-
-def per_return(explore: float = 0.1):
-    """Returns a policy that credits each return with its own gain per second, all alike."""
-    sums = {"diff": [0.0, 0], "rewrite": [0.0, 0]}
-
-    def choose(rng: np.random.Generator) -> str:
-        if rng.random() < explore or not all(count for _, count in sums.values()):
-            return str(rng.choice(list(sums)))
-        return max(sums, key=lambda name: sums[name][0] / sums[name][1])
-
-    def learn(name: str, seconds: float, gain: float) -> None:
-        sums[name][0] += gain / seconds
-        sums[name][1] += 1
-
-    return choose, learn
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_credit_weighted_by_duration_picks_the_slow_good_arm_where_credit_per_return_does_not(seed):
-    naive = pool(*per_return(), seed=seed)
-    policy = bandit(dollars=0.0, evaluations=0.0)
-
-    def choose(rng: np.random.Generator) -> str:
-        return policy.choose(("diff", "rewrite"), 0, rng).operator
-
-    def learn(name: str, seconds: float, gain: float) -> None:
-        credit(policy, Arm(name, CHEAP), gain, seconds=seconds)
-
-    weighted = pool(choose, learn, seed=seed)
-    assert naive < 0.3
-    assert weighted > 0.7
+    assert pool(*per_return(), seed=seed) < 0.3
+    assert pool(*by_duration(), seed=seed) > 0.7
 
 
 def test_dollars_decide_between_models_that_gain_alike_and_tokens_where_a_price_is_unknown():

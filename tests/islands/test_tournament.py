@@ -1,20 +1,13 @@
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.learning import ranked
 from islands import IslandsError
 from islands.tournament import knock_out
-
-
-def tau(ranking: list[int], values: np.ndarray) -> float:
-    """Returns Kendall's tau of a ranking, best first, with the true order of values."""
-    pairs = list(itertools.combinations(ranking, 2))
-    return sum(np.sign(values[a] - values[b]) for a, b in pairs) / len(pairs)
 
 
 @given(st.permutations(range(13)), st.integers(1, 13))
@@ -39,27 +32,10 @@ def test_who_loses_later_ranks_higher_by_hand():
 
 
 def test_under_drift_a_bracket_ranks_better_than_scores_taken_one_by_one():
-    brackets, alone = [], []
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        values, clock = rng.normal(size=16), [0.0]
-
-        def measured(item: int, values=values, clock=clock, rng=rng) -> float:
-            """Measures on a machine that gets faster and slower: what lies side by side suffers alike."""
-            clock[0] += float(rng.normal(0, 0.4))
-            return float(values[item] + clock[0] + rng.normal(0, 0.3))
-
-        def compare(one: int, other: int, measured=measured) -> float:
-            return 1 / (1 + np.exp(-3 * (measured(one) - measured(other))))
-
-        brackets.append(tau(knock_out(16, compare), values))
-        scores = [
-            np.mean([measured(item) for _ in range(4)]) for item in range(16)
-        ]  # 64 measurements; a bracket takes 60
-        alone.append(tau(list(np.argsort(scores)[::-1]), values))
-    better = sum(a > b for a, b in zip(brackets, alone, strict=True))
-    assert better >= 30
-    assert np.mean(brackets) > np.mean(alone) + 0.15
+    pairs = [(ranked(seed, by_bracket=True), ranked(seed, by_bracket=False)) for seed in range(40)]
+    assert sum(bracket > alone for bracket, alone in pairs) >= 30
+    bracket, alone = np.mean(pairs, axis=0)
+    assert bracket > alone + 0.15
 
 
 def test_what_cannot_be_ranked_is_refused():

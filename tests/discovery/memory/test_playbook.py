@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.learning import succeeded
 from discovery.errors import ConfigError
 from discovery.gains import GainMeter
 from discovery.learning import Lesson
@@ -153,35 +154,6 @@ def test_a_memory_that_does_harm_falls_silent_and_is_still_looked_at_now_and_the
         shares.append(np.mean([bool(book.advise(parent, rng, 400)) for _ in range(400)]))
     assert shares[0] == pytest.approx(1 - CONFIG.control, abs=0.06)
     assert shares[1] == pytest.approx(CONFIG.control, abs=0.06)
-
-
-def succeeded(seed: int, *, by_value: bool) -> int:
-    """Returns how often a world's question succeeded in 200 rounds: item m helps with p_m, its words mean nothing."""
-    world = np.random.default_rng([seed, 0])
-    texts = [" ".join(world.choice(WORDS, 6)) + f" {n}" for n in range(20)]
-    helps = dict(zip(texts, world.beta(1, 4, len(texts)), strict=True))
-    contents = Contents({one.item_id: one for one in map(item, texts)})
-    config, total = replace(CONFIG, trial=10_000), 0
-    for n in range(200):
-        luck = np.random.default_rng([seed, 1, n])
-        index = Index(sorted(contents.items.values(), key=lambda one: one.item_id))
-        query = list(luck.choice(WORDS, 12))
-        if by_value:
-            chosen = retrieve(
-                index, query, "refine", count=2, shortlist=20, epsilon=0.1, prior=2.0,
-                expected=contents.expected("refine"), rng=luck,
-            )  # fmt: skip
-        else:
-            near = index.similarities(query)
-            chosen = [index.items[k] for k in sorted(range(len(near)), key=lambda k: -near[k])[:2]]
-        reward = float(luck.random() < max(helps[one.text] for one in chosen))
-        total += int(reward)
-        shown = tuple(one.item_id for one in chosen)
-        contents = merged(contents, [evidence(n, reward=reward, shown=shown)], config, HOME)
-    return total
-
-
-WORDS = [f"{a}{b}" for a in "bcdfgklm" for b in ("ane", "ive", "ore", "umb")]
 
 
 def test_retrieval_by_learned_value_beats_similarity_where_similarity_says_nothing():
