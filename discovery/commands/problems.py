@@ -140,14 +140,14 @@ def _verify_run(path: Path, out: Path | None, *, tier: int | None, unsafe: bool,
     config = RunConfig.from_json(settings["config"] | {"tier": tier, "unsafe": unsafe})
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     record = best_record(folder.journal, problem)
+    recorded = record.evaluation
     if problem.source.improve_s is None:
         with closing(_judge(problem, config)) as judge:
-            again = judge.evaluate(record.program)
+            again, is_same = claims.judged_again(judge, problem, record)
     else:  # how far a program comes in a given time is no claim; what it found is
         problem = load_source(replace(problem.source, improve_s=None))
         again = claims.scored_again(problem, record)
-    recorded = record.evaluation
-    is_same = again.is_ok and again.score == recorded.score and again.certificate == recorded.certificate
+        is_same = again.score == recorded.score
     verdict = {
         "verdict": "confirmed" if is_same else "differs",
         "problem": problem.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,8 @@ import pytest
 
 from discovery import certificates, claims
 from discovery.errors import CertificateError
-from evaluators.contract import BestKnown, Invalid, Program
+from discovery.records import Record
+from evaluators.contract import BestKnown, Evaluation, Invalid, Program, Status
 from evaluators.exact import Ball, exact_text
 from evaluators.judge import _certificate
 from evaluators.problem import Problem, load_problem
@@ -360,6 +362,49 @@ def score(case, output):
     forged = discovery("verify", "--certificate", path, "--problem", problem, "--seed", 7)
     assert forged.returncode == 1
     assert "states the score" in forged.stderr
+
+
+class Scripted:
+    """A judge that gives these scores in turn."""
+
+    def __init__(self, *scores: float | None) -> None:
+        self.scores = list(scores)
+
+    def evaluate(self, program: Program, *, held_out: bool = False, start: object = None) -> Evaluation:
+        score = self.scores.pop(0)
+        return (
+            Evaluation(Status.OK, score)
+            if score is not None
+            else Evaluation(Status.ERROR, reason="fell over")
+        )
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("repeats", "scores", "is_confirmed"),
+    [
+        (1, [2.0], True),
+        (1, [2.0000000001], False),
+        (1, [None], False),
+        (3, [2.1, 2.3, 1.9], True),
+        (3, [1.9, 2.05, 1.95], True),  # 1.967 +- 0.044: 2 is not out of reach
+        (3, [1.5, 1.52, 1.48], False),
+        (3, [2.5, None, 2.5], False),
+    ],
+)
+def test_a_score_that_varies_is_confirmed_within_its_error(
+    repeats: int, scores: list[float | None], is_confirmed: bool
+):
+    problem = load_problem("cap_set")
+    problem = replace(problem, objective=replace(problem.objective, repeats=repeats))
+    recorded = Evaluation(Status.OK, 2.0)
+    record = Record(0, problem.seed, problem.seed.id, (), recorded, "seed", 0, None, 0)
+    judge = Scripted(*scores)
+    again, found = claims.judged_again(judge, problem, record)
+    assert found == is_confirmed
+    assert again.is_ok == (None not in scores)
+    assert judge.scores == []
 
 
 def test_the_commitment_tells_secrets_apart():
