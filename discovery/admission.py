@@ -46,9 +46,9 @@ EVIDENCE = ("sharpe", "skewness", "kurtosis", "periods", "overlap")
 GATED = ("ic", "rank_ic", "icir", "rank_icir", "mi")
 LARGEST_P = 0.05
 LARGEST_LOSS_PROBABILITY = 0.05
-_PBO_BLOCKS = 12
+_MOST_PBO_BLOCKS = 12
 _SPA_BLOCK = 2.0
-_LEAST_PERIODS = 2 * _PBO_BLOCKS
+_LEAST_PERIODS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Trials:
         if len(rows) < 2 or length < _LEAST_PERIODS:
             return Luck(self.count, len(rows))
         series = np.array(rows).T
-        overfitting = pbo(series, blocks=_PBO_BLOCKS)
+        overfitting = pbo(series, blocks=min(_MOST_PBO_BLOCKS, length // 4 * 2))
         superior = spa(series, np.random.default_rng(0), block=_SPA_BLOCK)
         return Luck(
             self.count,
@@ -174,6 +174,8 @@ class Trials:
             return f"deflated Sharpe {deflated:.3f} is below {LEVEL:g}"
         if found.get("admitted_members", 1.0) < 1:
             return "none of its members is admitted"
+        if luck.spa_p is None and luck.scored > 1:
+            return f"a trace of fewer than {_LEAST_PERIODS} blocks is too short for PBO and SPA; use a longer panel"
         if luck.spa_p is not None and luck.spa_p > LARGEST_P:
             return f"SPA: p {luck.spa_p:.3f} is above {LARGEST_P:g}"
         if luck.loss_probability is not None and luck.loss_probability > LARGEST_LOSS_PROBABILITY:

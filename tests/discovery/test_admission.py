@@ -99,3 +99,13 @@ def test_the_gate_asks_for_a_percentile_of_all_trials() -> None:
     trials = Trials([*entries, exam("p5", **asked), exam("p9", **asked)])
     assert trials.verdict("p5").reason == "ic is 0.05, at least 0.072 is needed"
     assert trials.verdict("p9").admitted
+
+
+@pytest.mark.parametrize(("blocks", "is_enough"), [(12, True), (19, True), (11, False)])
+def test_short_traces_give_figures_or_no_admission(blocks, is_enough) -> None:
+    rng = np.random.default_rng(4)
+    entries = [evaluated(f"p{n}", 0.1 + 0.03 * rng.standard_normal(blocks)) for n in range(5)]
+    trials = Trials([*entries, exam("p0", **EVIDENCE)])
+    assert (trials.luck.pbo is not None) == is_enough
+    assert trials.verdict("p0").admitted == is_enough
+    assert ("too short for PBO and SPA" in trials.verdict("p0").reason) != is_enough
