@@ -167,10 +167,11 @@ class Timer:
                 runners.append(
                     Runner(bench, number, text, self._task, dims=self._dims, slots=self.repeats_most, cpu=cpu)
                 )
-            warm_ns = self._warm_up(runners, rng)
+            warm_ns = self._warm_up(runners, timing.repeats, rng)
             if not timing.sessions:
                 wanted = math.ceil(_LEAST_SAMPLE_NS / max(1, warm_ns))
                 timing.repeats = max(1, min(self.repeats_most, wanted))
+                self._warm_up(runners, timing.repeats, rng)
             samples: list[Sample] = []
             timing.sessions.append(samples)
             is_slow = max(runner.load_ns for runner in runners) > _SLOW_LOADING_NS
@@ -184,13 +185,13 @@ class Timer:
             for runner in runners:
                 runner.close()
 
-    def _warm_up(self, runners: list[Runner], rng: np.random.Generator) -> float:
-        """Calls each kernel a few times at each shape; returns the baseline's mean CPU time at the end, in ns."""
+    def _warm_up(self, runners: list[Runner], repeats: int, rng: np.random.Generator) -> float:
+        """Calls each kernel at each shape as it will be called; returns the baseline's mean CPU time, in ns."""
         last = []
         for dims in self._dims:
-            values = self._task.make_inputs(rng, dims, self._distribution(0))
-            times = [[runner.run([values], dims, rng).cpu_ns for _ in range(_WARM_UPS)] for runner in runners]
-            last.append(times[-1][-1])
+            batch = [self._task.make_inputs(rng, dims, self._distribution(0))] * repeats
+            times = [[runner.run(batch, dims, rng).cpu_ns for _ in range(_WARM_UPS)] for runner in runners]
+            last.append(times[-1][-1] / repeats)
         return fmean(last)
 
     def _run_round(self, runners: list[Runner], timing: Timing, rng: np.random.Generator) -> Sample:

@@ -167,13 +167,10 @@ class Bench:
         }
         return self._reply(request, descriptors)
 
-    def plan(self, number: int, plan: Sequence[Sequence[Mapping[str, Any]]]) -> Reply:
-        """Tells a child where the arguments of its calls lie from now on."""
-        return self._reply({"do": "plan", "child": number, "plan": json.dumps(plan)})
-
-    def call(self, number: int) -> Reply:
-        """Has a child make its planned calls."""
-        return self._reply({"do": "call", "child": number, "nonce": secrets.token_bytes(8).hex()})
+    def call(self, number: int, plan: Sequence[Sequence[Mapping[str, Any]]] | None = None) -> Reply:
+        """Has a child make its planned calls; `plan` tells it first where their arguments lie from now on."""
+        request = {"do": "call", "child": number, "nonce": secrets.token_bytes(8).hex()}
+        return self._reply({**request, "plan": json.dumps(plan) if plan else ""})
 
     def end(self, number: int) -> None:
         """Ends a child, if it is still there."""
