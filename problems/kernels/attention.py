@@ -3,7 +3,7 @@
 `void attend(const float *q, const float *k, const float *v, float *out, int64_t queries, int64_t keys, int64_t width)`
 
 q is queries x width, k and v are keys x width, out is queries x width, all row-major floats; queries may be 0, keys and
-width are at least 1. out = softmax(q k^T / sqrt(width)) v, the softmax along each row. Scores may reach +-1,000 and must
+width are at least 1. out = softmax(q k^T / sqrt(width)) v, the softmax along each row. Scores may reach +-300 and must
 not overflow. The score is the speed against NumPy with two matrix products (OpenBLAS) and softmax in place, one thread
 each.
 """
@@ -75,7 +75,7 @@ def make_inputs(rng: np.random.Generator, dims: Mapping[str, int], distribution:
     if distribution == "peaked":  # nearly all the weight of each query on one key
         arrays["q"] *= np.float32(16)
     elif distribution == "large":
-        arrays["q"] *= np.float32(100)
+        arrays["q"] *= np.float32(80)
     return arrays
 
 
@@ -158,6 +158,7 @@ KERNEL = KernelTask(
     held_out=({"queries": 300, "keys": 333, "width": 48},),
     distributions=("normal", "equal", "peaked", "large", "cancelling"),
     forbidden=("dlopen", "dlsym", "cblas_sgemm", "sgemm_"),
+    floor=5e-5,  # where sums cancel, the error of one way to sum is luck
     metamorphic=(KEYS, VALUES),
     flops=lambda dims: (4.0 * dims["width"] + 3.0) * dims["queries"] * dims["keys"],
     traffic=lambda dims: 8.0 * (dims["queries"] + dims["keys"]) * dims["width"],

@@ -14,7 +14,7 @@ FLOATS = ("normal", "uniform", "equal", "sorted", "reversed", "wide", "alternati
 def floats(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArray[np.float32]:
     """Returns float32 numbers of one of the kinds `FLOATS`, sorted ones along the last axis.
 
-    "wide" spans six decades with both signs; "alternating" takes turns between about 1000 and -1000, so that sums
+    "equal" is equal but for one entry; "wide" spans six decades with both signs; "alternating" takes turns between about 1000 and -1000, so that sums
     cancel.
     """
     values = np.asarray(rng.standard_normal(shape), dtype=np.float64)
@@ -22,6 +22,8 @@ def floats(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArr
         values = rng.random(shape)
     elif kind == "equal":
         values = np.full(shape, rng.normal())
+        if values.size:
+            values.flat[rng.integers(values.size)] += 1.0
     elif kind in ("sorted", "reversed"):
         values = np.sort(values, axis=-1)
         values = values[..., ::-1] if kind == "reversed" else values

@@ -72,11 +72,14 @@ def make_inputs(rng: np.random.Generator, dims: Mapping[str, int], distribution:
         x = rng.choice(rng.integers(0, 2**32, 5, dtype=np.uint32), n)
     elif distribution == "equal":
         x[:] = rng.integers(0, 2**32, dtype=np.uint32)
+        x[-1:] //= 2
     elif distribution == "small":
         x %= 1000
-    elif distribution in ("sorted", "reversed", "nearly sorted"):
+    elif distribution in ("rotated", "reversed", "nearly sorted"):
         x.sort()
-        if distribution == "reversed":
+        if distribution == "rotated":
+            x = np.roll(x, 1)
+        elif distribution == "reversed":
             x = x[::-1]
         elif distribution == "nearly sorted" and n:
             x[rng.integers(0, n, 1 + n // 100)] = rng.integers(0, 2**32, 1 + n // 100, dtype=np.uint32)
@@ -122,7 +125,7 @@ KERNEL = KernelTask(
     edges=({"n": 0}, {"n": 1}, {"n": 2}, {"n": 3}, {"n": 1009}, {"n": 70_001}),
     timed=({"n": 300_000}, {"n": 100_003}),
     held_out=({"n": 500_009},),
-    distributions=("uniform", "few", "equal", "small", "sorted", "reversed", "nearly sorted", "organ pipe"),
+    distributions=("uniform", "few", "equal", "small", "rotated", "reversed", "nearly sorted", "organ pipe"),
     timed_distributions=("uniform", "small", "nearly sorted"),
     exact=True,
     metamorphic=(ORDER, COMPLEMENT),

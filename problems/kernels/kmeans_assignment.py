@@ -60,8 +60,6 @@ def make_inputs(rng: np.random.Generator, dims: Mapping[str, int], distribution:
         x, centres = x // 60, centres // 60
     elif distribution == "twins":  # every centre is there twice
         centres[k // 2 :] = centres[: k - k // 2]
-    elif distribution == "equal":
-        x[:], centres[:] = 7, 7
     return {"x": x.astype(np.float32), "centres": centres.astype(np.float32)}
 
 
@@ -123,7 +121,7 @@ KERNEL = KernelTask(
     ),
     timed=({"n": 10_000, "k": 64, "d": 16}, {"n": 14_000, "k": 40, "d": 8}),
     held_out=({"n": 7001, "k": 50, "d": 24},),
-    distributions=("uniform", "clusters", "coarse", "twins", "equal"),
+    distributions=("uniform", "clusters", "coarse", "twins"),
     timed_distributions=("uniform", "clusters"),
     exact=True,
     metamorphic=(MIRROR, POINTS),

@@ -56,14 +56,14 @@ def make_inputs(rng: np.random.Generator, dims: Mapping[str, int], distribution:
     pattern = rng.integers(
         97 if letters < 256 else 0, 97 + letters if letters < 256 else 256, m, dtype=np.uint8
     )
-    if distribution == "run":  # aaaa...: all matches overlap
+    if distribution in ("run", "near"):  # aaaa...: all matches overlap; aaaa...b: every place nearly matches
         text[:], pattern[:] = 97, 97
-    elif distribution == "near":  # aaaa...b: every place nearly matches
-        text[:], pattern[:] = 97, 97
-        pattern[-1] = 98
-        text[rng.random(n) < 0.01] = 98
+        text[rng.random(n) < rng.uniform(0, 2 / (m + 1))] = 98
+        if distribution == "near":
+            pattern[-1] = 98
     elif n >= m:  # the pattern occurs, at the end, too
-        for start in [*rng.integers(0, n - m + 1, 1 + n // (50 * m)), n - m]:
+        times = int(rng.integers(1, 2 + min(n // (4 * m), 2000)))
+        for start in [*rng.integers(0, n - m + 1, times), n - m]:
             text[start : start + m] = pattern
     return {"text": text, "pattern": pattern}
 
