@@ -14,6 +14,7 @@ from discovery.errors import ConfigError
 from evaluators.declaration import CONTRACT_NAMES
 from evaluators.foreign.generate import goal_of, texts_of
 from evaluators.foreign.layout import Format, Layout, find_layout, problem_name, read_folder
+from evaluators.foreign.needs import PEERS
 from evaluators.foreign.settings import read_settings
 from evaluators.problem import ProblemError
 from evaluators.source import imported_names
@@ -197,6 +198,9 @@ def _helpers(tree: ast.Module, text: str) -> tuple[list[str], list[str]]:
     """Returns the evaluator's functions and constants that do not touch the program, and the imports they need."""
     mentioned = {index: _mentioned(node) for index, node in enumerate(tree.body)}
     touching = {*_TOUCHING, *_SCORERS, *CONTRACT_NAMES}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in PEERS:
+            touching |= _bound(node)
     size = -1
     while size < len(touching):
         size = len(touching)

@@ -24,7 +24,8 @@ _PIP_NAMES = {
 _WARM = {"scipy", "sympy", "pandas", "sklearn", "networkx"}
 """Packages that a process which forks programs may import ahead: they start no threads and write no files."""
 
-_PEERS = {"openevolve", "shinka", "evolux", "loongflow", "agentsdk"}
+PEERS = {"openevolve", "shinka", "evolux", "loongflow", "agentsdk"}
+"""The packages of other systems that evaluators import."""
 _PROCESS_MODULES = {"subprocess", "multiprocessing"}
 _NATIVE_NAMES = {"subprocess", "os.system", "os.popen"}
 
@@ -78,7 +79,7 @@ def find_needs(texts: Mapping[str, str], roots: tuple[str, ...], stand_ins: Mapp
     own = {path.partition("/")[0].removesuffix(".py") for path in texts}
     known = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in stand_ins}
     foreign = {name for name in required if _top(name) not in own | set(sys.stdlib_module_names)}
-    peers = {name for name in foreign if _top(name) in _PEERS}
+    peers = {name for name in foreign if _top(name) in PEERS}
     missing = {_top(name) for name in foreign - peers if not _is_installed(_top(name))}
     warm = (name for name in foreign if _top(name) in _WARM and _top(name) not in missing)
     commands = bool(_NATIVE_NAMES & named)

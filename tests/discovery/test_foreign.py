@@ -114,6 +114,18 @@ def test_a_converted_folder_needs_its_score_and_nothing_else(
     assert "self_scored" not in evaluated
 
 
+def test_parts_that_name_the_other_system_stay_behind(tmp_path: Path) -> None:
+    more = "\n\ndef failed(why):\n    return EvaluationResult({'combined_score': 0.0}, {'error': why})\n"
+    evaluator = OPENEVOLVE["evaluator.py"] + more + "\n\nLIMIT = 9.0\n"
+    found = conversion.convert(
+        write_folder(tmp_path / "a", OPENEVOLVE, evaluator_py=evaluator), tmp_path / "out"
+    )
+    text = (found.path / "problem.py").read_text()
+    assert "LIMIT = 9.0" in text
+    assert "failed" not in text
+    assert not load_problem(str(found.path)).self_scored
+
+
 def test_what_a_converted_function_must_be_given_is_named(tmp_path: Path) -> None:
     program = "def root(of, steps=3, *, start):\n    return start\n"
     folder = write_folder(tmp_path / "a", LOONGFLOW, initial_program_py=program)
