@@ -6,13 +6,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from discovery.operators.base import Context, Individual, Trace, Trajectory
-from discovery.shown import change_text, fault_text, fence, idea_text, outcome_text, quoted, score_text
+from discovery.shown import (
+    change_text,
+    fault_text,
+    fence,
+    gain_text,
+    idea_text,
+    outcome_text,
+    quoted,
+    score_text,
+)
 from discovery.tokens import estimate_tokens
 from evaluators import c_text
 from evaluators.blocks import editable_text
 
-WORDS_SHARE = 0.5
-"""At most this share of the room goes to words; the rest is for programs."""
+PROGRAMS_SHARE = 0.6
+"""At most this share of the room goes to other programs; the rest is for words on the past."""
 MAX_SUMMARY_CHARS = 480
 MAX_GUIDANCE_CHARS = 240
 
@@ -36,26 +45,18 @@ class Past:
 def past_text(past: Past, context: Context, room: int) -> str:
     """Returns what was tried and which way to go, within `room` tokens; "" if there is nothing to tell.
 
-    Told first is what takes the fewest tokens for what it is worth: outcomes of changes of the same program,
-    what its line of descent amounts to, a direction; then programs, the best first, shown worst first.
+    Other programs have the first say, the best first, and are shown worst first; then come outcomes of changes of the
+    same program, what its line of descent amounts to, and a direction. What was told once is not told again.
     """
     told = set(past.known)
-    words = room if context.is_full else int(WORDS_SHARE * room)
+    programs = _programs(past, context, told, room if context.is_full else int(PROGRAMS_SHARE * room))
+    words = room - _tokens(programs)
     tried = _kept(_tried(past, context, told), words)
     words -= _tokens(tried)
     lines = _ancestors(context, told) if past.with_plans else [descent_text(past, context, told)]
     descent = _kept(filter(None, lines), words)
     words -= _tokens(descent)
     direction = _kept(filter(None, (_direction(context.trajectories, told),)), words)
-    left = room - _tokens(tried) - _tokens(descent) - _tokens(direction)
-    programs: list[str] = []
-    for other in reversed(context.inspirations):
-        if other.program_id not in told and left > 0:
-            told.add(other.program_id)
-            text = _program(past, other, is_whole=context.is_full)
-            if (tokens := estimate_tokens(text)) <= left:
-                left -= tokens
-                programs.append(text)
     text = _assembled(past, context, programs, tried, descent, direction)
     while estimate_tokens(text) > room and (dropped := programs or descent or direction or tried):
         dropped.pop()  # headings take room too
@@ -156,13 +157,6 @@ def trace_outcome(trace: Trace) -> str:
     )
 
 
-def gain_text(gain: float) -> str:
-    """Returns in words how much better or worse a step was than what it was made from."""
-    if gain == 0:
-        return "no better, no worse"
-    return f"{'better' if gain > 0 else 'worse'} by {abs(gain):.3g}"
-
-
 def _step(step: Trace) -> str:
     return idea_text(step) + (f" ({gain_text(step.gain)})" if step.gain is not None else "")
 
@@ -204,6 +198,19 @@ def _direction(trajectories: Sequence[Trajectory], told: set[str]) -> str:
         return ""
     text = "; ".join(clauses)
     return f"Lately {text}. Take the direction from them, not the steps."
+
+
+def _programs(past: Past, context: Context, told: set[str], room: int) -> list[str]:
+    """Returns the other programs that fit, the best first."""
+    programs: list[str] = []
+    for other in reversed(context.inspirations):
+        if other.program_id not in told and room > 0:
+            text = _program(past, other, is_whole=context.is_full)
+            if (tokens := estimate_tokens(text)) <= room:
+                room -= tokens
+                programs.append(text)
+                told.add(other.program_id)
+    return programs
 
 
 def _program(past: Past, other: Individual, *, is_whole: bool) -> str:

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from discovery.operators.base import Context, Individual, ProposeJob
-from discovery.past import Past, gain_text, outcome_line, past_text
+from discovery.past import Past, outcome_line, past_text
 from discovery.prompting import Message, count_message_tokens, fill, message, question, reply_rule, sentences
 from discovery.shown import (
     change_text,
     failure_text,
     fence,
+    gain_text,
     idea_text,
     metrics_text,
     outcome_text,

@@ -83,8 +83,18 @@ def standing_text(individual: Individual, context: Context, *, names_best: bool 
         text += " (the best so far)" if score == best else f" (best so far: {score_text(best)})"
     if metrics := metrics_text(individual, context):
         text += f"; {metrics}"
-    idea = idea_text(individual)
-    return f"{text}. Its last idea: {idea}." if idea else f"{text}."
+    if not (idea := idea_text(individual)):
+        return f"{text}."
+    own = next((one for one in reversed(context.ancestors) if one.program_id == individual.program_id), None)
+    gain = f" ({gain_text(own.gain)})" if own is not None and own.gain is not None else ""
+    return f"{text}. Its last idea: {idea}{gain}."
+
+
+def gain_text(gain: float) -> str:
+    """Returns in words how much better or worse a step was than what it was made from."""
+    if gain == 0:
+        return "no better, no worse"
+    return f"{'better' if gain > 0 else 'worse'} by {abs(gain):.3g}"
 
 
 def evaluator_text(individual: Individual) -> str:
