@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
 import re
@@ -11,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from evaluators import blocks, measures
+from evaluators import blocks, measures, trees
 from evaluators.contract import DEFAULT_ENTRY, Baseline, BestKnown, ContractError, Measure, Objective, Program
 from evaluators.kernels.task import LANGUAGES, KernelTask
 from evaluators.source import ProblemError, SourceFiles
@@ -51,6 +52,7 @@ _OPTIONAL = (
     "exact",
 )
 CONTRACT_NAMES = frozenset((*_REQUIRED, *_OPTIONAL))
+_IMPROVE = ("inputs", "best", "report", "deadline_s")
 _DEFAULT_MEASURES = (
     Measure("ast_nodes", 0, 600, source="code"),
     Measure("branches", 0, 32, source="code"),
@@ -227,7 +229,11 @@ class Declaration:
         if self.names_of_module.get("HEURISTIC_SEED") is None:
             return None
         text = self.instance("HEURISTIC_SEED", str)
-        self._check_syntax(DEFAULT_ENTRY, text)
+        self._check_syntax(DEFAULT_ENTRY, text, "HEURISTIC_SEED")
+        functions = {one.name: one for one in trees.parse(text).body if isinstance(one, ast.FunctionDef)}
+        if "improve" not in functions or len(functions["improve"].args.args) != len(_IMPROVE):
+            form = f"def improve({', '.join(_IMPROVE)})"
+            raise self.error("HEURISTIC_SEED", f"HEURISTIC_SEED must define {form}", "write it so")
         seed = Program({DEFAULT_ENTRY: text})
         try:
             blocks.check_seed(seed)
@@ -272,13 +278,13 @@ class Declaration:
         read.update({Path(relative, inner).as_posix(): text for inner, text in texts.items()})
         return texts if full.is_dir() else {name: texts["."]}
 
-    def _check_syntax(self, path: str, text: str) -> None:
+    def _check_syntax(self, path: str, text: str, name: str = "SEED") -> None:
         try:
             compile(text, path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None)
             where = f" line {line}:" if line else ""
-            raise self.error("SEED", f"SEED: {path},{where} is no Python: {error}") from error
+            raise self.error(name, f"{name}: {path},{where} is no Python: {error}") from error
 
     def function(self, name: str, parameters: tuple[str, ...] | None = None) -> Callable[..., Any]:
         """Returns a function that can be called with so many positional arguments (None: not checked)."""

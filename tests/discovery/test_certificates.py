@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,7 @@ import pytest
 from discovery import certificates, claims
 from discovery.errors import CertificateError
 from discovery.records import Record
-from evaluators.contract import BestKnown, Evaluation, Invalid, Program, Status
+from evaluators.contract import BestKnown, ContractError, Evaluation, Invalid, Program, Status
 from evaluators.exact import Ball, exact_text
 from evaluators.judge import _certificate
 from evaluators.problem import Problem, load_problem
@@ -294,6 +295,38 @@ def test_long_fractions_become_balls_that_hold_them():
         "radius": "0." + "0" * 40 + "34",
     }
     assert exact_text(None) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            'BEST_KNOWN = BestKnown(101, "a", "2020", certified=True)',
+            "BEST_KNOWN 101 is better than the proven bound 100",
+        ),
+        ('BEST_KNOWN = ["the best"]', "must be a BestKnown, or a tuple of them"),
+        ("BASELINE = 3.0", "BASELINE must be a Baseline"),
+        ('BASELINE = Baseline(200.0, "a")', "BASELINE 200.0 is better than the proven bound 100"),
+        ('BASELINE = Baseline(2.0, "")', "Baseline source must be a non-empty text"),
+        ('BASELINE = Baseline(2.0, "a", seconds=0)', "Baseline seconds must be > 0"),
+        ("def exact(case): pass", "must take case, output"),
+        ("BEST_KNOW = 3", "did you mean BEST_KNOWN"),
+    ],
+)
+def test_what_a_module_declares_of_records_is_checked_when_it_is_loaded(
+    line: str, reason: str, tmp_path: Path
+):
+    text = HEAVY.replace("BEST_KNOWN = ", "_KNOWN = ") if line.startswith("BEST_KNOW ") else HEAVY
+    (tmp_path / "heavy.py").write_text(f"{text}\n\n{line}\n")
+    with pytest.raises(ContractError, match=re.escape(reason)):
+        load_problem(str(tmp_path / "heavy.py"))
+
+
+def test_a_value_of_another_scope_may_lie_beyond_the_bound(tmp_path: Path):
+    line = 'BEST_KNOWN = BestKnown(101, "a", "2020", certified=True, scope="all words")'
+    (tmp_path / "heavy.py").write_text(f"{HEAVY}\n\n{line}\n")
+    problem = load_problem(str(tmp_path / "heavy.py"))
+    assert certificates.verdict(problem, 3.0) == "nothing to compare with"
 
 
 def test_best_known_values_keep_their_rules():

@@ -264,8 +264,13 @@ def test_the_time_must_be_in_range(roots: Path):
 def test_a_heuristic_seed_keeps_the_rules_of_seeds(tmp_path: Path):
     for bad, reason in (
         ("3", "must be a str"),
+        (
+            '"def improve(best):\\n    return best"',
+            "must define def improve.inputs, best, report, deadline_s.",
+        ),
+        ('"X = 1"', "must define def improve"),
         ('"def improve(:"', "no Python"),
-        ('"# EVOLVE-BLOCK-START"', "HEURISTIC_SEED: "),
+        ('"# EVOLVE-BLOCK-START\\ndef improve(inputs, best, report, deadline_s): pass"', "HEURISTIC_SEED: "),
     ):
         (tmp_path / "bad.py").write_text(ROOTS + f"\n\nHEURISTIC_SEED = {bad}\n")
         with pytest.raises(ProblemError, match=reason):
