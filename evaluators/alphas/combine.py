@@ -60,17 +60,28 @@ def mutual_correlations(members: NDArray[np.float32], universe: Bools, days: sli
     return np.asarray((flat @ flat.T).astype(np.float64) / part.shape[1])
 
 
+def ridge_moments(
+    members: NDArray[np.float32], labels: Labels, universe: Bools, days: slice
+) -> tuple[Array, Array]:
+    """Returns C (K, K) and b (K,) on `days`; those of a part of the members are parts of them."""
+    target = standardise(labels.values[days], labels.mask[days])
+    size = np.maximum(universe[days].sum(axis=1), 1)
+    match = np.einsum("ktn,tn->kt", np.nan_to_num(members[:, days]), np.nan_to_num(target)) / size
+    return mutual_correlations(members, universe, days), np.asarray(match.mean(axis=1))
+
+
+def solve_ridge(correlations: Array, match: Array, *, ridge: float = RIDGE) -> Array:
+    """Returns w = (C + lambda I)^-1 b."""
+    return np.asarray(np.linalg.solve(correlations + ridge * np.eye(len(match)), match))
+
+
 def ridge_weights(
     members: NDArray[np.float32], labels: Labels, universe: Bools, days: slice, *, ridge: float = RIDGE
 ) -> Array:
     """Returns w (K,) fitted on `days`; zeros for no members."""
     if not len(members):
         return np.zeros(0)
-    target = standardise(labels.values[days], labels.mask[days])
-    size = np.maximum(universe[days].sum(axis=1), 1)
-    match = np.einsum("ktn,tn->kt", np.nan_to_num(members[:, days]), np.nan_to_num(target)) / size
-    correlations = mutual_correlations(members, universe, days)
-    return np.asarray(np.linalg.solve(correlations + ridge * np.eye(len(members)), match.mean(axis=1)))
+    return solve_ridge(*ridge_moments(members, labels, universe, days), ridge=ridge)
 
 
 def combined_signal(members: NDArray[np.float32], weights: Array) -> Array:

@@ -28,8 +28,8 @@ from evaluators.alphas.combine import (
     MAX_OVERLAP,
     combined_signal,
     mutual_correlations,
-    pool_rank_ic,
-    ridge_weights,
+    ridge_moments,
+    solve_ridge,
     standardise,
 )
 from evaluators.alphas.exhibits import pages
@@ -389,18 +389,22 @@ def score_pool(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, floa
     if not members:
         raise Invalid(f"no factor of the pool can be scored: {reasons[0]}")
     stack = np.stack(members)
-    weights = ridge_weights(stack, labels, universe, learned)
-    signal = combined_signal(stack, weights)
+    correlations, match = ridge_moments(stack, labels, universe, learned)
+    signal = combined_signal(stack, solve_ridge(correlations, match))
     found = measure(signal, labels, train=learned, valid=scored)
-    whole = pool_rank_ic(stack, labels, universe, train=learned, valid=scored)
-    gains = [
-        np.nanmean(whole)
-        - np.nanmean(
-            pool_rank_ic(np.delete(stack, place, axis=0), labels, universe, train=learned, valid=scored)
-        )
-        for place in range(len(stack))
-    ]
-    mutual = np.abs(mutual_correlations(stack, universe, learned) - np.eye(len(stack)))
+    mutual = np.abs(correlations - np.eye(len(stack)))
+
+    def without(place: int) -> float:
+        """Returns the RankIC of the others."""
+        rest = np.delete(np.arange(len(stack)), place)
+        if not len(rest):
+            return 0.0
+        weights = solve_ridge(correlations[np.ix_(rest, rest)], match[rest])
+        others = combined_signal(stack[rest, scored], weights)
+        daily = rank_ic(others, labels.values[scored], labels.mask[scored], labels.min_names[scored])
+        return float(np.nanmean(daily))
+
+    gains = [found["rank_ic"] - without(place) for place in range(len(stack))]
     world.metrics = {
         **found,
         **_more(world, signal, learned, scored),
@@ -455,7 +459,7 @@ def _more(world: World, factor: Array, learned: slice, scored: slice) -> dict[st
         },
         "family": float(world.kin.of(factor)),
         "mi": mutual_information(
-            factor[scored], labels.rows(scored.start, scored.stop), np.random.default_rng(0)
+            factor[scored], labels.rows(scored.start, scored.stop), np.random.default_rng(0), permutations=2
         ),
         **elite.trace(sign * daily[scored.start], labels.horizon.days),
     }
