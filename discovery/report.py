@@ -19,7 +19,7 @@ from typing import Any
 from discovery import sections
 from discovery.errors import RunFolderError
 from discovery.exhibits import Exhibits
-from discovery.journal import read_entries
+from discovery.purging import current_entries
 from discovery.records import Record, RecordError, RunInfo
 from discovery.story import Story
 
@@ -35,7 +35,7 @@ def build_report(run_path: Path, out: Path) -> None:
         JournalError: the journal is broken.
     """
     info = read_info(run_path)
-    page = render_report(info, lambda: read_entries(run_path / _JOURNAL))
+    page = render_report(info, lambda: current_entries(run_path / _JOURNAL))
     try:
         out.write_text(page, encoding="utf-8")
     except OSError as error:
