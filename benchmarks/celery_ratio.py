@@ -32,15 +32,16 @@ from discovery.testing.redis_server import RedisServer
 WARM = 64
 
 
-def cpu_s(pids: list[int]) -> float:
-    """Returns the processor seconds of processes and all that they have waited for."""
+def cpu_s(pids: list[int], *, with_ended: bool = True) -> float:
+    """Returns the processor seconds of processes, and of all that they have waited for."""
     total = 0.0
     for pid in pids:
         try:
             times = psutil.Process(pid).cpu_times()
         except psutil.NoSuchProcess:
             continue
-        total += times.user + times.system + times.children_user + times.children_system
+        total += times.user + times.system
+        total += times.children_user + times.children_system if with_ended else 0.0
     return total
 
 
@@ -125,9 +126,8 @@ def measure(place: Path, options: argparse.Namespace, *, with_broker: bool) -> M
         while main.poll() is None:
             journal = run / "journal.jsonl"
             count = sum(e["type"] == "evaluated" for e in read_entries(journal)) if journal.exists() else 0
-            samples.append(
-                (count, [cpu_s(tree(roots)), cpu_s([main.pid, *git_of(main.pid)]), cpu_s([server.pid])])
-            )
+            coordinator_s = cpu_s([main.pid, *git_of(main.pid)], with_ended=False)
+            samples.append((count, [cpu_s(tree(roots)), coordinator_s, cpu_s([server.pid])]))
             time.sleep(1.0)
         for worker in workers:
             os.killpg(worker.pid, signal.SIGKILL)
@@ -136,7 +136,7 @@ def measure(place: Path, options: argparse.Namespace, *, with_broker: bool) -> M
     assert len(times) == options.evals, f"{len(times)} of {options.evals} evaluations"
     rate = (len(times) - WARM) / (times[-1] - times[WARM - 1])
     warm = next(sample for sample in samples if sample[0] >= WARM)
-    last = samples[-1]
+    last = [sample for sample in samples if sample[0] < options.evals][-1]  # then everything ends
     each_ms = [1000 * (b - a) / (last[0] - warm[0]) for a, b in zip(warm[1], last[1], strict=True)]
     return Measured(rate, each_ms[0], each_ms[1], each_ms[2], os.getloadavg()[0])
 
