@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from discovery.assembly import assemble, new_state
 from discovery.clock import now_s
+from discovery.admission import shown
 from discovery.config import RunConfig
 from discovery.errors import ConfigError, JournalError, LineageError, RunError
 from discovery.events import Asked, Evaluate, Event, Finish, Instruction, Propose, Save, StopAsked, Ticked
@@ -191,7 +192,7 @@ class Session:
             "reason": finish.reason,
             "best_score": best.evaluation.score if best else None,
             "best_id": best.program_id if best else None,
-            "held_out": best.evaluation.held_out if best else None,
+            "held_out": (shown(best.evaluation.held_out or {}) or None) if best else None,
             "self_scored": best.evaluation.self_scored if best else None,
             "evaluations": ledger.evaluations,
             "statuses": dict(state.counts),
