@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from discovery.admission import shown
 from discovery.assembly import assemble, new_state
 from discovery.clock import now_s
-from discovery.admission import shown
 from discovery.config import RunConfig
 from discovery.errors import ConfigError, JournalError, LineageError, RunError
 from discovery.events import Asked, Evaluate, Event, Finish, Instruction, Propose, Save, StopAsked, Ticked
