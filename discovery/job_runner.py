@@ -98,6 +98,8 @@ class JobRunner:
             event = self._evaluate(message) if kind == EVALUATE else self._propose(message)
             self._leave(keys, message, json.dumps(event_to_json(event), allow_nan=False))
         except RefusedError as error:
+            with self._lock:  # before it is given up: a renewal would hold it
+                self._held.pop(keys.lease, None)
             self._refuse(keys, message, f"worker {self._name} {error}")
         finally:
             with self._lock:
@@ -147,9 +149,10 @@ class JobRunner:
         while True:
             with self._lock:
                 held = [one for one in self._held.items() if time.monotonic() < one[1][2]]
-            with contextlib.suppress(*BROKER_ERRORS):
+            with contextlib.suppress(*BROKER_ERRORS), self._redis.pipeline(transaction=False) as pipe:
                 for key, (token, lease_s, _) in held:
-                    self._redis.set(key, token, px=int(1000 * lease_s))
+                    pipe.set(key, token, px=int(1000 * lease_s))
+                pipe.execute()
             time.sleep(min([lease_s / 4 for _, (_, lease_s, _) in held], default=0.25))
 
     def _leave(self, keys: Keys, message: Mapping[str, Any], result: str) -> None:

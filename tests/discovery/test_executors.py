@@ -361,6 +361,26 @@ class TestFaults:
         until(executor, lambda: client.pttl(keys.lease) <= 5000)
         executor.close()
 
+    def test_a_job_that_a_worker_refuses_is_free_for_another_at_once(
+        self, own: RedisServer, problem: Problem
+    ) -> None:
+        client = connect(BrokerConfig(own.url))
+        executor = celery(own.url, problem, RunConfig(str(problem.source.where), seed=1))
+        executor.evaluate(EvaluateJob("0-x", program(0)))
+        executor.next_events(0.0)
+        (flight,) = executor._flights.values()
+        runner = JobRunner(BrokerConfig(own.url), concurrency=1)
+        runner.run("evaluate", {**flight.message, "version": "9.9/9"})
+        assert client.exists(flight.keys.lease, flight.keys.tries) == 0
+        assert client.xlen(flight.message["stream"]) == 1
+        runner.run("evaluate", flight.message)
+        (event,) = events_of(executor, 1)
+        executor.close()
+        runner._judges.close()
+        assert isinstance(event, Evaluated)
+        assert event.evaluation.status is Status.OK
+        assert client.exists(flight.keys.lease, flight.keys.tries) == 0
+
     def test_a_worker_of_another_version_or_without_the_problem_says_so(
         self, server: RedisServer, steady: Workers, problem: Problem, monkeypatch: pytest.MonkeyPatch
     ) -> None:
