@@ -73,7 +73,7 @@ def try_folder(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     checked = call(["check", str(folder), "--json"], _CHECK_TIMEOUT_S)
     row: dict[str, Any] = {"check_s": round(time.perf_counter() - begun, 1), "check_rc": checked.returncode}
     if checked.returncode not in (0, 1) or not checked.stdout.strip():
-        return row | {"works": False, "why": reason(checked)}
+        return row | {"works": False, "why": reason(checked, folder)}
     row["findings"] = json.loads(checked.stdout.splitlines()[-1])["findings"]
     scratch = Path(tempfile.mkdtemp(prefix="foreign-"))
     budget = ["--evals", str(options.evals), "--minutes", str(options.minutes)]
@@ -84,7 +84,7 @@ def try_folder(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             60 * options.minutes + _EXTRA_RUN_S,
         )
         if not ran.stdout.strip():
-            return row | {"works": False, "why": reason(ran)}
+            return row | {"works": False, "why": reason(ran, folder)}
         summary = json.loads(ran.stdout.splitlines()[-1])
         seed = next(
             entry["record"]["evaluation"]
@@ -111,9 +111,11 @@ def call(arguments: list[str], timeout_s: float) -> subprocess.CompletedProcess[
         return subprocess.CompletedProcess(command, -1, "", f"not done within {timeout_s:g} s")
 
 
-def reason(done: subprocess.CompletedProcess[str]) -> str:
+def reason(done: subprocess.CompletedProcess[str], folder: Path) -> str:
     lines = [text for text in done.stderr.splitlines() if text.strip()]
-    return lines[-1].removeprefix("error: ") if lines else f"exit code {done.returncode}"
+    if not lines:
+        return f"exit code {done.returncode}"
+    return lines[-1].removeprefix("error: ").replace(f"{folder.absolute()}: ", "")
 
 
 def why_not(row: dict[str, Any], evals: int) -> str:
