@@ -6,6 +6,7 @@ from discovery.choosing import Plan
 from discovery.config import RunConfig
 from discovery.coordinator import Coordinator
 from discovery.genealogy import Genealogy
+from discovery.instructions import Instructions
 from discovery.operators.registry import OPERATORS
 from discovery.parts import Parts, make_parts
 from discovery.planning import PlanBoard
@@ -30,7 +31,9 @@ def assemble(
     """
     parts = make_parts(config, problem, run)
     state = new_state(problem, config, parts, start)
-    return Coordinator(plan_of(config), state, OPERATORS, parts.policy, parts.memory, parts.near, parts.measurements), parts
+    return Coordinator(
+        plan_of(config), state, OPERATORS, parts.policy, parts.memory, parts.near, parts.measurements
+    ), parts
 
 
 def statement_of(problem: Problem, start: Start | None = None) -> Statement:
@@ -57,6 +60,7 @@ def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | 
         parts.learners,
         PlanBoard(config.planning),
         Genealogy(problem.objective) if config.models.models else None,
+        Instructions(config.context.instructions) if config.context.instructions else None,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -190,6 +190,9 @@ class Chooser:
             if operator.needs_model
             else bare_context(state)
         )
+        variant = arm.variant or self._drawn_variant(arm.operator, rng)
+        if instruction := state.instructions.text(variant):
+            context = replace(context, instruction=instruction)
         job = ProposeJob(
             f"{decision}-{arm.operator}",
             arm.operator,
@@ -201,20 +204,44 @@ class Chooser:
             values=values,
             session=session,
             model=arm.model,
-            variant=arm.variant,
+            variant=variant,
         )
         return Choice(
             job, step, kind=PLAN if arm.operator == PLAN else "child", needs_model=operator.needs_model
         )
 
     def follow_up(self, decision: int, *, can_evaluate: bool) -> Choice | None:
-        """Returns what earlier decisions call for now: a summary; a plan's next candidate, if it `can_evaluate`."""
+        """Returns what earlier decisions call for now: a summary; a plan's next candidate, if it `can_evaluate`; one more instruction."""
         plans = self._state.plans
         if (awaited := plans.next_summary()) is not None:
             return self._summary(decision, awaited)
         if can_evaluate and (candidate := plans.next_candidate()) is not None:
             return self._candidate(decision, candidate)
+        if self._state.instructions.is_due and self._state.best is not None:
+            return self._instruction(decision, self._state.best)
         return None
+
+    def _drawn_variant(self, operator: str, rng: np.random.Generator) -> str:
+        """Returns a variant where no policy chooses any; a policy's "" means the usual draw."""
+        names = (
+            self._state.instructions.names(operator)
+            if self._policy == FixedWeights(self.plan.weights)
+            else ("",)
+        )
+        return names[int(rng.integers(len(names)))] if len(names) > 1 else ""
+
+    def _instruction(self, decision: int, best: Individual) -> Choice:
+        context = plain_context(self._state, config=self.plan.context)
+        job = ProposeJob(
+            f"{decision}-instruct",
+            "instruct",
+            0,
+            decision,
+            (best,),
+            replace(context, siblings=self._state.instructions.ask()),
+            rng_key=self._rng_key(decision),
+        )
+        return Choice(job, kind="instruction")
 
     def _summary(self, decision: int, awaited: Awaited) -> Choice:
         parent = None if awaited.parent_id is None else self._state.find(awaited.parent_id)

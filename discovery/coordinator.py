@@ -208,7 +208,9 @@ class Coordinator:
         if event.refusal:
             self._tell_tuner(job, None)
             return self._drop(job, event.refusal, event.proposal.calls)
-        if self._near and (like := self._near.like(job.operator, job.island, event.proposal.program, self.state)):
+        if self._near and (
+            like := self._near.like(job.operator, job.island, event.proposal.program, self.state)
+        ):
             self.duplicates += 1
             self._tell_tuner(job, None)
             return self._drop(job, f"this program is almost the same as {like}", event.proposal.calls)
@@ -240,6 +242,8 @@ class Coordinator:
                 return []
         if job.about and job.kind == "summary" and not event.calls:
             self.state.plans.settle(job.about)  # asked for again after a resume
+        if job.kind == "instruction" and not event.calls:
+            self.state.instructions.release()
         if job.kind in ("child", PLAN):
             return self._drop(job, event.reason, event.calls)
         return self._note(job, Note({}, event.calls), event.reason) if event.calls else []

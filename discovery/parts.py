@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -12,11 +12,13 @@ from discovery.choosing import Policy
 from discovery.config import RunConfig
 from discovery.duplicates import NearDuplicates
 from discovery.gains import GainMeter
+from discovery.instructions import KINDS, Instructions
 from discovery.learning import Learner
 from discovery.memory.items import Item, Provenance
 from discovery.memory.playbook import Playbook
 from discovery.noise import Measurements
 from discovery.operators.registry import OPERATORS
+from discovery.prompting import variants
 from evaluators.problem import Problem
 
 IMPORTED = "remembered"
@@ -59,6 +61,7 @@ def make_parts(config: RunConfig, problem: Problem, run: str) -> Parts:
             models=config.models.models,
             needs_model={name: OPERATORS[name].needs_model for name in active},
             meter=meter,
+            variants=_variants(config),
         )
     if config.memory.enabled and config.models.models:
         origin = Provenance(problem.name, problem.version, version("code-discovery"), run)
@@ -67,3 +70,11 @@ def make_parts(config: RunConfig, problem: Problem, run: str) -> Parts:
     measurements = Measurements(problem.objective) if problem.objective.repeats > 1 else None
     learners = tuple(part for part in (bandit, memory, near, measurements) if part is not None)
     return Parts(bandit, memory, near, measurements, (meter, *learners) if learners else ())
+
+
+def _variants(config: RunConfig) -> Mapping[str, Sequence[str]]:
+    """Returns the prompt variants to choose among: the usual ones and those that models write, where they do."""
+    if not config.context.instructions:
+        return {}
+    written = Instructions(config.context.instructions).slots
+    return {kind: (*variants(kind), *written) for kind in KINDS}

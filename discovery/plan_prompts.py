@@ -141,6 +141,24 @@ def summary_messages(job: ProposeJob) -> tuple[Message, ...]:
     )
 
 
+def instruct_messages(job: ProposeJob) -> tuple[Message, ...]:
+    """Returns the question for one more instruction; what each so far brought stands in the context's siblings.
+
+    Raises:
+        OperatorError: it does not fit the token budget.
+    """
+    told = "\n".join(
+        f"- {idea_text(one)}: "
+        + (
+            "not tried yet"
+            if one.score is None
+            else f"{one.score:.0%} of its programs were better than their parent"
+        )
+        for one in job.context.siblings
+    )
+    return question("instruct", job.context, lambda is_cut: {"standing": told}, lambda room: "")
+
+
 def _chat(turns: Sequence[Mapping[str, str]]) -> tuple[Message, ...]:
     return tuple(dict(turn) for turn in turns)
 

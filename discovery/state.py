@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from discovery.budget import Ledger
 from discovery.genealogy import Genealogy
+from discovery.instructions import Instructions
 from discovery.learning import Learner, Lesson, Remark, Waste
 from discovery.operators.base import Individual
 from discovery.planning import PLAN, PlanBoard, Turns
@@ -95,12 +96,16 @@ class RunState:
         learners: Sequence[Learner] = (),
         plans: PlanBoard | None = None,
         genealogy: Genealogy | None = None,
+        instructions: Instructions | None = None,
     ) -> None:
         """Starts empty; `learners` are told of every record and of every paid call that led to none, in order.
 
         `genealogy`, a learner too, is what questions to models tell of the past; without it they tell nothing of it.
+        So are the `instructions` that models write.
         """
-        self._learners = (*learners, genealogy) if genealogy is not None else tuple(learners)
+        own = (part for part in (genealogy, instructions) if part is not None)
+        self._learners: tuple[Learner, ...] = (*learners, *own)
+        self.instructions = instructions or Instructions(0)
         self.genealogy = genealogy
         self.plans = plans or PlanBoard()
         self.statement = statement

@@ -1,4 +1,4 @@
-"""The operator `plan` in its three steps: plan, execute, summarize (LoongFlow, arXiv:2512.24077).
+"""The operator `plan` in its three steps, plan, execute and summarize (LoongFlow, arXiv:2512.24077), and `instruct`.
 
 Each step is a job of its own, so that every reply is in the journal before the next question is asked. What decides
 between them is in `discovery.planning`.
@@ -12,8 +12,14 @@ import numpy as np
 
 from discovery.operators.base import Model, Note, OperatorError, Proposal, ProposeJob
 from discovery.operators.chat import advice_texts, ask_for_child, find_idea, restored
-from discovery.plan_prompts import execute_messages, form_of, plan_messages, summary_messages
-from discovery.prompting import message
+from discovery.plan_prompts import (
+    execute_messages,
+    form_of,
+    instruct_messages,
+    plan_messages,
+    summary_messages,
+)
+from discovery.prompting import MAX_INSTRUCTION_CHARS, message
 from discovery.static_checks import static_fault
 from discovery.texts import one_line, printable
 
@@ -109,6 +115,26 @@ class Summarize:
         if "summary" not in texts:
             raise OperatorError("the reply holds no line `Summary: ...`", [reply.call])
         return Note(texts, (reply.call,))
+
+
+class Instruct:
+    """Writes one more sentence on where to look, for the questions to come."""
+
+    name = "instruct"
+    needs_model = True
+    parents_needed = 0
+
+    def propose(self, job: ProposeJob, rng: np.random.Generator, model: Model | None) -> Note:
+        """Returns the instruction.
+
+        Raises:
+            OperatorError: the reply holds none; carries the call that was paid.
+            ModelError: the question was not answered.
+        """
+        reply = _needed(model).complete(instruct_messages(job), rng=rng)
+        if not (text := _line(reply.text, "instruction")):
+            raise OperatorError("the reply holds no line `Instruction: ...`", [reply.call])
+        return Note({"instruction": one_line(text, MAX_INSTRUCTION_CHARS)}, (reply.call,))
 
 
 def _needed(model: Model | None) -> Model:

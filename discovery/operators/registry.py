@@ -9,7 +9,7 @@ from discovery.operators.crossover import Crossover
 from discovery.operators.diff import Diff
 from discovery.operators.persona import Persona
 from discovery.operators.perturb import Perturb
-from discovery.operators.plan import Execute, Plan, Summarize
+from discovery.operators.plan import Execute, Instruct, Plan, Summarize
 from discovery.operators.prune import Prune
 from discovery.operators.repair import Repair
 from discovery.operators.rewrite import Rewrite
@@ -31,5 +31,8 @@ OPERATORS: Mapping[str, Operator] = {
         Prune(),
     )
 }
-JOBS: Mapping[str, Operator] = {**OPERATORS, **{step.name: step for step in (Execute(), Summarize())}}
+JOBS: Mapping[str, Operator] = {
+    **OPERATORS,
+    **{step.name: step for step in (Execute(), Summarize(), Instruct())},
+}
 """What executors can be asked for: the operators, and the steps that follow of themselves."""

@@ -8,10 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from discovery.instructions import Instructions
+from discovery.learning import Remark, Waste
 from discovery.operators.base import Individual, ModelCall, OperatorError, ProposeJob, Reply, Trace
-from discovery.operators.plan import Execute, Plan, Summarize
-from discovery.plan_prompts import attempts_text, execute_messages, form_of, plan_messages, summary_messages
-from discovery.prompting import count_message_tokens
+from discovery.operators.plan import Execute, Instruct, Plan, Summarize
+from discovery.plan_prompts import (
+    attempts_text,
+    execute_messages,
+    form_of,
+    instruct_messages,
+    plan_messages,
+    summary_messages,
+)
+from discovery.prompting import compose, count_message_tokens
 from evaluators.contract import Program
 from tests.discovery.test_prompting import (
     BROKEN,
@@ -68,6 +77,15 @@ class TestGolden:
 
     def test_summarize(self) -> None:
         check_golden("summarize", text_of(summary_messages(SUMMARIZE)))
+
+    def test_instruct(self) -> None:
+        pool = Instructions(2)
+        pool.learn_remark(
+            Remark("instruction", "", "instruct", None, "", 0, {"instruction": "Look at the walls."}, ())
+        )
+        pool.learn_waste(Waste("diff", None, "method", 0, "no code", ()))
+        context = replace(CONTEXT, siblings=(pool.ask()[0], *pool.ask()[-3:]))
+        check_golden("instruct", text_of(instruct_messages(job("instruct", (PARENT,), context))))
 
     def test_one_conversation(self) -> None:
         asked = plan_messages(job("plan", (PARENT,), CONTEXT))
@@ -192,6 +210,21 @@ class TestExecute:
         child = run(Execute(), Says(self.GOOD), plan=PLAN, turns=turns)
         assert [turn["role"] for turn in child.turns] == ["user", "assistant"]
         assert child.turns[1]["content"] == self.GOOD
+
+
+class TestInstruct:
+    def test_leaves_one_sentence(self) -> None:
+        note = run(Instruct(), Says("**Instruction:** Look for wasted room.\nThat is all."))
+        assert note.texts == {"instruction": "Look for wasted room."}
+        with pytest.raises(OperatorError, match="no line"):
+            run(Instruct(), Says("No."))
+
+    def test_it_stands_where_the_usual_sentence_stands(self) -> None:
+        context = replace(CONTEXT, instruction="Look for wasted room.")
+        text = compose("diff", (PARENT,), context, np.random.default_rng(0), "written-1")[1]["content"]
+        assert "# Task\nLook for wasted room. Reply with" in text
+        named = compose("diff", (PARENT,), CONTEXT, np.random.default_rng(0), "transfer")[1]["content"]
+        assert "Take one idea that worked" in named
 
 
 class TestSummarize:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from discovery.budget import Budget
 from discovery.choosing import Plan
+from discovery.context import ContextConfig
 from discovery.coordinator import Coordinator
 from discovery.errors import ConfigError
 from discovery.events import (
@@ -27,6 +28,7 @@ from discovery.events import (
     StopAsked,
 )
 from discovery.genealogy import Genealogy
+from discovery.instructions import Instructions
 from discovery.jobs import propose
 from discovery.operators.base import Individual, ModelCall, Reply
 from discovery.operators.registry import JOBS
@@ -111,6 +113,7 @@ class World:
             (),
             PlanBoard(self.planning),
             Genealogy(objective),
+            Instructions(self.plan.context.instructions),
         )
         return Coordinator(self.plan, self.state, JOBS)
 
@@ -455,3 +458,26 @@ class TestBoard:
             PlanningConfig(rounds=9)
         with pytest.raises(ConfigError, match="summaries"):
             replace(PlanningConfig(), summaries="some")
+
+
+def test_instructions_are_written_credited_and_replayed() -> None:
+    weights = {"diff": 1.0, "rewrite": 1.0}
+    world = World(
+        PlanningConfig(summaries="none"),
+        weights=weights,
+        budget=Budget(evaluations=75),
+        context=ContextConfig(instructions=2),
+    ).run()
+    written = [entry for entry in world.notes if entry["kind"] == "instruction"]
+    assert len(written) == 3
+    assert all(entry["texts"]["instruction"].startswith("Look for numbers") for entry in written)
+    variants = {record["variant"] for record in world.records[1:]}
+    assert {"written-1", "written-2"} <= variants
+    assert len(variants) >= 8
+    texts = {entry["texts"]["instruction"] for entry in written}
+    shown = [chat for chat in world.model.asked if any(text in chat[-1]["content"] for text in texts)]
+    assert len(shown) > 5
+    live, kept = image(world), dict(world.state.instructions._texts)
+    world.restart(len(world.journal))
+    assert image(world) == live
+    assert world.state.instructions._texts == kept
