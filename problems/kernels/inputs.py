@@ -14,8 +14,8 @@ FLOATS = ("normal", "uniform", "equal", "sorted", "reversed", "wide", "alternati
 def floats(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArray[np.float32]:
     """Returns float32 numbers of one of the kinds `FLOATS`, sorted ones along the last axis.
 
-    "equal" is equal but for one entry; "wide" spans six decades with both signs; "alternating" takes turns between about 1000 and -1000, so that sums
-    cancel.
+    "equal" is equal but for one entry; "wide" spans six decades with both signs; "alternating" takes turns between
+    about 1000 and -1000, so that sums cancel.
     """
     values = np.asarray(rng.standard_normal(shape), dtype=np.float64)
     if kind == "uniform":
