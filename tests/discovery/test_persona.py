@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from discovery.journal import read_entries
 from discovery.operators.base import Context, Individual, ModelCall, OperatorError, ProposeJob, Reply
 from discovery.operators.persona import Persona, quality_check
 from discovery.operators.registry import OPERATORS
 from discovery.personas import STYLES, draw, personas
 from discovery.prompting import count_message_tokens
+from discovery.testing import ChatEndpoint, ScriptedMutator
 from evaluators.contract import Evaluation, Program, Status
 from problems.alphas import alpha_single
+from tests.discovery.conftest import Discovery
 
 GOLDEN = Path(__file__).parent / "golden" / "persona.txt"
 SEED = Program({"program.py": alpha_single.SEED})
@@ -139,3 +142,18 @@ def test_it_needs_a_model_and_is_registered() -> None:
     assert OPERATORS["persona"].needs_model
     with pytest.raises(OperatorError, match="needs a model"):
         Persona().propose(replace(JOB), np.random.default_rng(0), None)
+
+
+def test_a_run_with_personas_keeps_who_proposed_what(discovery: Discovery, toy: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with ChatEndpoint(ScriptedMutator(seed=1)) as endpoint:
+        done = discovery(
+            "run", toy, "--seed", 2, "--out", out, "--model", "scripted", "--api-base", endpoint.api_base,
+            "--operators", "persona", "--evals", 8, OPENAI_API_KEY="sk-none",
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    entries = [entry for entry in read_entries(out / "journal.jsonl") if entry["type"] == "evaluated"]
+    texts = [entry["record"]["texts"] for entry in entries[1:]]
+    assert len({text["persona"] for text in texts}) > 2
+    assert {text["style"] for text in texts} <= set(STYLES)
+    assert all(entry["record"]["operator"] == "persona" for entry in entries[1:])

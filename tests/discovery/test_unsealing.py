@@ -18,9 +18,7 @@ from evaluators.alphas.exam import with_panel
 from evaluators.alphas.panel import save_panel
 from evaluators.alphas.synthetic import synthesize
 from problems.alphas import alpha_single
-from tests.discovery.conftest import Discovery, discovery
-
-__all__ = ["discovery"]
+from tests.discovery.conftest import Discovery
 
 
 @pytest.fixture(scope="module")
