@@ -150,10 +150,7 @@ def succeeded(seed: int, *, by_value: bool, questions: int = 200) -> int:
         index = Index(sorted(contents.items.values(), key=lambda one: one.item_id))
         query = [str(word) for word in luck.choice(WORDS, 12)]
         if by_value:
-            chosen = retrieve(
-                index, query, "refine", count=2, shortlist=20, epsilon=0.1, prior=2.0,
-                expected=contents.expected("refine"), rng=luck,
-            )  # fmt: skip
+            chosen = retrieve(index, query, "refine", count=2, shortlist=20, epsilon=0.1, prior=2.0, rng=luck)
         else:
             near = index.similarities(query)
             chosen = [index.items[k] for k in sorted(range(len(near)), key=lambda k: -near[k])[:2]]

@@ -9,11 +9,12 @@ import click
 
 from discovery.errors import ConfigError
 from discovery.memory.items import Item
-from discovery.memory.playbook import Playbook, shown_text
+from discovery.memory.playbook import MemoryConfig, Playbook, shown_text
 from discovery.memory.store import read_items, write_items
 from discovery.run import import_items, purge_program, replayed, run_folder
 from discovery.texts import printable
 
+PRIOR = MemoryConfig().prior
 _run = click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
 _file = click.argument("file", type=click.Path(path_type=Path))
 
@@ -28,20 +29,17 @@ def memory() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(path: Path, as_json: bool) -> None:
     """List what RUN learned, the most valuable first."""
-    book = _book(path)
-    expected = book.contents.expected("refine")
-    items = sorted(
-        book.contents.items.values(), key=lambda item: (-item.refine.mean(2.0, expected), item.item_id)
-    )
+    contents = _book(path).contents
+    items = sorted(contents.items.values(), key=lambda item: (-item.refine.mean(PRIOR), item.item_id))
     if as_json:
         click.echo(json.dumps([item.to_json() for item in items]))
         return
     for item in items:
-        value = item.refine.mean(2.0, expected)
+        value = item.refine.mean(PRIOR)
         click.echo(
-            printable(f"{item.item_id}  {value:5.2f}  {item.refine.shown:5g} shown  {shown_text(item)}")
+            printable(f"{item.item_id}  {value:+.2f}  {item.refine.shown:5g} shown  {shown_text(item)}")
         )
-    click.echo(f"{len(items)} items; questions without any gained {expected:.2f} on average", err=True)
+    click.echo(f"{len(items)} items; value in standard deviations above an average question", err=True)
 
 
 @memory.command()

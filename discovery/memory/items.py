@@ -18,9 +18,14 @@ from discovery.texts import one_line
 
 MAX_TEXT_CHARS = 240
 MAX_PROGRAMS = 8
+MAX_REWARD = 20.0
+"""Standard deviations that one program may count."""
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _STOP = frozenset(("an", "and", "as", "at", "be", "by", "for", "from", "in", "into", "is", "it", "its", "of", "on", "or",
                    "that", "the", "this", "to", "with"))  # fmt: skip
+
+HOPE = 0.3
+"""Value of an item that was never shown. Of 0, 0.2, 0.4 and 0.7, the second and third did best (benchmarks.learning)."""
 
 Kind = Literal["do", "avoid"]
 Stage = Literal["draft", "refine"]
@@ -50,15 +55,15 @@ class Value:
 
     Attributes:
         shown: how many programs were made with it in the prompt.
-        reward: sum of their rewards, each in [0, 1].
+        reward: sum of their rewards, each in standard deviations above what questions brought at that time.
     """
 
     shown: float = 0.0
     reward: float = 0.0
 
-    def mean(self, prior: float, expected: float) -> float:
-        """Returns Q, drawn towards `expected` as by `prior` more programs."""
-        return (self.reward + prior * expected) / (self.shown + prior)
+    def mean(self, prior: float) -> float:
+        """Returns Q, drawn towards `HOPE` as by `prior` more programs: what was never shown is worth a try."""
+        return (self.reward + prior * HOPE) / (self.shown + prior)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,10 @@ def _count(value: object) -> float:
 
 
 def _value(data: Mapping[str, object]) -> Value:
-    shown, reward = _count(data["shown"]), _count(data["reward"])
-    if reward > shown * (1 + 1e-9) or len(data) != 2:
-        raise ValueError(f"a value must have a reward within 0..shown, got {dict(data)}")
-    return Value(shown, reward)
+    shown, reward = _count(data["shown"]), data["reward"]
+    is_number = isinstance(reward, int | float) and not isinstance(reward, bool)
+    if len(data) != 2 or not is_number or not abs(float(str(reward))) <= MAX_REWARD * shown * (1 + 1e-9):
+        raise ValueError(
+            f"a value must have a reward within {MAX_REWARD:g} per program shown, got {dict(data)}"
+        )
+    return Value(shown, float(str(reward)))

@@ -2,8 +2,8 @@
 
 What an improving or a failing child was about becomes an item without asking a model: the idea it was made by, or the
 summary that was written of it. What comes of showing an item is credited to it (EvoKernel's Q, arXiv:2603.10846; the
-counters of ACE, arXiv:2510.04618). An item is kept only while it helps, and the whole is shown only while it pays:
-a share of the questions goes without, and what those gain is what every item is measured by.
+counters of ACE, arXiv:2510.04618). An item is kept only while it helps, and the whole is shown only while it pays: a
+share of the questions goes without, for comparison.
 
 A batch is merged at once, in an order of its own: the same evidence makes the same memory, however it arrived
 (Yunjue Agent, arXiv:2601.18226). Everything here is a fold of the journal.
@@ -42,6 +42,8 @@ FOREIGN_WEIGHT = 0.25
 ALIKE = 0.6
 """Items that share so much of their words (Jaccard) are one."""
 _MIN_WORDS = 3
+_FADE = 0.5 ** (1 / 24)  # per question
+_LEAST_DEVIATION = 0.05
 _QUERY_CHARS = 8000
 _LINE_TOKENS = 12  # what an item costs in a prompt beside its text
 _SUMMARY_KEYS = ("guidance", "insight", "summary")
@@ -57,8 +59,8 @@ class MemoryConfig:
         count: items in a question at most, >= 1; shortlist: the most similar ones among which value decides.
         epsilon: share of the shown items that are drawn at random from these, in [0, 1].
         control: share of the questions that show none, to tell what memory brings, in [0, 1).
-        prior: weight of the mean of these in an item's value, in programs, > 0.
-        trial: programs after which an item must have gained more than the questions without, or go; >= 1.
+        prior: weight of the value of an item that was never shown, in programs, > 0.
+        trial: programs after which an item goes that brought less than all questions, by half a standard error; >= 1.
         batch: programs of models whose evidence is merged at once, >= 1.
         least_gain: gain (gains.py) from which a child's idea is worth an item, in [0, 1].
     """
@@ -112,32 +114,38 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The items, and what the questions that showed some, and those that showed none, brought.
+    """The items, and what questions bring.
 
     Attributes:
         items: by id.
-        draft, refine: of the questions without items, per stage.
-        advised: of the refining questions with items.
+        draft, refine: rewards as they came of the latest questions, with items or without, per stage; older ones fade.
+        advised, control: of the refining questions with items and without, in standard deviations above these.
     """
 
     items: Mapping[str, Item]
     draft: Value = field(default_factory=Value)
     refine: Value = field(default_factory=Value)
     advised: Value = field(default_factory=Value)
+    control: Value = field(default_factory=Value)
 
-    def expected(self, stage: Stage) -> float:
-        """Returns what a question without items brings; one success in four before any is known."""
-        return (self.draft if stage == "draft" else self.refine).mean(1.0, 0.25)
+    def above(self, stage: Stage, reward: float) -> float:
+        """Returns how far a reward in [0, 1] lies above what questions bring now, in standard deviations.
+
+        Gains get rarer as a search goes on: without this, what was shown early would look valuable. The deviation is
+        that of a success with the same mean, the largest that there can be (EvoKernel normalises in this way, too).
+        """
+        latest = self.draft if stage == "draft" else self.refine
+        mean = (latest.reward + 0.25) / (latest.shown + 1)
+        return (reward - mean) / max(math.sqrt(mean * (1 - mean)), _LEAST_DEVIATION)
 
     @property
     def is_harmful(self) -> bool:
         """Returns whether questions with items did worse than those without, by more than chance explains."""
-        have, lack = self.advised, self.refine
+        have, lack = self.advised, self.control
         if have.shown < 20 or lack.shown < 8:
             return False
-        means = have.reward / have.shown, lack.reward / lack.shown
-        spreads = [m * (1 - m) / n for m, n in zip(means, (have.shown, lack.shown), strict=True)]
-        return means[0] + 2 * math.sqrt(sum(spreads)) < means[1]
+        doubt = 2 * math.sqrt(1 / have.shown + 1 / lack.shown)
+        return have.reward / have.shown + doubt < lack.reward / lack.shown
 
 
 def merged(before: Contents, batch: Iterable[Evidence], config: MemoryConfig, origin: Provenance) -> Contents:
@@ -152,7 +160,7 @@ def merged(before: Contents, batch: Iterable[Evidence], config: MemoryConfig, or
     findings = sorted({(kind, text, one.program_id) for one in ordered for kind, text in one.found})
     for kind, text, program_id in findings:
         _join(items, kind, text, replace(origin, programs=(program_id,)))
-    return replace(contents, items=_kept(items, contents, config))
+    return replace(contents, items=_kept(items, config))
 
 
 def taken_in(before: Contents, items: Iterable[Item], config: MemoryConfig, origin: Provenance) -> Contents:
@@ -174,7 +182,7 @@ def taken_in(before: Contents, items: Iterable[Item], config: MemoryConfig, orig
             refine=Value(item.refine.shown * share, item.refine.reward * share),
         )
         mine[item.item_id] = scaled if known is None else _sum(known, scaled)
-    return replace(before, items=_kept(mine, before, config))
+    return replace(before, items=_kept(mine, config))
 
 
 class Playbook:
@@ -236,7 +244,6 @@ class Playbook:
             shortlist=config.shortlist,
             epsilon=config.epsilon,
             prior=config.prior,
-            expected=contents.expected(stage),
             rng=rng,
         )
         advice: list[Advice] = []
@@ -288,10 +295,10 @@ def shown_text(item: Item) -> str:
 def _credited(before: Contents, batch: Sequence[Evidence]) -> Contents:
     items, contents = dict(before.items), before
     for one in batch:
-        shown = sorted({item_id for item_id in one.shown if item_id in items})
-        for item_id in shown:
+        above = before.above(one.stage, one.reward)
+        for item_id in sorted({item_id for item_id in one.shown if item_id in items}):
             item = items[item_id]
-            value = _plus(item.value(one.stage), one.reward)
+            value = _plus(item.value(one.stage), above)
             item = replace(item, draft=value) if one.stage == "draft" else replace(item, refine=value)
             if item_id in one.used:
                 item = replace(
@@ -300,12 +307,14 @@ def _credited(before: Contents, batch: Sequence[Evidence]) -> Contents:
                     harmful=item.harmful + (one.is_loss and not one.is_gain),
                 )
             items[item_id] = item
-        if one.stage == "draft" and not one.shown:
-            contents = replace(contents, draft=_plus(contents.draft, one.reward))
-        elif one.stage == "refine" and one.shown:
-            contents = replace(contents, advised=_plus(contents.advised, one.reward))
-        elif one.stage == "refine":
-            contents = replace(contents, refine=_plus(contents.refine, one.reward))
+        if one.stage == "draft":
+            contents = replace(contents, draft=_plus(contents.draft, one.reward, _FADE))
+            continue
+        contents = replace(contents, refine=_plus(contents.refine, one.reward, _FADE))
+        if one.shown:
+            contents = replace(contents, advised=_plus(contents.advised, above))
+        else:
+            contents = replace(contents, control=_plus(contents.control, above))
     return replace(contents, items=items)
 
 
@@ -340,26 +349,24 @@ def _sum(one: Item, other: Item) -> Item:
     )
 
 
-def _kept(items: Mapping[str, Item], contents: Contents, config: MemoryConfig) -> dict[str, Item]:
+def _kept(items: Mapping[str, Item], config: MemoryConfig) -> dict[str, Item]:
     """Returns the items that are not known to be useless, the most valuable ones where they are too many."""
 
     def worth(item: Item) -> float:
-        """Returns what it brought above the questions without items, per program, drawn towards 0."""
-        above = item.draft.reward - item.draft.shown * contents.expected("draft")
-        above += item.refine.reward - item.refine.shown * contents.expected("refine")
-        return above / (item.draft.shown + item.refine.shown + config.prior)
+        shown = item.draft.shown + item.refine.shown
+        return (item.draft.reward + item.refine.reward) / (shown + config.prior)
 
     def is_useless(item: Item) -> bool:
         shown = item.draft.shown + item.refine.shown
-        return shown >= config.trial and worth(item) < 0
+        return shown >= config.trial and worth(item) + 0.5 / math.sqrt(shown) < 0
 
     helpful = [item for item in items.values() if not is_useless(item)]
     helpful.sort(key=lambda item: (-worth(item), item.harmful - item.helpful, item.item_id))
     return {item.item_id: item for item in helpful[: config.capacity]}
 
 
-def _plus(value: Value, reward: float) -> Value:
-    return Value(value.shown + 1, value.reward + reward)
+def _plus(value: Value, reward: float, fade: float = 1.0) -> Value:
+    return Value(value.shown * fade + 1, value.reward * fade + reward)
 
 
 def _query(parent: Individual) -> list[str]:

@@ -48,7 +48,6 @@ def retrieve(
     shortlist: int,
     epsilon: float,
     prior: float,
-    expected: float,
     rng: np.random.Generator,
 ) -> list[Item]:
     """Returns up to `count` items, the most valuable first.
@@ -60,14 +59,13 @@ def retrieve(
         count: N, how many at most.
         shortlist: K, how many of the most similar ones are looked at.
         epsilon: share of the places that are drawn at random from the shortlist.
-        prior: weight of `expected`, in programs.
-        expected: the value of an item that was never shown.
+        prior: weight of the value of an item that was never shown, in programs.
         rng: decides.
     """
     similarities = index.similarities(words)
     nearest = sorted(range(len(similarities)), key=lambda n: (-similarities[n], index.items[n].item_id))
     ranked = sorted(
-        nearest[:shortlist], key=lambda n: -index.items[n].value(stage).mean(prior, expected)
+        nearest[:shortlist], key=lambda n: -index.items[n].value(stage).mean(prior)
     )  # stable: among equals the more similar one
     chosen: list[Item] = []
     while ranked and len(chosen) < count:
