@@ -20,11 +20,9 @@ from evaluators.problem import Problem, load_source
 from evaluators.scoring import object_cases
 from evaluators.worker import JudgeProcess
 
-DEFAULT_S = 5.0
-
 
 def begin(
-    problem: Problem, config: RunConfig, *, seconds: float = DEFAULT_S, certificate: Path | None = None
+    problem: Problem, config: RunConfig, *, seconds: float, certificate: Path | None = None
 ) -> tuple[Problem, Start]:
     """Returns the problem as a search for programs that improve, and what the first of them is handed.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.problem_table import algorithm_names
 from evaluators.check import Level, check_problem
 from evaluators.contract import Limits, Objective
 from evaluators.declaration import _OPTIONAL, _REQUIRED
@@ -61,6 +62,17 @@ def test_it_names_all_there_is():
         assert re.search(rf"`[^`]*\b{name}\b[^`]*`", GUIDE), name
     for item in fields(Limits)[:4]:
         assert item.name in GUIDE
+
+
+@pytest.mark.parametrize("name", algorithm_names())
+def test_its_table_states_what_the_problems_declare(name: str):
+    row = next(line for line in GUIDE.splitlines() if line.startswith(f"| `{name}` |"))
+    problem = load_problem(name)
+    assert problem.baseline is not None
+    assert f"| {problem.baseline.value:.10g} |" in row
+    for best in problem.best_known:
+        assert f"{best.value:.10g} ({best.source}" in row
+    assert ("↑" in row) == (problem.objective.direction == "maximize")
 
 
 def test_its_lines_are_short_but_for_tables():
