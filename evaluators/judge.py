@@ -39,6 +39,7 @@ from evaluators.sandbox.clean import clean_line
 from evaluators.source import ProblemError
 
 MAX_CERTIFICATE_BYTES = 128 * 1024
+MAX_EXHIBIT_BYTES = 256 * 1024
 SCORE_TIMEOUT_S = 60.0
 _SLACK_S = 30.0
 
@@ -187,7 +188,8 @@ class Judge:
             metrics = self._combine(progress.metrics)
         except _RejectedError as rejected:
             return {}, f"held-out cases: {rejected.reason}"
-        return {"held_out": metrics, "exhibit": progress.exhibit or None}, ""
+        exhibit = _guard("the exhibit", self._problem, lambda: _shown(progress.exhibit))
+        return {"held_out": metrics, "exhibit": exhibit}, ""
 
     def _run_cases(self, program: Program, cases: tuple[Case, ...], progress: _Progress) -> None:
         """Runs and scores the cases of one stage in one child; a sandbox that fails gets a second try."""
@@ -335,6 +337,11 @@ def _describe(what: str, error: BaseException, problem: Problem) -> str:
     where = f" at {places[-1].removeprefix(folder).lstrip('/')}" if places else ""
     name = what if what.startswith("the ") else f"{what}()"
     return clean_line(f"{name} of the problem failed{where} on {type(error).__name__}: {error}")
+
+
+def _shown(pages: list[PlainData]) -> PlainData:
+    """Returns the pages of the held-out cases, None if there are none or they take more than 256 KiB as JSON."""
+    return pages if pages and len(json.dumps(pages, allow_nan=False)) <= MAX_EXHIBIT_BYTES else None
 
 
 def _certificate(outputs: list[PlainData]) -> PlainData:
