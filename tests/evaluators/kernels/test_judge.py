@@ -1,0 +1,185 @@
+import json
+import time
+
+import pytest
+
+from evaluators.contract import Program, Status
+from evaluators.judge import JudgeError
+from evaluators.kernels.judge import KernelJudge
+from evaluators.kernels.statistics import Precision
+from evaluators.worker import JudgeProcess
+from tests.evaluators.kernels.tasks import HISTOGRAM, SOFTMAX, quick_judge, write_problem
+
+
+@pytest.fixture(scope="module")
+def problem(tmp_path_factory):
+    return write_problem(tmp_path_factory.mktemp("softmax"), SOFTMAX, "softmax")
+
+
+@pytest.fixture(scope="module")
+def judge(problem):
+    made = quick_judge(problem)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Judges the seed (or the Python baseline) of a changed problem."""
+    made = []
+
+    def evaluate(text, *, use_baseline=False, **options):
+        changed = write_problem(tmp_path, text, "changed")
+        made.append(
+            quick_judge(changed, **options)
+            if "precision" not in options
+            else KernelJudge(changed, secret=b"", **options)
+        )
+        return made[-1].evaluate(changed.kernel.baseline.program if use_baseline else changed.seed)
+
+    yield evaluate
+    for one in made:
+        one.close()
+
+
+def test_a_correct_kernel_has_a_score_its_interval_and_raw_samples(judge, problem):
+    evaluation = judge.evaluate(problem.seed)
+    metrics = evaluation.metrics
+    assert evaluation.status is Status.OK
+    assert evaluation.score == metrics["speedup"] <= metrics["speedup_median"] <= metrics["speedup_high"]
+    assert metrics["rounds"] == 3
+    assert len(evaluation.measures) == len(problem.measures)
+    assert "NumPy, in place" in evaluation.feedback
+    record = json.loads(json.dumps(evaluation.certificate))
+    assert "gcc" in record["build"]["compiler"]
+    assert "-ffast-math" in record["build"]["options"]
+    timing = record["timings"][0]
+    assert len(timing["cpu_us"]) == 3
+    assert all(len(times) == 3 for session in timing["cpu_us"] for times in session)
+    assert timing["host"]["cpus"] >= 1
+    assert timing["gate"] == "passed"
+
+
+def test_the_best_so_far_is_measured_again_and_the_worse_result_counts(judge, problem):
+    judge._best = -1e9
+    evaluation = judge.evaluate(problem.seed)
+    assert len(evaluation.certificate["timings"]) == 2
+    assert evaluation.score <= evaluation.certificate["confirmed"][0] + 1e-4
+    judge._best = 1e9
+    assert len(judge.evaluate(problem.seed).certificate["timings"]) == 1
+    judge._best = -1e9
+
+
+def test_a_program_that_computes_with_overflow_is_no_elite(judge, problem):
+    text = problem.seed.text.replace(
+        "for (int64_t i = 0; i < rows; i++) {",
+        "volatile int big = 2147483647; big = big + 1;\n  for (int64_t i = 0; i < rows; i++) {",
+    )
+    evaluation = judge.evaluate(problem.seed.with_text(text))
+    assert evaluation.status is Status.CRASHED
+    assert "traps for undefined behaviour" in evaluation.reason
+
+
+def test_a_kernel_that_does_not_compile_is_told_where(judge, problem):
+    evaluation = judge.evaluate(problem.seed.with_text(problem.seed.text.replace("/= s", "/= t")))
+    assert evaluation.status is Status.ERROR
+    assert "'t' undeclared" in evaluation.reason
+    assert "o[j] /= t;" in evaluation.feedback
+    assert evaluation.certificate is None
+
+
+def test_a_failing_kernel_costs_less_than_a_second_of_processor_time(judge, problem):
+    wrong = problem.seed.with_text(problem.seed.text.replace("/= s", "/= s * 1.01f"))
+    judge.evaluate(wrong)
+    begun = time.process_time()
+    evaluation = judge.evaluate(wrong)
+    assert evaluation.status is Status.INVALID
+    assert time.process_time() - begun + evaluation.cpu_s < 1.0
+    assert "rows=4, cols=33, normal inputs" in evaluation.reason
+    assert "allowed" in evaluation.reason
+
+
+def test_hidden_shapes_are_not_told(judge, problem):
+    text = problem.seed.text.replace(
+        "{\n  for",
+        "{\n  if (rows * cols && rows != 4 && cols != 64 && cols != 101 && cols > 1) return;\n  for",
+        1,
+    )
+    evaluation = judge.evaluate(problem.seed.with_text(text))
+    assert evaluation.status is Status.INVALID
+    assert "a hidden shape" in evaluation.reason
+    assert "rows=" not in evaluation.reason
+    assert "expected" not in evaluation.reason
+
+
+def test_both_languages_are_judged_and_others_are_not(judge, problem):
+    assert judge.evaluate(problem.kernel.baseline.program).is_ok
+    other = judge.evaluate(Program({"kernel.rs": "fn main() {}"}, "kernel.rs"))
+    assert other.status is Status.ERROR
+    assert "in no language of this task" in other.reason
+
+
+def test_a_library_that_is_not_there_is_named(judge):
+    text = "import triton\nimport triton.language as tl\ndef softmax(x, out, rows, cols):\n    pass\n"
+    evaluation = judge.evaluate(Program({"kernel.py": text}, "kernel.py"))
+    if evaluation.status is Status.ERROR:
+        assert "pip install triton" in evaluation.reason
+    else:
+        assert not evaluation.is_ok
+
+
+def test_what_is_too_good_is_held_back(judged):
+    text = SOFTMAX.replace('forbidden=("scipy", "special"),', "plausible_speedup=0.001,")
+    evaluation = judged(text)
+    assert evaluation.status is Status.REJECTED
+    assert evaluation.score is None
+    assert "before believing it" in evaluation.reason
+    assert evaluation.metrics["speedup_median"] > 0.001
+
+
+def test_what_is_faster_than_the_machine_is_held_back(judged):
+    evaluation = judged(SOFTMAX.replace("traffic=lambda dims: 8 *", "traffic=lambda dims: 1e9 *"))
+    assert evaluation.status is Status.REJECTED
+    assert "peaks allow" in evaluation.reason
+
+
+def test_a_noisy_machine_gives_no_score(judged):
+    precision = Precision(least_rounds=3, most_rounds=3, gate_half_width=0.0)
+    evaluation = judged(HISTOGRAM, precision=precision)
+    assert evaluation.status is Status.REJECTED
+    assert "too noisy" in evaluation.reason
+    assert evaluation.score is None
+    assert len(evaluation.certificate["timings"]) == 3
+
+
+def test_held_out_shapes_are_timed_beside(tmp_path):
+    text = HISTOGRAM.replace("traffic=", 'held_out=({"n": 40_000},), traffic=')
+    changed = write_problem(tmp_path, text, "changed")
+    judge = quick_judge(changed)
+    evaluation = judge.evaluate(changed.seed, held_out=True)
+    judge.close()
+    assert evaluation.is_ok
+    assert evaluation.held_out["speedup"] <= evaluation.held_out["speedup_median"]
+    assert evaluation.certificate["timings"][-1]["shapes"] == [{"n": 40_000}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('Objective("speedup"', 'Objective("swiftness"', "kernels do not have"),
+        ("import numpy as np\\\\ndef", "import numpy as np\\\\ndef def", "the baseline does not compile"),
+        ("np.bincount(x, minlength=256).astype", "np.bincounts(x).astype", "the kernel task failed"),
+    ],
+)
+def test_a_broken_task_is_no_fault_of_the_program(judged, old, new, message):
+    assert old in HISTOGRAM
+    with pytest.raises(JudgeError, match=message):
+        judged(HISTOGRAM.replace(old, new))
+
+
+def test_the_judge_process_dispatches_kernels(problem):
+    process = JudgeProcess(problem.source, b"secret")
+    wrong = process.evaluate(problem.seed.with_text(problem.seed.text.replace("/= s", "/= s * 1.01f")))
+    process.close()
+    assert wrong.status is Status.INVALID
+    assert "seccomp" in wrong.layers
