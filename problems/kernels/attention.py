@@ -84,10 +84,9 @@ def reference(
     q: NDArray[Any],
     k: NDArray[Any],
     v: NDArray[Any],
-    queries: int,
-    keys: int,
     width: int,
     kind: type = np.float64,
+    **_: int,
 ) -> Arrays:
     """Returns the exact result."""
     scores = q.astype(kind) @ k.astype(kind).T / np.sqrt(kind(width))
@@ -119,12 +118,12 @@ def _keys_reversed(rng: np.random.Generator, inputs: Arrays, dims: Mapping[str, 
 KEYS = Metamorphic(
     "the order of keys and their values does not matter",
     relate=_keys_reversed,
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(outputs["out"], outputs2["out"], share=1e-3),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(outputs["out"], outputs2["out"], share=1e-3),
 )
 VALUES = Metamorphic(
     "half the values is half the output",
     relate=lambda rng, inputs, dims: {**inputs, "v": inputs["v"] * np.float32(0.5)},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(0.5 * outputs["out"], outputs2["out"]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(0.5 * outputs["out"], outputs2["out"]),
 )
 
 KERNEL = KernelTask(

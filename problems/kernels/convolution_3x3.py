@@ -68,11 +68,11 @@ def reference(
     *,
     x: NDArray[Any],
     weights: NDArray[Any],
-    ins: int,
     outs: int,
     height: int,
     width: int,
     kind: type = np.float64,
+    **_: int,
 ) -> Arrays:
     """Returns the exact result."""
     padded: NDArray[Any] = np.pad(x.astype(kind), ((0, 0), (1, 1), (1, 1)))
@@ -108,14 +108,14 @@ def convolve(x, weights, y, ins, outs, height, width):
 LINEAR = Metamorphic(
     "half the image is half the result",
     relate=lambda rng, inputs, dims: {**inputs, "x": inputs["x"] * np.float32(0.5)},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(0.5 * outputs["y"], outputs2["y"]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(0.5 * outputs["y"], outputs2["y"]),
 )
 TURN = Metamorphic(
     "image and kernels turned around turn the result around",
     relate=lambda rng, inputs, dims: {
         name: np.ascontiguousarray(value[..., ::-1, ::-1]) for name, value in inputs.items()
     },
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(
         outputs["y"], outputs2["y"][:, ::-1, ::-1], share=1e-3
     ),
 )

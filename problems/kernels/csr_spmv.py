@@ -135,7 +135,7 @@ def spmv(values, columns, offsets, x, y, rows, cols, nnz):
 LINEAR = Metamorphic(
     "half the vector is half the product",
     relate=lambda rng, inputs, dims: {**inputs, "x": inputs["x"] * np.float32(0.5)},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(0.5 * outputs["y"], outputs2["y"]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(0.5 * outputs["y"], outputs2["y"]),
 )
 
 

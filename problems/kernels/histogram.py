@@ -72,12 +72,12 @@ def histogram(x, counts, n):
 ORDER = Metamorphic(
     "the order of the bytes does not matter",
     relate=lambda rng, inputs, dims: {"x": rng.permutation(inputs["x"])},
-    holds=lambda inputs, outputs, inputs2, outputs2: np.array_equal(outputs["counts"], outputs2["counts"]),
+    holds=lambda _inputs, outputs, _others, outputs2: np.array_equal(outputs["counts"], outputs2["counts"]),
 )
 TOTAL = Metamorphic(
     "the counts of the complements are the counts turned around, and sum to n",
     relate=lambda rng, inputs, dims: {"x": 255 - inputs["x"]},
-    holds=lambda inputs, outputs, inputs2, outputs2: (
+    holds=lambda inputs, outputs, _others, outputs2: (
         np.array_equal(outputs["counts"][::-1], outputs2["counts"])
         and int(outputs["counts"].sum()) == len(inputs["x"])
     ),

@@ -104,12 +104,12 @@ def sort(x, y, n):
 ORDER = Metamorphic(
     "the order of the input does not matter",
     relate=lambda rng, inputs, dims: {"x": rng.permutation(inputs["x"])},
-    holds=lambda inputs, outputs, inputs2, outputs2: np.array_equal(outputs["y"], outputs2["y"]),
+    holds=lambda _inputs, outputs, _others, outputs2: np.array_equal(outputs["y"], outputs2["y"]),
 )
 COMPLEMENT = Metamorphic(
     "the complements come out turned around",
     relate=lambda rng, inputs, dims: {"x": np.uint32(2**32 - 1) - inputs["x"]},
-    holds=lambda inputs, outputs, inputs2, outputs2: np.array_equal(
+    holds=lambda _inputs, outputs, _others, outputs2: np.array_equal(
         outputs["y"], np.uint32(2**32 - 1) - outputs2["y"][::-1]
     ),
 )

@@ -95,12 +95,12 @@ def jacobi(u, v, rows, cols, steps):
 FLIP = Metamorphic(
     "turning the grid around turns the result around",
     relate=lambda rng, inputs, dims: {"u": np.ascontiguousarray(inputs["u"][::-1, ::-1])},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(outputs["v"], outputs2["v"][::-1, ::-1]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(outputs["v"], outputs2["v"][::-1, ::-1]),
 )
 SCALE = Metamorphic(
     "half the grid's values is half the result",
     relate=lambda rng, inputs, dims: {"u": inputs["u"] * np.float32(0.5)},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(0.5 * outputs["v"], outputs2["v"]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(0.5 * outputs["v"], outputs2["v"]),
 )
 
 KERNEL = KernelTask(

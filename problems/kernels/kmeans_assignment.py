@@ -84,12 +84,12 @@ MIRROR = Metamorphic(
     relate=lambda rng, inputs, dims: {
         name: np.ascontiguousarray(-value[:, ::-1]) for name, value in inputs.items()
     },
-    holds=lambda inputs, outputs, inputs2, outputs2: np.array_equal(outputs["labels"], outputs2["labels"]),
+    holds=lambda _inputs, outputs, _others, outputs2: np.array_equal(outputs["labels"], outputs2["labels"]),
 )
 POINTS = Metamorphic(
     "points are independent: reversing their order reverses the labels",
     relate=lambda rng, inputs, dims: {**inputs, "x": np.ascontiguousarray(inputs["x"][::-1])},
-    holds=lambda inputs, outputs, inputs2, outputs2: np.array_equal(
+    holds=lambda _inputs, outputs, _others, outputs2: np.array_equal(
         outputs["labels"], outputs2["labels"][::-1]
     ),
 )

@@ -92,12 +92,12 @@ def layer_norm(x, gain, bias, y, rows, cols):
 ROWS = Metamorphic(
     "rows are independent: reversing their order reverses the output",
     relate=lambda rng, inputs, dims: {**inputs, "x": np.ascontiguousarray(inputs["x"][::-1])},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(outputs["y"], outputs2["y"][::-1]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(outputs["y"], outputs2["y"][::-1]),
 )
 GAIN = Metamorphic(
     "twice the gain and the bias is twice the output",
     relate=lambda rng, inputs, dims: {**inputs, "gain": 2 * inputs["gain"], "bias": 2 * inputs["bias"]},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(2 * outputs["y"], outputs2["y"]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(2 * outputs["y"], outputs2["y"]),
 )
 
 KERNEL = KernelTask(

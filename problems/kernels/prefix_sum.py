@@ -71,7 +71,7 @@ def prefix_sum(x, y, n):
 SCALE = Metamorphic(
     "half the numbers is half the sums",
     relate=lambda rng, inputs, dims: {"x": inputs["x"] * np.float32(0.5)},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(0.5 * outputs["y"], outputs2["y"]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(0.5 * outputs["y"], outputs2["y"]),
 )
 
 
@@ -84,7 +84,7 @@ def _last_doubled(rng: np.random.Generator, inputs: Arrays, dims: Mapping[str, i
 CAUSAL = Metamorphic(
     "the last number changes the last sum alone",
     relate=_last_doubled,
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(
         outputs["y"][:-1], outputs2["y"][:-1], share=1e-6
     ),
 )

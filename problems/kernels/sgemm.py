@@ -70,12 +70,12 @@ def sgemm(a, b, c, m, n, k):
 SCALE = Metamorphic(
     "half of b is half of c",
     relate=lambda rng, inputs, dims: {**inputs, "b": inputs["b"] * np.float32(0.5)},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(0.5 * outputs["c"], outputs2["c"]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(0.5 * outputs["c"], outputs2["c"]),
 )
 ROWS = Metamorphic(
     "rows are independent: reversing those of a reverses those of c",
     relate=lambda rng, inputs, dims: {**inputs, "a": np.ascontiguousarray(inputs["a"][::-1])},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(outputs["c"], outputs2["c"][::-1], share=1e-3),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(outputs["c"], outputs2["c"][::-1], share=1e-3),
 )
 
 KERNEL = KernelTask(

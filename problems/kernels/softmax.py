@@ -81,12 +81,12 @@ def softmax(x, y, rows, cols):
 ROWS = Metamorphic(
     "rows are independent: reversing their order reverses the output",
     relate=lambda rng, inputs, dims: {"x": np.ascontiguousarray(inputs["x"][::-1])},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(outputs["y"], outputs2["y"][::-1]),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(outputs["y"], outputs2["y"][::-1]),
 )
 SHIFT = Metamorphic(
     "a number that is added to all of a row changes nothing",
     relate=lambda rng, inputs, dims: {"x": (inputs["x"] + np.float32(2)).astype(np.float32)},
-    holds=lambda inputs, outputs, inputs2, outputs2: is_close(outputs["y"], outputs2["y"], share=2e-2),
+    holds=lambda _inputs, outputs, _others, outputs2: is_close(outputs["y"], outputs2["y"], share=2e-2),
 )
 
 KERNEL = KernelTask(
