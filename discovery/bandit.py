@@ -106,8 +106,8 @@ class Bandit:
         weights: operator name -> weight, for the floor.
         models: (name, weight) pairs, for the floor; empty where there is no model.
         needs_model: operator name -> whether it asks a model.
-        variants: operator name -> its prompt variants; "" is the standing one, and the only one where none is named.
         meter: measures gains; it must be told each lesson before this.
+        variants: operator name -> its prompt variants; "" is the standing one, and the only one where none is named.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Bandit:
         is_best = lesson.fitness is not None and (
             lesson.best_before is None or lesson.fitness > lesson.best_before
         )
-        arm = _arm(record.operator, record.model, record.variant, record.calls)
+        arm = self._arm(record.operator, record.model, record.variant, record.calls)
         seconds = record.evaluation.wall_s + sum(call.seconds for call in record.calls)
         self._count_idle(arm, record.calls, is_best=is_best)
         self._credit(arm, self._meter.last, self._cost(record.calls, seconds, evaluations=1.0))
@@ -199,7 +199,7 @@ class Bandit:
         return 0 < self._config.stall <= self._idle
 
     def _pay(self, paid: Waste | Remark, *, is_idle: bool) -> None:
-        arm = _arm(paid.operator, paid.model, paid.variant, paid.calls)
+        arm = self._arm(paid.operator, paid.model, paid.variant, paid.calls)
         if is_idle:
             self._count_idle(arm, paid.calls, is_best=False)
         seconds = sum(call.seconds for call in paid.calls)
@@ -247,6 +247,14 @@ class Bandit:
                 tally.cost /= self._scale
             self._scale = 1.0
 
+    def _arm(self, operator: str, model: str | None, variant: str, calls: Sequence[ModelCall]) -> Arm:
+        """Returns the arm that made something: the model that answered, where none was named.
+
+        A variant that is not chosen here, but drawn elsewhere, counts for the standing one.
+        """
+        is_own = variant in self._variants.get(operator, ("",))
+        return Arm(operator, model or (calls[0].model if calls else None), variant if is_own else "")
+
     def _expected(self, arm: Arm) -> float:
         """Returns the rate that an arm is expected to have: that of all, times what its parts are better than all."""
         prior, scale = self._config.prior, self._scale
@@ -281,11 +289,6 @@ def _share(value: float, mean: float) -> float:
 def _draw(weights: Sequence[float], rng: np.random.Generator) -> int:
     shares = np.asarray(weights) / sum(weights)
     return int(rng.choice(len(shares), p=shares))
-
-
-def _arm(operator: str, model: str | None, variant: str, calls: Sequence[ModelCall]) -> Arm:
-    """Returns the arm that made something; where no model was named, the one that answered."""
-    return Arm(operator, model or (calls[0].model if calls else None), variant)
 
 
 def _keys(arm: Arm) -> tuple[tuple[str, str], ...]:
