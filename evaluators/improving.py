@@ -71,7 +71,7 @@ def improving(problem: Problem, seconds: float) -> Problem:
         seed=problem.heuristic_seed or Program({"program.py": _SEED}),
         source=replace(problem.source, improve_s=seconds),
         objective=replace(problem.objective, repeats=1),  # run again, it would be handed something else
-        limits=replace(problem.limits, cpu_s=seconds, wall_s=seconds),
+        limits=replace(problem.limits, cpu_s=seconds, wall_s=1.5 * seconds + 1),  # a busy machine is no fault
         run=import_source(harness).run,
         run_extras=("report", "deadline_s"),
         harness=harness,

@@ -63,7 +63,7 @@ def pack():
     return [[x, y, max(0.0, r - 1e-12)] for (x, y), r in zip(centres, sizes)]
 '''
 
-HEURISTIC_SEED = '''"""Moves one circle at a time; a neighbour may give way, and both grow again as far as they can."""
+HEURISTIC_SEED = '''"""Moves one circle at a time while a neighbour gives way; steps back are taken, too, ever smaller ones."""
 
 import math
 import time
@@ -73,6 +73,8 @@ import numpy as np
 # EVOLVE-BLOCK-START
 STEP = 0.03  # standard deviation of a move
 YIELD = 0.3  # share of its radius that a neighbour may give up
+HEAT = 0.003  # how much a step may cost at first
+JUMP = 0.02  # share of moves that go anywhere
 
 
 def room(circles, i):
@@ -82,27 +84,34 @@ def room(circles, i):
 
 
 def improve(inputs, best, report, deadline_s):
-    end = time.monotonic() + 0.9 * deadline_s
-    rng = np.random.default_rng(0)
+    begun = time.monotonic()
+    rng = np.random.default_rng(int(1e9 * sum(c[2] for c in best)))
     circles = [list(c) for c in best]
-    while time.monotonic() < end:
+    value = top = sum(c[2] for c in best)
+    while (spent := (time.monotonic() - begun) / (0.9 * deadline_s)) < 1:
         has_gained = False
-        for _ in range(200):
+        heat = HEAT * (1 - spent) ** 3
+        for _ in range(100):
             i, j = (int(k) for k in rng.choice(len(circles), 2, replace=False))
             former = list(circles[i]), list(circles[j])
-            size = STEP * 10 ** -rng.uniform(0, 4)
-            circles[i][0] += size * rng.standard_normal()
-            circles[i][1] += size * rng.standard_normal()
+            if rng.random() < JUMP:
+                circles[i][:2] = rng.random(2).tolist()
+            else:
+                size = STEP * 10 ** -rng.uniform(0, 4)
+                circles[i][0] += size * rng.standard_normal()
+                circles[i][1] += size * rng.standard_normal()
             circles[j][2] *= 1 - YIELD * rng.random()
             for k in (i, j):
                 circles[k][2] = room(circles, k)
-            before, after = former[0][2] + former[1][2], circles[i][2] + circles[j][2]
-            if min(circles[i][2], circles[j][2]) > 0 and after > before:
-                has_gained = True
+            gain = circles[i][2] + circles[j][2] - former[0][2] - former[1][2]
+            if min(circles[i][2], circles[j][2]) > 0 and gain > -heat * rng.exponential():
+                value += gain
+                if value > top + 1e-12:
+                    top, kept, has_gained = value, [list(c) for c in circles], True
             else:
                 circles[i], circles[j] = former
         if has_gained:
-            report(circles)
+            report(kept)
 # EVOLVE-BLOCK-END
 '''
 

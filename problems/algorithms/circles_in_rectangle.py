@@ -56,7 +56,7 @@ def pack():
     return [[x, y, max(0.0, r - 1e-13)] for x, y, r in scaled]
 '''
 
-HEURISTIC_SEED = '''"""Moves one circle at a time; a neighbour may give way; the whole is scaled to fit."""
+HEURISTIC_SEED = '''"""Moves one circle at a time while a neighbour gives way; steps back are taken, too; the whole is scaled to fit."""
 
 import math
 import time
@@ -66,6 +66,7 @@ import numpy as np
 # EVOLVE-BLOCK-START
 STEP = 0.03  # standard deviation of a move
 YIELD = 0.3  # share of its radius that a neighbour may give up
+HEAT = 0.001  # how much a step may cost at first
 
 
 def room(circles, i):
@@ -78,15 +79,17 @@ def extent(circles):
 
 
 def worth(circles):
-    return sum(c[2] for c in circles) / extent(circles)
+    return 2 * sum(c[2] for c in circles) / extent(circles)
 
 
 def improve(inputs, best, report, deadline_s):
-    end = time.monotonic() + 0.9 * deadline_s
-    rng = np.random.default_rng(0)
-    circles, value = [list(c) for c in best], worth(best)
-    while time.monotonic() < end:
+    begun = time.monotonic()
+    rng = np.random.default_rng(int(1e9 * worth(best)))
+    circles = [list(c) for c in best]
+    value = top = worth(best)
+    while (spent := (time.monotonic() - begun) / (0.9 * deadline_s)) < 1:
         has_gained = False
+        heat = HEAT * (1 - spent) ** 3
         for _ in range(100):
             i, j = (int(k) for k in rng.choice(len(circles), 2, replace=False))
             former = list(circles[i]), list(circles[j])
@@ -96,13 +99,16 @@ def improve(inputs, best, report, deadline_s):
             circles[j][2] *= 1 - YIELD * rng.random()
             for k in (i, j):
                 circles[k][2] = room(circles, k)
-            if min(circles[i][2], circles[j][2]) > 0 and worth(circles) > value:
-                value, has_gained = worth(circles), True
+            found = worth(circles)
+            if min(circles[i][2], circles[j][2]) > 0 and found > value - heat * rng.exponential():
+                value = found
+                if value > top + 1e-12:
+                    top, kept, has_gained = value, [list(c) for c in circles], True
             else:
                 circles[i], circles[j] = former
         if has_gained:
-            scale = (2 - 1e-12) / extent(circles)
-            report([[x * scale, y * scale, max(0.0, r * scale - 1e-13)] for x, y, r in circles])
+            scale = (2 - 1e-12) / extent(kept)
+            report([[x * scale, y * scale, max(0.0, r * scale - 1e-13)] for x, y, r in kept])
 # EVOLVE-BLOCK-END
 '''
 
