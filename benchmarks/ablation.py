@@ -3,9 +3,10 @@
     python -m benchmarks.ablation [--seeds 20] [--evals 250] [--jobs 2] [--worlds recipe,levers] [--arms full,greedy]
 
 Everything but the model and the sandbox is the product's own: coordinator, operators, prompts, memory, bandit. The model
-is scripted (benchmarks/worlds): its replies depend on what its prompt tells, and on nothing else. Counted are evaluations,
-tokens and dollars until a score of `TARGET` of the best possible. A run that does not get there counts as twice its
-budget. Differences are paired by seed; the test is the exact Wilcoxon signed-rank test, two-sided.
+is scripted (benchmarks/worlds): its replies depend on what its prompt tells, and on nothing else. Told are the final
+score, and the evaluations, tokens, dollars and seconds until a score of `TARGET` of the best possible; a run that does
+not get there counts as twice its budget. Differences are paired by seed; the test is the exact Wilcoxon signed-rank
+test, two-sided.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from benchmarks.worlds.reader import Skill
 from benchmarks.worlds.simulation import simulate
 from discovery.comparison import OPPONENTS, Course, compare_courses, opponent
 from discovery.config import RunConfig, make_config
+from discovery.statistics import Paired
 
-TARGET = {"recipe": 0.9, "levers": 0.75, "forge": 0.9, "lessons": 0.9}
-"""Share of the best possible score that counts as reached (levers: three of the four groups)."""
+TARGET = {"recipe": 0.7, "levers": 0.75, "forge": 0.7, "lessons": 0.85}
+"""Share of the best possible score that counts as reached."""
 ONE_MODEL = {"model": Skill()}
 TWO_MODELS = {
     "cheap": Skill(attention=0.6, is_weak=True, seconds=2.0, usd_per_mtok=0.25),
@@ -122,7 +124,8 @@ def run_one(task: tuple[Arm, str, int, int]) -> Course:
 def row(arm: Arm, ours: Sequence[Course], full: Sequence[Course], target: float) -> str:
     """Returns a line of the table: what an arm takes to the target, and how that differs from the full system."""
     found = compare_courses((arm.name, "full"), range(len(ours)), (ours, full), target=target)
-    cells = [arm.name]
+    finals = sorted(found.finals[0])
+    cells = [arm.name, f"{np.median(finals):.3f}" + _sign(arm, found.final)]
     for kind in ("evaluations", "tokens", "cost_usd", "seconds"):
         times = found.costs[kind][0]
         reached = sum(map(math.isfinite, times))
@@ -130,12 +133,16 @@ def row(arm: Arm, ours: Sequence[Course], full: Sequence[Course], target: float)
         cell = f"{middle} [{low}, {high}]" + (
             f" ({reached} of {len(times)})" if kind == "evaluations" else ""
         )
-        if arm.name != "full":
-            paired = found.cost_tests[kind]
-            sign = {"better": "**+**", "worse": "**-**"}.get(paired.verdict(), "=")
-            cell += f" {sign} {paired.wins}:{paired.losses} p={paired.p:.2g}"
-        cells.append(cell)
+        cells.append(cell + _sign(arm, found.cost_tests[kind]))
     return "| " + " | ".join(cells) + " |"
+
+
+def _sign(arm: Arm, paired: Paired) -> str:
+    """Returns whether an arm is better or worse than the full system, with wins, losses and p."""
+    if arm.name == "full":
+        return ""
+    sign = {"better": "**+**", "worse": "**-**"}.get(paired.verdict(), "=")
+    return f" {sign} {paired.wins}:{paired.losses} p={paired.p:.2g}"
 
 
 def _text(value: float, kind: str) -> str:
@@ -146,7 +153,7 @@ def _text(value: float, kind: str) -> str:
 
 def table(world: str, courses: Mapping[str, Sequence[Course]], arms: Sequence[Arm]) -> str:
     """Returns the markdown table of one world."""
-    head = "| arm | evaluations | tokens | dollars | seconds (simulated) |\n|---|---|---|---|---|"
+    head = "| arm | final score | evaluations | tokens | dollars | seconds (simulated) |\n|---|---|---|---|---|---|"
     lines = [row(arm, courses[arm.name], courses["full"], TARGET[world]) for arm in arms]
     return f"\n{world}, target {TARGET[world]:g} of the best possible\n\n{head}\n" + "\n".join(lines)
 
