@@ -26,7 +26,7 @@ from evaluators.contract import Limits, Program
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.bench.client import Bench
 from evaluators.kernels.runner import Runner
-from evaluators.kernels.statistics import Precision
+from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Scalar
 from evaluators.kernels.timing import Benches, Timer, Timing
 
@@ -79,7 +79,10 @@ def make_task(extra_share: float) -> KernelTask:
 @contextlib.contextmanager
 def load(count: int, seed: int) -> Iterator[None]:
     """Keeps so many processes busy in bursts of 50 ms on average, with pauses as long."""
-    burners = [subprocess.Popen([sys.executable, "-c", _BURNER.format(seed=seed + n)]) for n in range(count)]
+    burners = [
+        subprocess.Popen([sys.executable, "-c", _BURNER.format(seed=seed + n)], start_new_session=True)
+        for n in range(count)
+    ]  # in sessions of their own: the scheduler shares by session where it groups so
     try:
         yield
     finally:
@@ -124,6 +127,13 @@ class Comparison:
         self.benches.baseline.close()
 
 
+def _tell(what: str, timing: Timing, gain: Interval) -> None:
+    """Prints one comparison to stderr."""
+    low, middle, high = gain.ratios()
+    line = f"{what} {low:.4f} {middle:.4f} {high:.4f} {timing.rounds} {timing.seconds:.1f}"
+    print(line, file=sys.stderr, flush=True)
+
+
 def equal(count: int, rng: np.random.Generator) -> dict[str, object]:
     """Returns how many of so many comparisons of a kernel with itself call it faster, or slower."""
     comparison = Comparison(0.0)
@@ -138,6 +148,7 @@ def equal(count: int, rng: np.random.Generator) -> dict[str, object]:
         rounds.append(timing.rounds)
         seconds.append(timing.seconds)
         middles.append(gain.middle)
+        _tell("equal", timing, gain)
     comparison.close()
     return {
         "comparisons": count,
@@ -157,6 +168,7 @@ def planted(count: int, rng: np.random.Generator) -> dict[str, object]:
     for _ in range(count):
         timing = comparison.compare(rng)
         gains.append(timing.gain(rng))
+        _tell("planted", timing, gains[-1])
         rounds.append(timing.rounds)
     comparison.close()
     return {
