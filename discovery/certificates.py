@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.errors import CertificateError
+from discovery.texts import one_line
 from evaluators.contract import PlainData, Program
 from evaluators.problem import Problem
 from evaluators.scoring import Scored
@@ -164,6 +165,7 @@ def _check_kinds(data: Mapping[str, Any], path: Path) -> None:
     score, program = data["score"], data["program"]
     is_right = (
         data["claim"] in (OBJECT, PROGRAM)
+        and isinstance(data["package"], str)
         and isinstance(data["sha256"], dict)
         and isinstance(data["problem"], dict)
         and all(isinstance(data["problem"].get(key), str) for key in ("name", "version"))
@@ -199,10 +201,11 @@ def check_facts(data: Mapping[str, Any], problem: Problem) -> None:
     """
     told, known = data["problem"], facts(problem)
     if told["name"] != problem.name:
-        raise CertificateError(f"the certificate is about {told['name']!r}, not {problem.name!r}")
+        raise CertificateError(f"the certificate is about {told['name']!r:.80}, not {problem.name!r}")
     if told["version"] != problem.version:
         raise CertificateError(
-            f"the certificate is about version {told['version']} of {problem.name} ({data['package']}), and here is "
+            f"the certificate is about version {one_line(told['version'], 40)} of {problem.name} "
+            f"({one_line(data['package'], 80)}), and here is "
             f"version {problem.version} ({package()}); check it with the version that it was made with"
         )
     for key, value in known.items():

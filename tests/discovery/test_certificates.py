@@ -133,6 +133,8 @@ FORGERIES: dict[str, tuple[Change, str]] = {
     "bound": (put("bound", 3.0), "entry 'bound'"),
     "objective": (put("objective", "direction", "minimize"), "entry 'objective'"),
     "version": (put("problem", "version", "0" * 16), "is about version 0000000000000000 of circle_packing"),
+    "terminal escapes": (put("problem", "version", "\x1b[2J" * 100), "is about version \ufffd[2J"),
+    "package of another kind": (put("package", 3), "an entry is not of the kind"),
     "other problem": (put("problem", "name", "cap_set"), "is about version"),
     "a path": (put("problem", "name", "/tmp/evil.py"), "which is not shipped; name it with --problem"),
     "claim": (put("claim", "program"), "must rest on an object"),
