@@ -7,16 +7,18 @@ often it tried, does the rest:
     _ic_00, _ic_01, ...     each program's performance in block after block: of all trials together they give the
                             effective number of trials, the probability of backtest overfitting (CSCV) and the test of
                             superior predictive ability (significance.py)
-    _evidence_sharpe, _evidence_skewness, _evidence_kurtosis, _evidence_periods, _evidence_overlap
-                            moments of an elite's series out of sample, among its held-out metrics
+    _evidence_sharpe, _evidence_skewness, _evidence_kurtosis, _evidence_periods, _evidence_overlap, _evidence_p
+                            moments of an elite's series out of sample, among its held-out metrics, and the p that
+                            its mean is not positive
     _noise_icir_sd, _noise_rank_ic_sd
                             how far worthless factors stray on the same days
     _gate_percentile        of the generation, which each of GATED must reach, where the problem asks for that
 
 A program is admitted if its exam (the held-out cases) did not refuse it, its Sharpe ratio deflated by all
-trials of the run so far is at least 0.95, SPA rejects that nothing tried is better than nothing (p <= 0.05), and
-the choice among the trials loses out of sample with a probability of at most 0.05. Everything is a function
-of the journal, so it can be computed again at any time.
+trials of the run so far is at least 0.95, it is among the discoveries at a false discovery rate of 5 % over all
+programs that were examined (Benjamini and Hochberg), SPA rejects that nothing tried is better than nothing
+(p <= 0.05), and the choice among the trials loses out of sample with a probability of at most 0.05. Everything is a
+function of the journal, so it can be computed again at any time.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from evaluators.alphas.significance import (
     deflated_sharpe,
     effective_trials,
     expected_maximum,
+    fdr,
     pbo,
     spa,
 )
@@ -45,6 +48,7 @@ TRACE = "_ic_"
 EVIDENCE = ("sharpe", "skewness", "kurtosis", "periods", "overlap")
 GATED = ("ic", "rank_ic", "icir", "rank_icir", "mi")
 LARGEST_P = 0.05
+FALSE_DISCOVERIES = 0.05
 LARGEST_LOSS_PROBABILITY = 0.05
 _MOST_PBO_BLOCKS = 12
 _SPA_BLOCK = 2.0
@@ -174,6 +178,8 @@ class Trials:
             return f"deflated Sharpe {deflated:.3f} is below {LEVEL:g}"
         if found.get("admitted_members", 1.0) < 1:
             return "none of its members is admitted"
+        if (adjusted := self._adjusted_p(found.get("_evidence_p"))) > FALSE_DISCOVERIES:
+            return f"false discovery rate: adjusted p {adjusted:.3f} is above {FALSE_DISCOVERIES:g}"
         if luck.spa_p is None and luck.scored > 1:
             return f"a trace of fewer than {_LEAST_PERIODS} blocks is too short for PBO and SPA; use a longer panel"
         if luck.spa_p is not None and luck.spa_p > LARGEST_P:
@@ -187,6 +193,14 @@ class Trials:
             gate = Gate(dict.fromkeys(GATED, -math.inf), found["_gate_percentile"])
             return gate.reason(found, tuple(self._metrics.values())) or ""
         return ""
+
+    def _adjusted_p(self, p: float | None) -> float:
+        """Returns a program's p, adjusted for all programs that were examined; 0 where there is none."""
+        if p is None:
+            return 0.0
+        found = [exam.get("_evidence_p", 1.0) for exam, _ in self._exams.values()]
+        found = found if p in found else [*found, p]  # evidence may stand among the plain metrics, too
+        return float(fdr(np.array(found))[1][found.index(p)])
 
 
 def has_trace(metrics: Mapping[str, float]) -> bool:

@@ -7,9 +7,10 @@ Questions put to the program, in a fresh process:
 What the judge computes from the answers that it kept:
     lag         the edge must not hang on the close that the factor itself used (leaks.lag_reason)
     placebo     against labels shuffled within days |t| must stay below 4, else the judge itself is broken
-    members     each member of a pool: its RankIC walking forward, a one-sided Newey-West p, and the choice
-                among them at a false discovery rate of 10 % (Benjamini and Hochberg). Only members that are
-                admitted so stay in the pool that is measured from here on
+    members     each member of a pool: its RankIC walking forward and a one-sided Newey-West p. Members whose
+                RankIC is not positive there (p >= 1/2) are not admitted; the others are the pool that is
+                measured from here on. To ask more of each member would cost more true ones than false ones
+                (docs/alphas.md has the figures): false discoveries are controlled among whole programs
     evidence    the daily RankIC of that pool (or of the one factor) walking forward: sign and weights of each
                 fold come from the days before it. Its moments, and the spread of RankICIR among worthless
                 factors on this very panel, are what a deflated Sharpe ratio is made of once the number of
@@ -49,7 +50,7 @@ from evaluators.alphas.portfolio import (
     topk_dropout,
 )
 from evaluators.alphas.rank_ic import rank_ic
-from evaluators.alphas.significance import NORMAL, fdr, moments
+from evaluators.alphas.significance import NORMAL, moments
 from evaluators.alphas.splits import Split, walk_forward
 from evaluators.contract import Invalid
 
@@ -57,7 +58,7 @@ Array = NDArray[np.float64]
 
 FOLDS, FIRST_TRAIN = 5, 0.4
 SINGLE_DAYS, DAYS_IN_A_ROW = 5, 3
-FALSE_DISCOVERIES = 0.1
+LARGEST_MEMBER_P = 0.5
 LARGEST_PLACEBO_T = 4.0
 NOISE_FACTORS = 60
 HIDDEN = "_"
@@ -141,7 +142,7 @@ def examine(members: Sequence[Array], scene: Scene, rng: np.random.Generator, no
     universe, labels = scene.panel.universe, scene.labels
     stack = np.stack([standardise(member, universe) for member in members])
     p_values = tuple(_p_value(stack[[place]], scene) for place in range(len(stack)))
-    admitted = tuple(bool(one) for one in fdr(np.array(p_values), level=FALSE_DISCOVERIES)[0])
+    admitted = tuple(p < LARGEST_MEMBER_P for p in p_values)
     kept = stack[list(admitted)] if any(admitted) else stack
     walked, worst = walk(kept, scene)
     weights = ridge_weights(kept, labels, universe, scene.learned)
@@ -209,6 +210,7 @@ def evidence(walked: Array, horizon_days: int, noise: NoiseFloor) -> dict[str, f
         f"{HIDDEN}evidence_kurtosis": found.kurtosis,
         f"{HIDDEN}evidence_periods": float(found.periods),
         f"{HIDDEN}evidence_overlap": float(horizon_days),
+        f"{HIDDEN}evidence_p": _p_of(walked, horizon_days),
         f"{HIDDEN}noise_icir_sd": noise.icir_sd,
         f"{HIDDEN}noise_rank_ic_sd": noise.rank_ic_sd,
     }
@@ -220,8 +222,12 @@ def _walk_start(scene: Scene) -> int:
 
 
 def _p_value(member: NDArray[np.float32], scene: Scene) -> float:
-    daily, _ = walk(member, scene)
-    found = newey_west_t(daily, lag_of(int(np.isfinite(daily).sum()), scene.labels.horizon.days))
+    return _p_of(walk(member, scene)[0], scene.labels.horizon.days)
+
+
+def _p_of(daily: Array, horizon_days: int) -> float:
+    """Returns the one-sided p that the mean of a daily series is not positive."""
+    found = newey_west_t(daily, lag_of(int(np.isfinite(daily).sum()), horizon_days))
     return 1.0 - NORMAL.cdf(found) if math.isfinite(found) else 1.0
 
 

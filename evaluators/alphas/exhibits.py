@@ -141,8 +141,8 @@ def _pool_pages(found: Findings) -> list[Page]:
     verdicts = {
         "title": "Members",
         "note": "p: probability that a worthless factor would reach this RankIC walking forward (one-sided, "
-        "Newey-West). Members are admitted at a false discovery rate of 10 % (Benjamini and Hochberg); the other "
-        "pages show the admitted ones together (all of them, where none is).",
+        "Newey-West). Members whose RankIC is not positive there are not admitted; the other pages show the "
+        "admitted ones together (all of them, where none is).",
         "kind": "table",
         "columns": ["member", "p", "admitted"],
         "rows": [

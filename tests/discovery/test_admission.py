@@ -5,6 +5,8 @@ import pytest
 
 from discovery.admission import Trials, has_trace, shown
 
+multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
+
 BLOCKS = 26
 EVIDENCE = {
     "_evidence_sharpe": 0.9,
@@ -109,3 +111,19 @@ def test_short_traces_give_figures_or_no_admission(blocks, is_enough) -> None:
     assert (trials.luck.pbo is not None) == is_enough
     assert trials.verdict("p0").admitted == is_enough
     assert ("too short for PBO and SPA" in trials.verdict("p0").reason) != is_enough
+
+
+def test_false_discoveries_are_controlled_among_all_that_were_examined() -> None:
+    rng = np.random.default_rng(5)
+    entries = run(400, edge=0.1, seed=6)
+    p_values = [0.012, *rng.random(399)]
+    exams = [exam(f"p{n}", **EVIDENCE, _evidence_p=float(p)) for n, p in enumerate(p_values)]
+    strong = {**EVIDENCE, "_evidence_sharpe": 1.2}
+    alone = Trials([*entries, exam("p0", **strong, _evidence_p=0.012)]).verdict("p0")
+    assert alone.admitted
+    among = Trials([*entries, *exams, exam("p0", **strong, _evidence_p=0.012)]).verdict("p0")
+    assert among.reason.startswith("false discovery rate: adjusted p ")
+    want = multipletests([0.012, *p_values[1:]], 0.05, method="fdr_bh")[1][0]
+    assert among.reason.startswith(f"false discovery rate: adjusted p {want:.3f}")
+    admitted = [Trials([*entries, *exams]).verdict(f"p{n}").admitted for n in range(0, 400, 20)]
+    assert sum(admitted) == 0

