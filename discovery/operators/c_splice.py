@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,33 +37,42 @@ def splice(first: Program, second: Program, rng: np.random.Generator, *, tries: 
 
 def _pairs(source: CSource, origin: CSource) -> Iterator[tuple[int, CSource, Statement, str]]:
     """Yields (kind of exchange, file, what goes, text that comes)."""
-    known = _known(source)
     for piece in source.statements:
         for other in origin.statements:
             text = origin.segment(other)
             if piece.kind != other.kind or source.segment(piece) == text:
                 continue
+            declared = source.declared(piece)
             if piece.kind == "function" and source.function_name(piece) == origin.function_name(other):
                 yield 0, source, piece, text
-            elif piece.kind == "directive" and source.declared(piece) & origin.declared(other):
+            elif piece.kind == "directive" and declared & origin.declared(other):
                 yield 1, source, piece, text
-            elif piece.kind in _EXCHANGED and piece.depth and other.depth and _fits(origin, other, known):
-                yield 2, source, piece, text
+            elif piece.kind in _EXCHANGED and piece.depth and other.depth:
+                is_same = piece.kind != "declaration" or declared == origin.declared(other)
+                if is_same and _fits(source, piece, origin, other):
+                    yield 2, source, piece, text
 
 
-def _known(source: CSource) -> set[str]:
-    names = source.names(0, len(source.tokens))
+def _fits(source: CSource, piece: Statement, origin: CSource, other: Statement) -> bool:
+    """Returns whether all names that `other` uses are known where `piece` stands."""
+    around = next(one for one in source.top if one.first <= piece.first < one.last)
+    known = source.names(around.first, piece.last) | c_syntax.TYPE_WORDS | _OTHER_NAMES
     for token in source.tokens:
         if token.kind == "directive":
-            names |= {part.text for part in c_text.inside(token)}
-    return names | c_syntax.TYPE_WORDS | _OTHER_NAMES
-
-
-def _fits(origin: CSource, piece: Statement, known: set[str]) -> bool:
-    own: set[str] = set()
-    stack = [piece]
+            known |= {part.text for part in c_text.inside(token)}
+    known |= _functions(source) | (_called(origin, other) - _functions(origin))
+    stack = [other]
     while stack:
         one = stack.pop()
-        own |= origin.declared(one)
+        known |= origin.declared(one)
         stack += one.parts
-    return origin.names(piece.first, piece.last) - own <= known
+    return origin.names(other.first, other.last) <= known
+
+
+def _functions(source: CSource) -> set[str]:
+    return {source.function_name(one) for one in source.top if one.kind == "function"}
+
+
+def _called(source: CSource, piece: Statement) -> set[str]:
+    tokens = source.tokens[piece.first : piece.last]
+    return {one.text for one, after in pairwise(tokens) if one.kind == "name" and after.text == "("}

@@ -284,6 +284,7 @@ class TestSplice:
             for child in found
         )
         assert all(check_frozen(kernel(SOFTMAX), kernel(child)) is None for child in found)
+        assert len(faults(found)) <= len(found) // 4
 
     def test_programs_that_differ_in_numbers_exchange_some_of_them(self):
         other = SOFTMAX.replace("CHUNK 64", "CHUNK 32").replace("0.25", "0.75")
