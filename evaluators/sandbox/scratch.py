@@ -115,7 +115,7 @@ def empty(folder: str) -> None:
     """
     top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with contextlib.suppress(PermissionError):  # a confined judge may change no modes, nor may its programs
+        with contextlib.suppress(PermissionError):  # under a confined judge nobody may change modes
             os.fchmod(top, 0o700)
         moved = 0
         while names := os.listdir(top):
