@@ -263,6 +263,7 @@ class HostedRun:
             message = f"a fault of the service: {type(error).__name__}: {error}"
         finally:
             self._executor = None
+            self.facts["in_flight"] = 0
             try:
                 self._save(wanted=wanted, state=state, message=message, facts=self.facts)
             except RunFolderError as error:

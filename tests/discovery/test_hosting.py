@@ -133,6 +133,7 @@ def test_going_on_with_a_run_needs_room_too(host: Host) -> None:
 def test_a_listener_of_an_earlier_process_hears_the_new_ones_events(host: Host) -> None:
     run = begin(host, evals=1)
     wait_until(lambda: not run.is_active)
+    assert run.status()["in_flight"] == 0
     events = run.events_after(1_000_000, 0.0)
     assert [event["event"] for _, event in events][-1] == "ended"
     assert run.events_after(events[-1][0], 0.0) == []
