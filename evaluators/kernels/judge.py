@@ -2,9 +2,9 @@
 
 The score is the lower end of the interval of the speed-up over the baseline, in CPU time of the kernel's whole
 process. A result is stored only where the baseline against itself came out as equal in the same session; one that
-is faster than the machine allows, or than is plausible, is held back. A program that beats all that this judge has
-seen is built again with traps for undefined behaviour, and measured again in new processes with new inputs; then
-the lower of the two scores counts.
+is faster than the machine allows, or than is plausible, is held back. Kernels in C that are correct are built again with
+traps for undefined behaviour, and must be correct in that build, too. Who keeps elites has them measured again, in
+new processes with new inputs, before they displace others (`Objective.repeats`, at least 2 for kernels).
 
 Exceptions:
     JudgeError    the task is broken (not the program): its reference, its inputs or its baseline fails
@@ -108,7 +108,6 @@ class KernelJudge:
         self._own_lease: Lease | None = None
         self._benches: dict[str, Bench] = {}
         self._peaks: roofline.Peaks | None = None
-        self._best = -np.inf
         self._count = 0
         entry = _language(problem.seed)
         self._bench(entry)
@@ -146,6 +145,8 @@ class KernelJudge:
         try:
             self._build(work)
             self._check(work)
+            if _language(program) == "c":
+                self._check_traps(work)
             values = self._score(work, held_out=held_out)
         except NotBuiltError as error:
             status = Status.TIMEOUT if error.timed_out else Status.ERROR
@@ -201,11 +202,8 @@ class KernelJudge:
             work.lease_s = waited_s
             timing, gain = self._time(work, self._task.timed)
             self._check_plausible(work, timing, gain)
-            if gain.low > self._best:
-                gain = self._confirm(work, gain)
             metrics = self._metrics(work, timing, gain)
             beside = self._time_held_out(work) if held_out and self._task.held_out else None
-        self._best = max(self._best, gain.low)
         score = metrics[self._problem.objective.name]
         return {
             "score": score,
@@ -241,26 +239,20 @@ class KernelJudge:
                 return timing, timing.gain(work.rng)
         raise _HeldBackError(f"the machine is too noisy to time this, evaluate it again: {complaint}")
 
-    def _confirm(self, work: _Work, first: Interval) -> Interval:
-        """Returns the worse of two gains: the best so far is run with traps, and measured anew."""
-        language = _language(work.program)
-        if language == "c":
-            try:
-                _BACKENDS["c"].build(self._bench("c"), work.program, self._task, is_checked=True)
-                self._check(work)
-            except NotBuiltError as error:
-                raise KernelFailedError(
-                    Status.ERROR, f"with sanitizers it {error.reason}", error.feedback
-                ) from error
-            except KernelFailedError as error:
-                raise KernelFailedError(
-                    error.status, f"with traps for undefined behaviour: {error.reason}", error.feedback
-                ) from error
-            _BACKENDS["c"].build(self._bench("c"), work.program, self._task)
-        timing, again = self._time(work, self._task.timed)
-        self._check_plausible(work, timing, again)
-        work.record["confirmed"] = [round(value, 4) for value in again.ratios()]
-        return min(first, again, key=lambda one: one.low)
+    def _check_traps(self, work: _Work) -> None:
+        """Runs all checks again in a build that traps on undefined behaviour; leaves the ordinary build in place."""
+        bench, backend = self._bench("c"), _BACKENDS["c"]
+        try:
+            backend.build(bench, work.program, self._task, is_checked=True)
+            self._check(work)
+        except NotBuiltError as error:
+            raise KernelFailedError(
+                Status.ERROR, f"with sanitizers it {error.reason}", error.feedback
+            ) from error
+        except KernelFailedError as error:
+            reason = f"with traps for undefined behaviour: {error.reason}"
+            raise KernelFailedError(error.status, reason, error.feedback) from error
+        backend.build(bench, work.program, self._task)
 
     def _check_plausible(self, work: _Work, timing: Timing, gain: Interval) -> None:
         """Holds back what is too good to be true."""

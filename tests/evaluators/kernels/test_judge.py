@@ -60,17 +60,11 @@ def test_a_correct_kernel_has_a_score_its_interval_and_raw_samples(judge, proble
     assert timing["gate"] == "passed"
 
 
-def test_the_best_so_far_is_measured_again_and_the_worse_result_counts(judge, problem):
-    judge._best = -1e9
-    evaluation = judge.evaluate(problem.seed)
-    assert len(evaluation.certificate["timings"]) == 2
-    assert evaluation.score <= evaluation.certificate["confirmed"][0] + 1e-4
-    judge._best = 1e9
-    assert len(judge.evaluate(problem.seed).certificate["timings"]) == 1
-    judge._best = -1e9
+def test_elites_are_measured_again_before_they_displace_others(problem):
+    assert problem.objective.repeats == 2
 
 
-def test_a_program_that_computes_with_overflow_is_no_elite(judge, problem):
+def test_undefined_behaviour_is_trapped(judge, problem):
     text = problem.seed.text.replace(
         "for (int64_t i = 0; i < rows; i++) {",
         "volatile int big = 2147483647; big = big + 1;\n  for (int64_t i = 0; i < rows; i++) {",
