@@ -5,6 +5,7 @@
     needs      what its Python files import, and what of that is missing here
     generate   the problem module that is made of all this; nothing of the folder is executed by it
     runtime    in the sandbox: writes the folder into the scratch folder and calls the evaluator as its own system does
+    pools      in the sandbox: pools of threads in the place of pools of processes
     readout    on the trusted side: what the evaluator said, as metrics
     shims      modules that stand in for what evaluators import from their own system
 
