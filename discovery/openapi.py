@@ -55,6 +55,9 @@ _REQUEST: dict[str, Any] = {
         "model_slots": {"type": "integer", "description": "Model calls at the same time."},
         "operators": {"type": "string", "description": "For example diff=3,tune."},
         "tuning": {"type": "object"},
+        "bandit": {"type": "object"},
+        "memory": {"type": "object"},
+        "duplicates": {"type": "object"},
     },
 }
 _ASKING: dict[str, Any] = {

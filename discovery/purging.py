@@ -145,7 +145,11 @@ def is_purged(record: Record) -> bool:
 def _record(entry: Entry, reasons: dict[str, str]) -> Entry:
     record = entry["record"]
     reason = reasons.get(record["program_id"])
-    if reason is None and (inherited := _reason(record["parents"], reasons)):
+    ancestors = [
+        *record["parents"],
+        record["evaluation"].get("start_id", ""),
+    ]  # and whose output it was handed
+    if reason is None and (inherited := _reason(ancestors, reasons)):
         reason = reasons[record["program_id"]] = _of_ancestor(inherited)
     if reason is None:
         return entry
