@@ -4,7 +4,7 @@ Compares a kernel of known speed with a baseline, again and again, beside proces
 often equal kernels are called different, how often a kernel that does 5 % less work is found, and how much the ratio
 that is reported varies, against simpler ways to time.
 
-    python -m benchmarks.kernel_timing [--equal 200] [--planted 50] [--spread 20] [--burners 2] [--seed 0]
+    python -m benchmarks.kernel_timing [--equal 200] [--planted 50] [--spread 20] [--evaluations 5] [--burners 2] [--seed 0]
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ import numpy as np
 from evaluators.contract import Limits, Program
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.bench.client import Bench
+from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.runner import Runner
 from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Scalar
 from evaluators.kernels.timing import Benches, Timer, Timing
+from evaluators.problem import load_problem
 
 _STEPS = 120
 _DIMS = {"n": 50_000}
@@ -206,18 +208,52 @@ def spread(count: int, rng: np.random.Generator) -> dict[str, object]:
     }
 
 
+def evaluations(count: int, rng: np.random.Generator) -> dict[str, object]:
+    """Returns what evaluations of the softmax problem's seed, and of a wrong program, cost beside the kernels."""
+    problem = load_problem("softmax")
+    judge = KernelJudge(problem, secret=rng.bytes(8))
+    wrong = problem.seed.with_text(problem.seed.text.replace("/ sum", "/ sum * 1.01"))
+    found: dict[str, list[float]] = {}
+    judge.evaluate(wrong)
+    for _ in range(count):
+        for name, program in (("seed", problem.seed), ("wrong program", wrong)):
+            begun = time.process_time()
+            evaluation = judge.evaluate(program)
+            found.setdefault(f"{name}: judge's CPU s", []).append(time.process_time() - begun)
+            found.setdefault(f"{name}: kernels' wall s", []).append(evaluation.cpu_s)
+            found.setdefault(f"{name}: wall s", []).append(evaluation.wall_s)
+            print(name, evaluation.status, evaluation.reason, dict(evaluation.metrics), file=sys.stderr)
+    judge.close()
+    return {name: [round(value, 2) for value in values] for name, values in found.items()}
+
+
 def main() -> None:
     """Measures and prints JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("equal", 200), ("planted", 50), ("spread", 20), ("burners", 2), ("seed", 0)):
+    for name, default in (
+        ("equal", 200),
+        ("planted", 50),
+        ("spread", 20),
+        ("evaluations", 5),
+        ("burners", 2),
+        ("seed", 0),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
-    for what, count in (("equal", options.equal), ("planted", options.planted), ("spread", options.spread)):
+    for measure in (equal, planted, spread, evaluations):
+        count = getattr(options, measure.__name__)
+        if not count:
+            continue
         begun = time.monotonic()
         with load(options.burners, options.seed):
-            found = {"equal": equal, "planted": planted, "spread": spread}[what](count, rng) if count else {}
-        line = {"what": what, **found, "seconds": round(time.monotonic() - begun), "load": os.getloadavg()}
+            found = measure(count, rng)
+        line = {
+            "what": measure.__name__,
+            **found,
+            "seconds": round(time.monotonic() - begun),
+            "load": os.getloadavg(),
+        }
         print(json.dumps(line), flush=True)
 
 

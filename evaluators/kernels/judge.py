@@ -34,7 +34,7 @@ from evaluators.kernels.lease import Lease
 from evaluators.kernels.runner import KernelFailedError
 from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import LANGUAGES, Dims
-from evaluators.kernels.timing import Benches, Timer, Timing
+from evaluators.kernels.timing import PATIENCE, Benches, Timer, Timing
 from evaluators.measures import measure_program
 from evaluators.problem import Problem
 from evaluators.sandbox.base import SandboxError
@@ -122,7 +122,7 @@ class KernelJudge:
     def limit_s(self, *, held_out: bool = False) -> float:
         """Returns how long an evaluation can take at most, the wait for the lease included."""
         comparisons = _ATTEMPTS + 1 + (1 if held_out else 0)
-        return comparisons * (self._budget_s + 60.0) + LEASE_TIMEOUT_S + _SLACK_S
+        return comparisons * (PATIENCE * self._budget_s + 60.0) + LEASE_TIMEOUT_S + _SLACK_S
 
     def close(self) -> None:
         """Ends the benches."""
@@ -225,6 +225,8 @@ class KernelJudge:
             work.kernel_ns += timing.kernel_ns
             null = timing.null(work.rng)
             complaint = self._precision.gate(null)
+            if timing.rounds < self._precision.least_rounds:
+                complaint = f"only {timing.rounds} rounds came about in {timing.seconds:.0f} s"
             work.record.setdefault("timings", []).append(
                 {
                     **timing.to_json(),

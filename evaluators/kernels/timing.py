@@ -27,6 +27,9 @@ from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import Dims, KernelTask
 from evaluators.kernels.tolerance import Expected, expect, find_fault
 
+PATIENCE = 5
+"""How many times the budget a comparison may take to come to the least number of rounds."""
+
 _SLOW_LOADING_NS = 100_000_000
 _ROUNDS_IF_SLOW = 6
 _LEAST_SAMPLE_NS = 3_000_000
@@ -114,7 +117,7 @@ class Timer:
         task: the task.
         dims: the shapes, all in each round.
         benches: where to run; the baseline's is loaded with the baseline already.
-        budget_s: when to stop adding rounds.
+        budget_s: when to stop adding rounds beyond the least number.
         precision: when to stop before.
     """
 
@@ -141,9 +144,10 @@ class Timer:
         timing = Timing()
         begun = time.monotonic()
         while timing.rounds < self._precision.most_rounds:
-            self._run_session(program, timing, rng, begun + self._budget_s)
-            if time.monotonic() - begun > self._budget_s:
+            has_enough = timing.rounds >= self._precision.least_rounds
+            if time.monotonic() - begun > self._budget_s * (1 if has_enough else PATIENCE):
                 break
+            self._run_session(program, timing, rng)
             if timing.rounds % _LOOK_EVERY == 0 and self._precision.is_reached(
                 timing.gain(rng), timing.rounds
             ):
@@ -151,9 +155,7 @@ class Timer:
         timing.seconds = time.monotonic() - begun
         return timing
 
-    def _run_session(
-        self, program: Program, timing: Timing, rng: np.random.Generator, deadline: float
-    ) -> None:
+    def _run_session(self, program: Program, timing: Timing, rng: np.random.Generator) -> None:
         runners: list[Runner] = []
         cpu = int(rng.choice(sorted(os.sched_getaffinity(0))))  # one for all: they are not equally fast
         try:
@@ -177,8 +179,6 @@ class Timer:
             is_slow = max(runner.load_ns for runner in runners) > _SLOW_LOADING_NS
             for _ in range(_ROUNDS_IF_SLOW if is_slow else 1):
                 samples.append(self._run_round(runners, timing, rng))
-                if time.monotonic() > deadline:
-                    break
             runners[0].check_untouched()
         finally:
             timing.kernel_ns += sum(runner.calls_ns for runner in runners)
