@@ -82,11 +82,18 @@ class Runner:
         self.load_ns = reply.cpu_ns
 
     def run(
-        self, batch: Sequence[Values], dims: Dims, rng: np.random.Generator, place: Place = "start"
+        self,
+        batch: Sequence[Values],
+        dims: Dims,
+        rng: np.random.Generator,
+        place: Place = "start",
+        *,
+        is_judged: bool = True,
     ) -> Ran:
         """Returns what the kernel makes of some inputs, one call after the other.
 
-        `rng` draws the rubbish that outputs are filled with.
+        `rng` draws the rubbish that outputs are filled with. Where `is_judged` is False, nobody will look at the outputs
+        (the baseline's; a warm-up's), and they are not read.
 
         Raises:
             KernelFailedError: it crashed, raised, took too long, or wrote beside its outputs.
@@ -102,6 +109,9 @@ class Runner:
         self._plan = plan
         _check(reply, "a call")
         self.calls_ns += reply.wall_ns
+        if not is_judged:
+            self._last = []
+            return Ran([], reply.cpu_ns, reply.wall_ns)
         if arena.is_damaged(spots):
             raise KernelFailedError(Status.INVALID, "it wrote beside its outputs")
         outputs = [arena.read_outputs(one) for one in spots]

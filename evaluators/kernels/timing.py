@@ -190,7 +190,10 @@ class Timer:
         last = []
         for dims in self._dims:
             batch = [self._task.make_inputs(rng, dims, self._distribution(0))] * repeats
-            times = [[runner.run(batch, dims, rng).cpu_ns for _ in range(_WARM_UPS)] for runner in runners]
+            times = [
+                [runner.run(batch, dims, rng, is_judged=False).cpu_ns for _ in range(_WARM_UPS)]
+                for runner in runners
+            ]
             last.append(times[-1][-1] / repeats)
         return fmean(last)
 
@@ -199,7 +202,10 @@ class Timer:
         name = self._distribution(timing.rounds)
         for shape, dims in enumerate(self._dims):
             batch = [self._task.make_inputs(rng, dims, name) for _ in range(timing.repeats)]
-            ran = {int(role): runners[role].run(batch, dims, rng) for role in rng.permutation(3)}
+            ran = {
+                int(role): runners[role].run(batch, dims, rng, is_judged=role == 0)
+                for role in rng.permutation(3)
+            }
             for role, one in ran.items():
                 cpu[shape, role], wall[shape, role] = one.cpu_ns, one.wall_ns
             for values, outputs in zip(batch, ran[0].all_outputs, strict=True):
