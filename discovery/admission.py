@@ -155,7 +155,7 @@ class Trials:
         )
 
     def verdict(self, program_id: str) -> Verdict | None:
-        """Returns the verdict on a program; None where the problem asks for none, or the exam is not over."""
+        """Returns the verdict on a program; None where the problem asks for none."""
         if program_id not in self._metrics:
             return None
         exam, refusal = self._exams.get(program_id, ({}, ""))
@@ -163,7 +163,9 @@ class Trials:
         if refusal:
             return Verdict(program_id, admitted=False, reason=refusal, trials=self.count)
         if any(f"_evidence_{name}" not in found for name in EVIDENCE):
-            return None
+            if program_id in self._exams:
+                return None
+            return Verdict(program_id, admitted=False, reason="it was not examined", trials=self.count)
         sharpe, skewness, kurtosis, periods, overlap = (found[f"_evidence_{name}"] for name in EVIDENCE)
         evidence = Moments(sharpe, skewness, kurtosis, round(periods))
         noise_sd = max(found.get("_noise_icir_sd", 0.0), math.sqrt(overlap / max(periods, 1.0)))

@@ -57,9 +57,10 @@ def test_who_fails_the_exam_is_not_admitted_and_the_reason_is_told() -> None:
     assert none.reason == "none of its members is admitted"
 
 
-def test_programs_without_exam_or_trace_have_no_verdict() -> None:
-    trials = Trials([*run(3), {"type": "opened", "at_s": 1.0}])
-    assert trials.verdict("p0") is None
+def test_programs_without_trace_or_evidence_have_no_verdict_and_those_without_exam_are_not_admitted() -> None:
+    trials = Trials([*run(3), {"type": "opened", "at_s": 1.0}, exam("p1", rank_ic=0.1)])
+    assert trials.verdict("p0").text == "not admitted: it was not examined"
+    assert trials.verdict("p1") is None
     assert trials.verdict("unknown") is None
     assert has_trace({"_ic_00": 0.1})
     assert not has_trace({"score": 1.0})
