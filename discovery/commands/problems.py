@@ -16,7 +16,7 @@ from discovery import claims
 from discovery.admission import shown as visible
 from discovery.config import RunConfig
 from discovery.errors import ConfigError, RunFolderError
-from discovery.journal import read_entries
+from discovery.purging import current_entries
 from discovery.records import Record
 from discovery.run import run_folder, secret_of
 from discovery.texts import SELF_SCORED
@@ -226,7 +226,7 @@ def best_record(journal: Path, problem: Problem) -> Record:
     """
     best: dict[str, Any] | None = None
     fitness = float("-inf")
-    for entry in read_entries(journal):
+    for entry in current_entries(journal):
         score = entry["record"]["evaluation"].get("score") if entry["type"] == "evaluated" else None
         if score is not None and problem.objective.fitness(score) > fitness:
             best, fitness = entry["record"], problem.objective.fitness(score)

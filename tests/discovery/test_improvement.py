@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,10 +20,7 @@ from evaluators.contract import Evaluation, Objective, Program, Start, Status
 from evaluators.judge import JudgeError
 from evaluators.problem import Problem, ProblemError, ProblemSource, load_problem, load_source
 from evaluators.worker import JudgeProcess
-from tests.discovery.conftest import Discovery, discovery, last_json
 from tests.discovery.test_certificates import CONSTRUCTIVE, certificate
-
-__all__ = ["discovery"]
 
 ROOTS = '''"""Return three numbers with answer(); the closer their squares are to 0.5, the better."""
 from fractions import Fraction
@@ -292,45 +292,74 @@ def told(run: Path) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_a_run_hands_on_the_best_output_also_over_a_resume_and_names_its_makers(
-    discovery: Discovery, roots: Path, tmp_path: Path
-):
-    options = (roots, "--from-best", 0.5, "--seed", 3, "--workers", 1)
-    whole = discovery("run", *options, "--evals", 14, "--out", "whole", "--json")
-    assert whole.returncode == 0, whole.stderr
-    assert discovery("run", *options, "--evals", 5, "--out", "parts", "--json").returncode == 0
-    assert discovery("resume", "parts", "--evals", 14, "--json").returncode == 0
-    assert told(tmp_path / "whole") == told(tmp_path / "parts")
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two runs of equal seed: `whole`, and `parts`, which was ended and resumed."""
+    folder = tmp_path_factory.mktemp("improvement")
+    (folder / "roots.py").write_text(ROOTS)
+    asked = ("run", "roots.py", "--from-best", "0.5", "--seed", "3", "--workers", "1")
+    for rest in (
+        (*asked, "--evals", "10", "--out", "whole"),
+        (*asked, "--evals", "4", "--out", "parts"),
+        ("resume", "parts", "--evals", "10"),
+    ):
+        call(folder, *rest)
+    return folder
 
+
+def call(folder: Path, *arguments: object, code: int = 0) -> str:
+    """Runs the command line in a folder; returns its output."""
+    command = [sys.executable, "-m", "discovery", *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def chain_of(folder: Path) -> list[str]:
+    """The programs that made the best output of `whole`, the first first."""
+    return [
+        entry["program_id"] for entry in json.loads(call(folder, "log", "whole", "--of", "chain", "--json"))
+    ][::-1]
+
+
+def test_each_program_is_handed_the_best_output_before_it_also_over_a_resume(place: Path):
+    assert told(place / "whole") == told(place / "parts")
     handed, best = None, float("-inf")
-    for place, (program_id, _, _, score, start_id, start_score, _) in enumerate(told(tmp_path / "whole")):
-        assert (start_id, start_score) == (handed, best if place else start_score)
-        if place == 0:
-            best = start_score
+    for number, (program_id, _, _, score, start_id, start_score, _) in enumerate(told(place / "whole")):
+        best = best if number else start_score
+        assert (start_id, start_score) == (handed, best)
         if score is not None and score > best:
             handed, best = program_id, score
     assert handed is not None
-    assert last_json(whole)["best_score"] == best
+    assert chain_of(place)[-1] == handed
 
-    listed = json.loads(discovery("log", "whole", "--of", "chain", "--json").stdout)
-    assert listed[0]["program_id"] == handed
-    assert [entry["start_id"] for entry in listed] == [*(entry["program_id"] for entry in listed[1:]), ""]
-    shown = discovery("show", "whole", "best").stdout
+
+def test_the_makers_of_the_best_output_are_named_and_certified(place: Path):
+    makers = chain_of(place)
+    assert len(makers) > 2
+    shown = call(place, "show", "whole", "best")
     assert "chain    the start" in shown
-    assert f"{handed[:8]} {best:.8g}" in shown
+    assert f"{makers[0][:8]} " in shown
+    verified = json.loads(call(place, "verify", "whole", "--json"))
+    assert (verified["verdict"], verified["program_id"]) == ("confirmed", makers[-1])
+    made = json.loads((place / "whole" / "certificate.json").read_bytes())
+    assert [link["program_id"] for link in made["found_by"]] == makers
+    assert made["score"]["float"] == verified["score"]
 
-    verified = last_json(discovery("verify", "whole", "--json"))
-    assert (verified["verdict"], verified["score"]) == ("confirmed", best)
-    path = tmp_path / "whole" / "certificate.json"
-    made = json.loads(path.read_bytes())
-    assert [link["program_id"] for link in made["found_by"]] == [entry["program_id"] for entry in listed][
-        ::-1
-    ]
-    checked = discovery("verify", "--certificate", path, "--problem", roots)
-    assert checked.returncode == 0, checked.stderr
 
-    onward = discovery("run", *options, "--start", path, "--evals", 2, "--out", "onward", "--json")
-    assert onward.returncode == 0, onward.stderr
-    assert told(tmp_path / "onward")[0][5] == best
-    lonely = discovery("run", roots, "--start", path, "--evals", 2)
-    assert "give that too" in lonely.stderr
+def test_a_run_begins_with_the_output_of_a_certificate(place: Path):
+    made = json.loads(call(place, "verify", "whole", "--out", "start.json", "--json"))
+    options = ("run", "roots.py", "--start", "start.json", "--evals", 2, "--workers", 1, "--seed", 4)
+    call(place, *options, "--from-best", 0.5, "--out", "onward")
+    assert told(place / "onward")[0][5] == made["score"]
+    assert "give that too" in call(place, *options, code=1)
+
+
+def test_what_was_made_from_the_output_of_a_purged_program_goes_with_it(place: Path):
+    shutil.copytree(place / "parts", place / "purged")
+    first, cheat, *others = chain_of(place)
+    call(place, "purge", "purged", cheat, "--reason", "it cheats")
+    left = json.loads(call(place, "verify", "purged", "--json"))
+    assert left["program_id"] not in (cheat, *others)
+    made = json.loads((place / "purged" / "certificate.json").read_bytes())
+    assert made["found_by"][0]["program_id"] == first
