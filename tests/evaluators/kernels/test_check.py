@@ -54,7 +54,7 @@ def test_inputs_must_be_as_declared():
 
 
 def test_a_failing_seed_and_a_silent_goal_are_told(tmp_path):
-    text = SOFTMAX.replace("Write softmax(x, out, rows, cols)", "Write it")
+    text = SOFTMAX.replace("softmax(x, out, rows, cols): each row of out is the softmax of", "it: for")
     problem = write_problem(tmp_path, text, "silent")
     found = check_kernel(
         problem, problem.kernel, lambda program: Evaluation(Status.INVALID, reason="is wrong")

@@ -161,7 +161,7 @@ def test_held_out_shapes_are_timed_beside(tmp_path):
     ("old", "new", "message"),
     [
         ('Objective("speedup"', 'Objective("swiftness"', "kernels do not have"),
-        ("import numpy as np\\\\ndef", "import numpy as np\\\\ndef def", "the baseline does not compile"),
+        ("import numpy as np\\ndef", "import numpy as np\\ndef def", "the baseline does not compile"),
         ("np.bincount(x, minlength=256).astype", "np.bincounts(x).astype", "the kernel task failed"),
     ],
 )
