@@ -121,11 +121,11 @@ def run_one(task: tuple[Arm, str, int, int]) -> Course:
     return simulate(World(name, seed), config, skills, known=known)[0]
 
 
-def row(arm: Arm, ours: Sequence[Course], full: Sequence[Course], target: float) -> str:
-    """Returns a line of the table: what an arm takes to the target, and how that differs from the full system."""
-    found = compare_courses((arm.name, "full"), range(len(ours)), (ours, full), target=target)
+def row(name: str, ours: Sequence[Course], other: Sequence[Course] | None, target: float) -> str:
+    """Returns a line of the table: what an arm comes to and takes to the target, and how that differs from another."""
+    found = compare_courses((name, "other"), range(len(ours)), (ours, other or ours), target=target)
     finals = sorted(found.finals[0])
-    cells = [arm.name, f"{np.median(finals):.3f}" + _sign(arm, found.final)]
+    cells = [name, f"{np.median(finals):.3f}" + (_sign(found.final) if other else "")]
     for kind in ("evaluations", "tokens", "cost_usd", "seconds"):
         times = found.costs[kind][0]
         reached = sum(map(math.isfinite, times))
@@ -133,14 +133,12 @@ def row(arm: Arm, ours: Sequence[Course], full: Sequence[Course], target: float)
         cell = f"{middle} [{low}, {high}]" + (
             f" ({reached} of {len(times)})" if kind == "evaluations" else ""
         )
-        cells.append(cell + _sign(arm, found.cost_tests[kind]))
+        cells.append(cell + (_sign(found.cost_tests[kind]) if other else ""))
     return "| " + " | ".join(cells) + " |"
 
 
-def _sign(arm: Arm, paired: Paired) -> str:
-    """Returns whether an arm is better or worse than the full system, with wins, losses and p."""
-    if arm.name == "full":
-        return ""
+def _sign(paired: Paired) -> str:
+    """Returns whether an arm is better or worse than the other, with wins, losses and p."""
     sign = {"better": "**+**", "worse": "**-**"}.get(paired.verdict(), "=")
     return f" {sign} {paired.wins}:{paired.losses} p={paired.p:.2g}"
 
@@ -151,11 +149,26 @@ def _text(value: float, kind: str) -> str:
     return {"tokens": f"{value / 1000:.0f}k", "cost_usd": f"{value:.3f}"}.get(kind, f"{value:.0f}")
 
 
-def table(world: str, courses: Mapping[str, Sequence[Course]], arms: Sequence[Arm]) -> str:
-    """Returns the markdown table of one world."""
-    head = "| arm | final score | evaluations | tokens | dollars | seconds (simulated) |\n|---|---|---|---|---|---|"
-    lines = [row(arm, courses[arm.name], courses["full"], TARGET[world]) for arm in arms]
-    return f"\n{world}, target {TARGET[world]:g} of the best possible\n\n{head}\n" + "\n".join(lines)
+HEAD = (
+    "| arm | final score | evaluations | tokens | dollars | seconds (simulated) |\n|---|---|---|---|---|---|"
+)
+
+
+def tables(world: str, courses: Mapping[str, Sequence[Course]]) -> str:
+    """Returns the markdown tables of one world: every arm against the full system, the opponents against the default."""
+    target = TARGET[world]
+    parts = [f"\n{world}, target {target:g} of the best possible; against `full`\n\n{HEAD}"]
+    parts += [
+        row(name, ours, None if name == "full" else courses["full"], target) for name, ours in courses.items()
+    ]
+    if "default" in courses:
+        parts.append(f"\n{world}; simple opponents against `default`\n\n{HEAD}")
+        parts += [
+            row(name, courses[name], None if name == "default" else courses["default"], target)
+            for name in ("default", *OPPONENTS)
+            if name in courses
+        ]
+    return "\n".join(parts)
 
 
 def main() -> None:
@@ -175,14 +188,14 @@ def main() -> None:
     began = time.perf_counter()
     print(
         f"{len(seeds)} paired seeds from {seeds[0]}, {options.evals} evaluations each; median [quartiles] (runs that got "
-        "there); +, = or -: significantly cheaper than, not told from, dearer than the full system; pairs won and lost; p"
+        "there); +, = or -: significantly better (cheaper) than, not told from, worse than the other; pairs won and lost; p"
     )
     with multiprocessing.Pool(options.jobs) as pool:
         for world in options.worlds.split(","):
             tasks = [(arm, world, seed, options.evals) for arm in arms for seed in seeds]
             found = pool.map(run_one, tasks, chunksize=1)
             courses = {arm.name: found[k * len(seeds) : (k + 1) * len(seeds)] for k, arm in enumerate(arms)}
-            print(table(world, courses, arms), flush=True)
+            print(tables(world, courses), flush=True)
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"\n{time.perf_counter() - began:.0f} s with {options.jobs} processes; load {load}")
 
