@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from evaluators.contract import Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
-from problems.kernels.inputs import floats, is_close
+from problems.kernels.inputs import floats, is_close, running_sum
 
 Arrays = Mapping[str, Any]
 
@@ -79,25 +79,22 @@ def make_inputs(rng: np.random.Generator, dims: Mapping[str, int], distribution:
     return arrays
 
 
-def reference(
-    *,
-    q: NDArray[Any],
-    k: NDArray[Any],
-    v: NDArray[Any],
-    width: int,
-    kind: type = np.float64,
-    **_: int,
-) -> Arrays:
+def reference(*, q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], width: int, **_: int) -> Arrays:
     """Returns the exact result."""
-    scores = q.astype(kind) @ k.astype(kind).T / np.sqrt(kind(width))
+    scores = q.astype(np.float64) @ k.astype(np.float64).T / np.sqrt(width)
     weights = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
-    weights /= weights.sum(axis=1, keepdims=True)
-    return {"out": weights @ v.astype(kind)}
+    return {"out": weights @ v.astype(np.float64) / weights.sum(axis=1, keepdims=True)}
 
 
-def reference_single(**arguments: Any) -> Arrays:
-    """Returns the result in single precision, computed in the obvious way."""
-    return reference(**arguments, kind=np.float32)
+def reference_single(*, q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], width: int, **_: int) -> Arrays:
+    """Returns the result in single precision, computed in the obvious way: every sum from left to right."""
+    scores = running_sum(q[:, None, :] * k[None, :, :])[..., 0] / np.sqrt(np.float32(width))
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
+    weights /= running_sum(weights)
+    out = np.zeros_like(q)
+    for t in range(len(k)):
+        out += weights[:, t : t + 1] * v[t]
+    return {"out": out}
 
 
 BASELINE = """import numpy as np

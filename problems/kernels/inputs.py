@@ -35,6 +35,14 @@ def floats(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArr
     return np.ascontiguousarray(values, dtype=np.float32)
 
 
+def running_sum(values: NDArray[Any]) -> NDArray[Any]:
+    """Returns the sums along the last axis (which stays, with size 1), from left to right in single precision.
+
+    NumPy's own sums go by halves and are far more exact than the obvious loop, which is right, too.
+    """
+    return np.cumsum(values, axis=-1, dtype=np.float32)[..., -1:]
+
+
 def is_close(one: NDArray[Any], other: NDArray[Any], *, share: float = 1e-4) -> bool:
     """Returns whether two arrays agree to `share` of their largest magnitude: enough for properties."""
     one, other = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
