@@ -117,7 +117,7 @@ def run_one(task: tuple[Arm, str, int, int]) -> Course:
     known = ()
     if arm.earlier:
         _, parts = simulate(World(name, seed, start=1), replace(config, seed=seed + 10_000), skills)
-        known = tuple(parts.memory.items) if parts.memory is not None else ()
+        known = tuple(parts.memory.contents.items.values()) if parts.memory is not None else ()
     return simulate(World(name, seed), config, skills, known=known)[0]
 
 

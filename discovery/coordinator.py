@@ -54,13 +54,13 @@ from discovery.planning import PLAN
 from discovery.records import Record
 from discovery.requests import Request
 from discovery.state import SEED_OPERATOR, RunState
+from discovery.steering import Steering
 from evaluators.contract import Evaluation
 
 STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
 ENDPOINT_LIMIT = 12
 """Model failures in a row before the run is paused."""
-INJECT_OPERATOR = "inject"
 BUDGET_ENDS = ("minutes", "cost", "tokens", "evaluations")
 WASTE_LIMIT = 30
 """Paid replies in a row that gave no new program before the run is paused: something is wrong with the model."""
@@ -96,9 +96,7 @@ class Coordinator:
         self._endpoint_failures = 0
         self._wasted = 0
         self._is_over = False
-        self.is_paused = False
-        self._injected: deque[tuple[Request, str]] = deque()
-        self._asked: set[str] = set()
+        self._steering = Steering(state)
 
     @property
     def in_flight(self) -> int:
@@ -128,8 +126,7 @@ class Coordinator:
             self.state.fold(record)
             if self._queued:
                 self._queued = deque(job for job in self._queued if job.number != record.decision)
-            if self._injected:
-                self._injected = deque(one for one in self._injected if one[1] != record.fingerprint)
+            self._steering.forget(record.fingerprint)
         elif kind == "proposed":
             job = child_from_json(entry)
             self.state.ledger.charge(job.proposal.calls if job.proposal else ())
@@ -150,16 +147,12 @@ class Coordinator:
 
     # --- the present
 
-    def is_asked(self, request_id: str) -> bool:
-        """Returns whether a request was taken in already."""
-        return request_id in self._asked
-
     def start(self, asked: Sequence[Asked] = ()) -> list[Instruction]:
         """Returns the first instructions: the seed's evaluation, or, after a replay, work for every slot.
 
         `asked` is what a person asked for while nothing ran; it counts before anything is decided.
         """
-        self.is_paused = False
+        self._steering.is_paused = False
         self._next_decision = max(self._next_decision, self.state.next_decision)
         if self.state.next_index == 0 and not self._queued:
             seed = self.state.statement.seed
@@ -368,8 +361,17 @@ class Coordinator:
 
     # --- a person's hand
 
+    @property
+    def is_paused(self) -> bool:
+        """Returns whether a person paused the run."""
+        return self._steering.is_paused
+
+    def is_asked(self, request_id: str) -> bool:
+        """Returns whether a request was taken in already."""
+        return self._steering.is_taken(request_id)
+
     def _on_asked(self, event: Asked) -> list[Instruction]:
-        if event.request.request_id in self._asked:
+        if self._steering.is_taken(event.request.request_id):
             return []
         self._obey(event)
         request = event.request.to_json()
@@ -378,41 +380,14 @@ class Coordinator:
 
     def _obey(self, event: Asked) -> None:
         """Does what a person asked, live and in a replay alike."""
-        request = event.request
-        self._asked.add(request.request_id)
-        match request.kind:
-            case "inject" if not event.refusal and not self.state.is_known(event.fingerprint):
-                self.state.expect(event.fingerprint)
-                self._injected.append((request, event.fingerprint))
-            case "hint":
-                self.state.hints.append(request.text)
-            case "forget-hints":
-                self.state.hints.clear()
-            case "pause" | "resume":
-                self.is_paused = request.kind == "pause"
-            case "budget":
-                budget = replace(self.plan.budget, **request.budget)
-                self.plan = self._chooser.plan = replace(self.plan, budget=budget)
-                is_spent = self.state.ledger.spent(budget) is not None
-                if (
-                    self.end is not None
-                    and self.end.reason in BUDGET_ENDS
-                    and not self._is_over
-                    and not is_spent
-                ):
-                    self.end = None
-
-    def _next_injected(self) -> Decision | None:
-        """Returns the next program that a person gave, as a job, where the budget has room."""
-        if not self._injected or not self._has_room():
-            return None
-        request, mark = self._injected.popleft()
-        assert request.program is not None
-        texts = {"request": request.request_id} | ({"idea": request.text} if request.text else {})
-        decision = self._take_decision()
-        island = self.state.archipelago.island_of(decision)
-        proposal = Proposal(request.program, (), texts=texts)
-        return Decision(decision, INJECT_OPERATOR, island, (), proposal=proposal, fingerprint=mark)
+        self._steering.take_in(event)
+        if event.request.kind != "budget":
+            return
+        budget = replace(self.plan.budget, **event.request.budget)
+        self.plan = self._chooser.plan = replace(self.plan, budget=budget)
+        is_ended_by_it = self.end is not None and self.end.reason in BUDGET_ENDS and not self._is_over
+        if is_ended_by_it and self.state.ledger.spent(budget) is None:
+            self.end = None
 
     # --- deciding
 
@@ -423,8 +398,8 @@ class Coordinator:
         if self.end is None:
             self._look_at_the_budget()
         if self.end is None and self.state.next_index > 0:
-            while (injected := self._next_injected()) is not None:
-                self._queued.appendleft(injected)
+            while self._steering.has_waiting and self._has_room():
+                self._queued.appendleft(self._steering.next_injected(self._take_decision()))
             while (follow_up := self._next_follow_up()) is not None:
                 instructions.append(follow_up)
             while (proposal := self._next_proposal()) is not None:
