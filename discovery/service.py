@@ -41,7 +41,7 @@ from evaluators.contract import ContractError
 
 RUN_KEYS = (
     "name", "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "islands", "workers", "model",
-    "model_slots", "operators", "tuning", "bandit", "memory", "duplicates",
+    "model_slots", "operators", "parents", "tuning", "context", "planning", "bandit", "memory", "duplicates",
 )  # fmt: skip
 _OPEN_PATHS = ("/healthz", "/readyz")
 _HEARTBEAT_S = 15.0
