@@ -122,6 +122,35 @@ def test_a_library_that_is_not_there_is_named(judge):
         assert not evaluation.is_ok
 
 
+NUMBA = """import numpy as np
+from numba import njit
+@njit
+def softmax(x, out, rows, cols):
+    for i in range(rows):
+        m = np.float32(-np.inf)
+        for j in range(cols):
+            m = max(m, x[i, j])
+        s = 0.0
+        for j in range(cols):
+            out[i, j] = np.exp(x[i, j] - m)
+            s += out[i, j]
+        for j in range(cols):
+            out[i, j] /= s
+"""
+
+
+def test_numba_compiles_inside_the_locks(tmp_path):
+    pytest.importorskip("numba")
+    text = SOFTMAX.replace("wall_s=2.0, memory_mib=256", "wall_s=60.0, memory_mib=1024")
+    changed = write_problem(tmp_path, text, "changed")
+    judge = quick_judge(changed)
+    evaluation = judge.evaluate(Program({"kernel.py": NUMBA}, "kernel.py"))
+    judge.close()
+    assert evaluation.is_ok, evaluation.reason
+    assert any(name.startswith("numba ") for name in evaluation.certificate["build"]["libraries"])
+    assert evaluation.metrics["rounds"] == 6  # several rounds per process, as loading is slow
+
+
 def test_what_is_too_good_is_held_back(judged):
     text = SOFTMAX.replace('forbidden=("scipy", "special"),', "plausible_speedup=0.001,")
     evaluation = judged(text)
