@@ -56,7 +56,7 @@ def test_an_item_that_is_small_beside_the_largest_is_held_to_its_own_size():
     task = make_task(reference=lambda x, n: {"y": x.astype(float)}, reference_single=lambda x, n: {"y": x})
     x = np.array([1.0, 1e-4], np.float32)
     assert find(task, x, x) is None
-    assert "per item" in find(task, x, [1.0, 1.01e-4]).detail
+    assert "per item" in find(task, x, [1.0, 1.001e-4]).detail
 
 
 def test_special_values_must_come_out_where_they_are_due():
