@@ -251,7 +251,8 @@ def test_attempts_stand_worst_first_and_the_worst_are_left_out_first() -> None:
 @given(budget=st.integers(1, 1200), kind=st.sampled_from(KINDS), seed=st.integers(0, 20))
 def test_no_prompt_exceeds_its_budget(budget: int, kind: Kind, seed: int) -> None:
     context = replace(RICH, token_budget=budget)
-    bare = replace(CONTEXT, inspirations=(), failures=())
+    own = replace(TRACES["parent"], texts={})  # what is told of the program itself
+    bare = replace(CONTEXT, inspirations=(), failures=(), ancestors=(own,))
     least = count_message_tokens(prompt(kind, bare, seed=seed))
     if budget < least:
         with pytest.raises(OperatorError, match=f"token budget of {budget:,}; raise"):
