@@ -5,7 +5,6 @@ import pytest
 
 from evaluators.contract import Program, Status
 from evaluators.judge import JudgeError
-from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.statistics import Precision
 from evaluators.worker import JudgeProcess
 from tests.evaluators.kernels.tasks import HISTOGRAM, SOFTMAX, quick_judge, write_problem
@@ -25,17 +24,13 @@ def judge(problem):
 
 @pytest.fixture
 def judged(tmp_path):
-    """Judges the seed (or the Python baseline) of a changed problem."""
+    """Judges the seed of a changed problem."""
     made = []
 
-    def evaluate(text, *, use_baseline=False, **options):
+    def evaluate(text, **options):
         changed = write_problem(tmp_path, text, "changed")
-        made.append(
-            quick_judge(changed, **options)
-            if "precision" not in options
-            else KernelJudge(changed, secret=b"", **options)
-        )
-        return made[-1].evaluate(changed.kernel.baseline.program if use_baseline else changed.seed)
+        made.append(quick_judge(changed, **options))
+        return made[-1].evaluate(changed.seed)
 
     yield evaluate
     for one in made:
