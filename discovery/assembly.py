@@ -7,6 +7,7 @@ from discovery.config import RunConfig
 from discovery.coordinator import Coordinator
 from discovery.genealogy import Genealogy
 from discovery.instructions import Instructions
+from discovery.novelty import novelty_of
 from discovery.operators.registry import OPERATORS
 from discovery.parts import Parts, make_parts
 from discovery.planning import PlanBoard
@@ -32,7 +33,14 @@ def assemble(
     parts = make_parts(config, problem, run)
     state = new_state(problem, config, parts, start)
     return Coordinator(
-        plan_of(config), state, OPERATORS, parts.policy, parts.memory, parts.near, parts.measurements
+        plan_of(config),
+        state,
+        OPERATORS,
+        parts.policy,
+        parts.memory,
+        parts.near,
+        parts.measurements,
+        novelty_of(problem.measures),
     ), parts
 
 

@@ -48,14 +48,15 @@ from discovery.events import (
 )
 from discovery.fingerprint import fingerprint
 from discovery.learning import Waste
-from discovery.noise import Measurements
+from discovery.noise import Measurements, rivals_of
+from discovery.novelty import Novelty
 from discovery.operators.base import ModelCall, Note, Operator, Proposal
 from discovery.planning import PLAN
 from discovery.records import Record
 from discovery.requests import Request
 from discovery.state import SEED_OPERATOR, RunState
 from discovery.steering import Steering
-from evaluators.contract import Evaluation
+from evaluators.contract import Evaluation, Program
 
 STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
@@ -78,10 +79,12 @@ class Coordinator:
         memory: Memory | None = None,
         near: NearDuplicates | None = None,
         measurements: Measurements | None = None,
+        novelty: Novelty | None = None,
     ) -> None:
         self.plan = plan
         self._near = near
         self._measurements = measurements
+        self._novelty = novelty
         self.state = state
         self.duplicates = 0
         self.end: Finish | None = None
@@ -292,7 +295,7 @@ class Coordinator:
         if (job := self._evaluating.pop(event.job_id, None)) is None or job.proposal is None:
             return []
         self._barren = 0
-        evaluation = self._measured(job, event.evaluation)
+        evaluation = self._measured(job, job.proposal.program, event.evaluation)
         if evaluation is None:
             job.measured += 1
             self._queued.appendleft(job)
@@ -326,17 +329,16 @@ class Coordinator:
         self._look_for_the_end(record)
         return instructions
 
-    def _measured(self, job: Decision, evaluation: Evaluation) -> Evaluation | None:
+    def _measured(self, job: Decision, program: Program, found: Evaluation) -> Evaluation | None:
         """Returns the evaluation to record, or None where the program has to be measured once more."""
+        if self._novelty is not None:
+            found = self._novelty.placed(found, program, job.island, self.state)
         if self._measurements is None:
-            return evaluation
-        rivals: list[float] = []
-        if evaluation.measures is not None and self.state.best is not None:
-            archive = self.state.archipelago.archive(job.island)
-            elite = archive.cell_elite(archive.cell_of(evaluation.measures))
-            best = self.state.archipelago.best
-            rivals = [one.fitness for one in (elite, best) if one is not None]
-        return self._measurements.take(job.number, evaluation, rivals)
+            return found
+        whole = self._measurements.take(job.number, found, rivals_of(self.state, job.island, found))
+        if self._novelty is None or whole is None:
+            return whole
+        return self._novelty.placed(whole, program, job.island, self.state)  # now, no mean over moments
 
     def _recorded(self, record: Record) -> Record:
         """Returns a record with its cell and the changes it made, after folding it into the state."""
@@ -465,9 +467,7 @@ class Coordinator:
             return None
         can_evaluate = self._has_room() and len(self._queued) < self.plan.ahead
         choice = self._chooser.follow_up(self._next_decision, can_evaluate=can_evaluate)
-        if choice is None:
-            return None
-        return self._begin(choice)
+        return None if choice is None else self._begin(choice)
 
     def _next_proposal(self) -> Propose | None:
         if not self._has_room() or self._barren >= STALL_LIMIT:

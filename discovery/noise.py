@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from discovery.learning import Lesson, Remark, Waste
+from discovery.state import RunState
 from evaluators.contract import Evaluation, Objective
 
 CONFIDENCE = 1.0
@@ -92,6 +93,15 @@ class Measurements:
             cpu_s=math.fsum(one.cpu_s for one in taken),
             wall_s=math.fsum(one.wall_s for one in taken),
         )
+
+
+def rivals_of(state: RunState, island: int, evaluation: Evaluation) -> list[float]:
+    """Returns the fitnesses that a program of an island would have to beat: its cell's elite's, the best's."""
+    if evaluation.measures is None or state.best is None:
+        return []
+    archive = state.archipelago.archive(island)
+    elite = archive.cell_elite(archive.cell_of(evaluation.measures))
+    return [one.fitness for one in (elite, state.archipelago.best) if one is not None]
 
 
 def _squares(scores: Sequence[float]) -> float:

@@ -252,6 +252,8 @@ def _check_measures(
     rows = [evaluate(child).measures for child in children]
     rows = [honest.measures, *rows]
     for index, measure in enumerate(problem.measures):
+        if measure.source == "novelty":  # no search, no elites to be told from
+            continue
         values = [row[index] for row in rows if row is not None]
         outside = [value for value in values if not measure.low <= value <= measure.high]
         shown = f"{min(values):.4g} to {max(values):.4g}" if min(values) < max(values) else f"{values[0]:.4g}"

@@ -153,14 +153,15 @@ class Measure:
     """One behaviour axis of the archive: `bins` equal cells over [low, high]; values outside go to the edge.
 
     `source` "metrics" reads `name` from the metrics of `score`; "code" computes it from the program's text
-    (measures.py).
+    (measures.py); "novelty" is how far a program lies from the nearest elites of its island when it is recorded, in
+    [0, 1], which the search tells and no judge can.
     """
 
     name: str
     low: float
     high: float
     bins: int = 16
-    source: Literal["metrics", "code"] = "metrics"
+    source: Literal["metrics", "code", "novelty"] = "metrics"
 
     def __post_init__(self) -> None:
         _require_name("Measure name", self.name)
@@ -171,7 +172,11 @@ class Measure:
                 f"Measure {self.name!r} low must be below high, got {low:g} and {high:g}; swap them"
             )
         _require_count(f"Measure {self.name!r} bins", self.bins)
-        _require_choice(f"Measure {self.name!r} source", self.source, "metrics", "code")
+        _require_choice(f"Measure {self.name!r} source", self.source, "metrics", "code", "novelty")
+        if self.source == "novelty" and not 0 <= low < high <= 1:
+            raise ContractError(
+                f"Measure {self.name!r} is a novelty, so its range must lie in [0, 1], got {low:g} to {high:g}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,8 @@ class Declaration:
         names = [item.name for item in value]
         if len(set(names)) < len(names):
             raise self.error("MEASURES", f"MEASURES must have different names, got {names}")
+        if sum(item.source == "novelty" for item in value) > 1:
+            raise self.error("MEASURES", "MEASURES must have one novelty at most", "remove the other")
         try:
             measures.check_names(item.name for item in value if item.source == "code")
         except ContractError as error:

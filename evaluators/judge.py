@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
@@ -32,7 +32,7 @@ from evaluators.contract import (
     Start,
     Status,
 )
-from evaluators.measures import measure_program
+from evaluators.measures import axis_values
 from evaluators.problem import Problem
 from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, Session
 from evaluators.sandbox.clean import clean_line
@@ -176,7 +176,7 @@ class Judge:
         return {
             "score": score,
             "metrics": metrics,
-            "measures": self._measures(program, metrics),
+            "measures": axis_values(problem.measures, program, metrics),
             "certificate": _certificate(progress.outputs) if problem.keeps_certificate else None,
         }
 
@@ -287,14 +287,6 @@ class Judge:
                 f"stage {stage + 1} of {problem.stages}: {problem.objective.name} {reached:.6g} is {word} "
                 f"the threshold {threshold:g}",
             )
-
-    def _measures(self, program: Program, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        names = self._problem.code_measures
-        from_code = measure_program(program, names) if names else {}
-        return tuple(
-            float((from_code if measure.source == "code" else metrics)[measure.name])
-            for measure in self._problem.measures
-        )
 
 
 def _check_gates(objective: Objective, score: float) -> None:

@@ -14,8 +14,10 @@ from difflib import get_close_matches
 from itertools import pairwise
 
 from evaluators import c_text, trees
-from evaluators.contract import ContractError, Program
+from evaluators.contract import ContractError, Measure, Program
 
+ALONE = 1.0
+"""The novelty of a program that there is nothing to compare with. A judge, which knows one program, says so of all."""
 _MAX_PARSED_BYTES = 256 * 1024
 
 _BRANCHES = frozenset({ast.If, ast.IfExp, ast.Match, ast.BoolOp, ast.Assert, ast.Try, ast.TryStar})
@@ -107,6 +109,19 @@ def check_names(names: Iterable[str]) -> None:
             near = get_close_matches(name, NAMES, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(NAMES)}"
             raise ContractError(f"code measure {name!r} is unknown; {hint}")
+
+
+def axis_values(axes: Iterable[Measure], program: Program, metrics: Mapping[str, float]) -> tuple[float, ...]:
+    """Returns the value of a program on each axis, in order; its novelty is `ALONE`, until the search tells.
+
+    Raises:
+        ContractError: the name of a code measure is unknown.
+    """
+    axes = tuple(axes)
+    names = [axis.name for axis in axes if axis.source == "code"]
+    from_code = measure_program(program, names) if names else {}
+    known = {"metrics": metrics, "code": from_code}
+    return tuple(ALONE if axis.source == "novelty" else float(known[axis.source][axis.name]) for axis in axes)
 
 
 def measure_program(program: Program, names: Iterable[str]) -> dict[str, float]:

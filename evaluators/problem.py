@@ -143,11 +143,6 @@ class Problem:
     kernel: KernelTask | None = None
 
     @property
-    def code_measures(self) -> tuple[str, ...]:
-        """Returns the names of the measures that come from the program's text."""
-        return tuple(measure.name for measure in self.measures if measure.source == "code")
-
-    @property
     def metric_names(self) -> tuple[str, ...]:
         """Returns the metrics that `score` must return: the objectives, then the measures from metrics."""
         from_metrics = (measure.name for measure in self.measures if measure.source == "metrics")

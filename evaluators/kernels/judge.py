@@ -35,7 +35,7 @@ from evaluators.kernels.runner import KernelFailedError
 from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import LANGUAGES, Dims
 from evaluators.kernels.timing import PATIENCE, Benches, Timer, Timing
-from evaluators.measures import measure_program
+from evaluators.measures import axis_values
 from evaluators.problem import Problem
 from evaluators.sandbox.base import SandboxError
 from evaluators.sandbox.clean import clean, clean_line
@@ -208,7 +208,7 @@ class KernelJudge:
         return {
             "score": score,
             "metrics": metrics,
-            "measures": self._measures(work.program, metrics),
+            "measures": axis_values(self._problem.measures, work.program, metrics),
             "held_out": beside,
         }
 
@@ -311,14 +311,6 @@ class KernelJudge:
             "speedup_high": high,
             "call_us": float(np.median(timing.call_ns)) / 1e3,
         }
-
-    def _measures(self, program: Program, metrics: Mapping[str, float]) -> tuple[float, ...]:
-        names = self._problem.code_measures
-        from_code = measure_program(program, names) if names else {}
-        return tuple(
-            float((from_code if measure.source == "code" else metrics)[measure.name])
-            for measure in self._problem.measures
-        )
 
     # ---- what all programs share
 

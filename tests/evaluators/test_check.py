@@ -11,7 +11,7 @@ from evaluators import plain
 from evaluators.check import SEED_RUNS, Level, check_problem
 from evaluators.contract import Evaluation, Exhausted, Invalid, Program, Status
 from evaluators.findings import Finding
-from evaluators.measures import measure_program
+from evaluators.measures import axis_values
 from evaluators.modules import import_source
 from evaluators.problem import Problem, load_problem
 from evaluators.source import SourceFiles
@@ -100,12 +100,11 @@ class Judge:
             return Evaluation(
                 Status.ERROR, reason=f"{type(error).__name__}: {error}", feedback="Traceback: line 3"
             )
-        values = combined | measure_program(program, problem.code_measures)
         return Evaluation(
             Status.OK,
             score=combined[problem.objective.name],
             metrics=combined,
-            measures=tuple(values[measure.name] for measure in problem.measures),
+            measures=axis_values(problem.measures, program, combined),
             cases_done=len(metrics),
             cases_total=len(metrics),
             cpu_s=self.cpu_s,
@@ -318,6 +317,11 @@ class TestMeasures:
     def test_one_that_stays_in_the_cell_at_the_edge(self, findings):
         found = the(findings(('Measure("size", 0, 4)', 'Measure("size", 0, 100)')), "measure may be idle")
         assert found.level is Level.NOTE
+
+    def test_a_novelty_is_not_told_by_the_judge_and_not_looked_at(self, findings):
+        axis = 'Measure("new", 0, 0.5, source="novelty")'
+        found = findings(('Measure("size", 0, 4)', axis))
+        assert [one.title for one in found if one.title.startswith("measure")] == []
 
 
 class TestScore:

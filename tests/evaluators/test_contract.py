@@ -117,7 +117,14 @@ def test_a_target_is_reached_from_its_own_side():
         (lambda: Measure("x", 0, math.inf), "Measure 'x' high must be a finite number, got inf"),
         (lambda: Measure("x", 0, 1, bins=0), "bins must be a whole number >= 1, got 0"),
         (lambda: Measure("x", 0, 1, bins=2.0), "bins must be a whole number >= 1, got 2.0"),
-        (lambda: Measure("x", 0, 1, source="ast"), "source must be 'metrics' or 'code', got 'ast'"),
+        (
+            lambda: Measure("x", 0, 1, source="ast"),
+            "source must be 'metrics' or 'code' or 'novelty', got 'ast'",
+        ),
+        (
+            lambda: Measure("x", 0, 2, source="novelty"),
+            "Measure 'x' is a novelty, so its range must lie in [0, 1], got 0 to 2",
+        ),
         (lambda: Limits(cpu_s=0), "Limits cpu_s must be > 0 seconds, got 0"),
         (lambda: Limits(wall_s="9"), "Limits wall_s must be a number of seconds > 0, got '9'"),
         (lambda: Limits(memory_mib=0.5), "Limits memory_mib must be a whole number >= 1, got 0.5"),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.contract import ContractError, Program
-from evaluators.measures import NAMES, measure_program
+from evaluators.contract import ContractError, Measure, Program
+from evaluators.measures import ALONE, NAMES, axis_values, measure_program
 
 TEXT = '''"""A program."""
 import math
@@ -53,6 +53,16 @@ def test_every_measure_counts_what_it_says():
         "code_bytes": len(TEXT),
         "code_lines": 11,
     }
+
+
+def test_axes_are_read_from_metrics_or_code_in_order_and_novelty_is_left_to_the_search():
+    axes = (
+        Measure("code_bytes", 0, 9, source="code"),
+        Measure("new", 0, 1, source="novelty"),
+        Measure("x", 0, 1),
+    )
+    assert axis_values(axes, Program({"program.py": "a = 1"}), {"x": 0.5, "new": 0.2}) == (5.0, ALONE, 0.5)
+    assert axis_values(axes[2:], Program({"program.py": "a = "}), {"x": 2}) == (2.0,)
 
 
 def test_tree_sizes_by_hand():

@@ -323,6 +323,13 @@ class TestVersion:
             "did you mean 'ast_nodes'?",
         ),
         (("SCALE = 2.0", "MEASURES = (Measure('x', 0, 1), Measure('x', 0, 2))"), "must have different names"),
+        (
+            (
+                "SCALE = 2.0",
+                "MEASURES = tuple(Measure(name, 0, 1, source='novelty') for name in ('x', 'y'))",
+            ),
+            "MEASURES must have one novelty at most; remove the other",
+        ),
         (("SCALE = 2.0", "MEASURES = ()"), "MEASURES must not be empty"),
         (("SCALE = 2.0", "MEASURES = ('x',)"), "MEASURES must be a tuple of Measure"),
         (("SCALE = 2.0", "SEED = None"), "SEED must be a text, a Path, or a dict of texts by path, got None"),
