@@ -133,7 +133,7 @@ class Timer:
         self._task, self._dims, self._benches, self._budget_s = task, dims, benches, budget_s
         self._precision = precision
         self.repeats_most = max(1, min(_MOST_REPEATS, _MOST_BYTES // slot_bytes(task, dims)))
-        self._limits: dict[int, Mapping[str, tuple[float, float]] | None] = {}
+        self._limits: dict[tuple[int, str], Mapping[str, tuple[float, float]] | None] = {}
 
     def time(self, program: Program, rng: np.random.Generator) -> Timing:
         """Returns samples until the gain is known well enough, or rounds or time are used up.
@@ -209,17 +209,17 @@ class Timer:
             for role, one in ran.items():
                 cpu[shape, role], wall[shape, role] = one.cpu_ns, one.wall_ns
             for values, outputs in zip(batch, ran[0].all_outputs, strict=True):
-                fault = find_fault(self._task, self._expect(shape, values, dims), outputs)
+                fault = find_fault(self._task, self._expect((shape, name), values, dims), outputs)
                 if fault is not None:
                     raise KernelFailedError(Status.INVALID, f"{fault.what} in a timed call, {name} inputs")
         timing.call_ns.append(float(cpu[:, 0].mean()) / timing.repeats)
         means = [np.exp(np.log(times).mean(axis=0)) for times in (cpu, wall)]
         return Sample(*(tuple(float(value) for value in mean) for mean in means))
 
-    def _expect(self, shape: int, values: Any, dims: Dims) -> Expected:
-        """Returns the exact outputs; how far off a kernel may be is found once per shape."""
-        expected = expect(self._task, values, dims, self._limits.get(shape))
-        self._limits.setdefault(shape, expected.limits)
+    def _expect(self, kind: tuple[int, str], values: Any, dims: Dims) -> Expected:
+        """Returns the exact outputs; how far off a kernel may be is found once per shape and kind of input."""
+        expected = expect(self._task, values, dims, self._limits.get(kind))
+        self._limits.setdefault(kind, expected.limits)
         return expected
 
     def _distribution(self, number: int) -> str:
