@@ -63,6 +63,11 @@ FULL: Mapping[str, object] = {
     "duplicates": {"enabled": True},
     "planning": {"summaries": "plan"},
 }
+DEFAULT: Mapping[str, object] = {
+    "operators": "", "bandit": {}, "memory": {}, "duplicates": {}, "planning": {},
+}  # fmt: skip
+"""What a run has that asks for nothing. With one slot nothing is proposed on stale knowledge, as in a single agent."""
+REFERENCES = ("default", "default, one slot")
 ARMS = (
     Arm("full", {}),
     Arm("without plans", {"operators": OPERATORS}),
@@ -93,7 +98,8 @@ ARMS = (
             },
         },
     ),
-    Arm("default", {"operators": "", "bandit": {}, "memory": {}, "duplicates": {}, "planning": {}}),
+    Arm("default", DEFAULT),
+    Arm("default, one slot", {**DEFAULT, "model_slots": 1}),
     *(Arm(name, {}, opponent=name) for name in OPPONENTS),
 )  # fmt: skip
 
@@ -161,11 +167,11 @@ def tables(world: str, courses: Mapping[str, Sequence[Course]]) -> str:
     parts += [
         row(name, ours, None if name == "full" else courses["full"], target) for name, ours in courses.items()
     ]
-    if "default" in courses:
-        parts.append(f"\n{world}; simple opponents against `default`\n\n{HEAD}")
+    for reference in (name for name in REFERENCES if name in courses):
+        parts.append(f"\n{world}; simple opponents against `{reference}`\n\n{HEAD}")
         parts += [
-            row(name, courses[name], None if name == "default" else courses["default"], target)
-            for name in ("default", *OPPONENTS)
+            row(name, courses[name], None if name == reference else courses[reference], target)
+            for name in (reference, *OPPONENTS)
             if name in courses
         ]
     return "\n".join(parts)
