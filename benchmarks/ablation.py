@@ -67,7 +67,7 @@ DEFAULT: Mapping[str, object] = {
     "operators": "", "bandit": {}, "memory": {}, "duplicates": {}, "planning": {},
 }  # fmt: skip
 """What a run has that asks for nothing. With one slot nothing is proposed on stale knowledge, as in a single agent."""
-REFERENCES = ("default", "default, one slot")
+REFERENCES = ("default", "default with one slot")
 ARMS = (
     Arm("full", {}),
     Arm("without plans", {"operators": OPERATORS}),
@@ -99,7 +99,7 @@ ARMS = (
         },
     ),
     Arm("default", DEFAULT),
-    Arm("default, one slot", {**DEFAULT, "model_slots": 1}),
+    Arm("default with one slot", {**DEFAULT, "model_slots": 1}),
     *(Arm(name, {}, opponent=name) for name in OPPONENTS),
 )  # fmt: skip
 
