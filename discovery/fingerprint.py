@@ -58,7 +58,9 @@ def tokens(program: Program, *, is_skeleton: bool = False) -> list[str]:
 
 
 def _digest(program: Program, *, is_skeleton: bool) -> str:
-    data = "\0".join([program.entry, *tokens(program, is_skeleton=is_skeleton)]).encode("utf-8", "surrogatepass")
+    data = "\0".join([program.entry, *tokens(program, is_skeleton=is_skeleton)]).encode(
+        "utf-8", "surrogatepass"
+    )
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
