@@ -8,6 +8,9 @@ credit      an asynchronous pool of 8 slots: a slow arm that pays 0.05 a second,
             long failures that pays 0.01; the share of the pool's time that goes to the slow good one
 retrieval   20 items, each of which helps with a probability of its own (Beta(1, 4)) and whose words mean nothing; 200
             questions with two items each: successes by learned value and by similarity alone
+parents     40 programs of equal fitness, each of whose children gains with a probability of its own (Beta(1, 4)); a gain
+            puts a new program in the place of another, and leaves the parent its probability, or two thirds of it; 4
+            drawn at random each time, 300 children: gains with the most valuable of the 4, and with the first of them
 knock-out   16 programs timed on a machine that drifts, about 60 measurements: Kendall's tau of a bracket of comparisons
             side by side, and of means of single measurements
 """
@@ -30,7 +33,8 @@ from discovery.learning import Lesson
 from discovery.memory.items import Item, Provenance, item_id_of
 from discovery.memory.playbook import Contents, Evidence, MemoryConfig, merged
 from discovery.memory.retrieval import Index, retrieve
-from discovery.operators.base import ModelCall
+from discovery.memory.starts import CANDIDATES, StartValues
+from discovery.operators.base import Individual, ModelCall
 from discovery.records import Record
 from evaluators.contract import Evaluation, Program, Status
 from islands.tournament import knock_out
@@ -164,6 +168,32 @@ def succeeded(seed: int, *, by_value: bool, questions: int = 200) -> int:
     return total
 
 
+def gained(seed: int, *, by_value: bool, left: float = 1.0, children: int = 300) -> int:
+    """Returns how many children gained, where a gain leaves its parent this share of its probability."""
+    world = np.random.default_rng([seed, 0])
+
+    def born(number: int) -> tuple[Individual, float]:
+        program = Individual(_PROGRAM, Evaluation(Status.OK, score=1.0), f"{number:016x}")
+        return program, float(world.beta(1, 4))
+
+    values = StartValues(prior=2.0, epsilon=0.1)
+    programs, total = [born(number) for number in range(40)], 0
+    for n in range(children):
+        luck = np.random.default_rng([seed, 1, n])
+        places = luck.choice(len(programs), CANDIDATES, replace=False).tolist()
+        drawn = [programs[place][0] for place in places]
+        parent = values.ordered(drawn, luck)[0] if by_value else drawn[0]
+        place = places[drawn.index(parent)]
+        gain = float(luck.random() < programs[place][1])
+        record = Record(n, _PROGRAM, "", (parent.program_id,), parent.evaluation, "diff", 0, None, n)
+        values.learn(Lesson(record, 1.0, 1.0, 1.0, ()), gain)
+        total += int(gain)
+        if gain:
+            programs[place] = parent, programs[place][1] * left
+            programs[int(luck.integers(len(programs)))] = born(100 + n)
+    return total
+
+
 def ranked(seed: int, *, by_bracket: bool, count: int = 16) -> float:
     """Returns Kendall's tau of a ranking, from about 4 (count - 1) measurements on a machine that drifts."""
     rng = np.random.default_rng(seed)
@@ -209,6 +239,17 @@ def main() -> None:
             "successes in 200 questions",
             "similarity",
             [(float(succeeded(s, by_value=True)), float(succeeded(s, by_value=False))) for s in seeds],
+        ),
+        *(
+            (
+                f"gains of 300 children, a parent keeps {left:.2g}",
+                "as drawn",
+                [
+                    (float(gained(s, by_value=True, left=left)), float(gained(s, by_value=False, left=left)))
+                    for s in seeds
+                ],
+            )
+            for left in (1.0, 2 / 3)
         ),
         (
             "Kendall's tau",

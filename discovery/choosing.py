@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -23,7 +24,7 @@ from discovery.context import (
     summary_context,
 )
 from discovery.operators.base import Individual, Operator, ProposeJob
-from discovery.parents import Rule, draw_parents
+from discovery.parents import Draw, Rule, draw_parents
 from discovery.planning import PLAN, Awaited, Candidate
 from discovery.state import RunState
 
@@ -78,6 +79,14 @@ class Policy(Protocol):
         ...
 
 
+class Experience(Memory, Protocol):
+    """A memory that also has a say in the parents of models' children. Contract: that of `Memory`."""
+
+    def parents(self, draw: Draw, count: int, rng: np.random.Generator) -> tuple[Individual, ...]:
+        """Returns up to `count` distinct parents among those that `draw` gives for this or a larger number."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FixedWeights:
     """Draws operators in proportion to their weights, whatever they bring."""
@@ -126,7 +135,7 @@ class Chooser:
         state: RunState,
         operators: Mapping[str, Operator],
         policy: Policy | None = None,
-        memory: Memory | None = None,
+        memory: Experience | None = None,
     ) -> None:
         self.plan = plan
         self._state = state
@@ -184,7 +193,7 @@ class Chooser:
                 return None
             parents = (failed,)
         else:
-            parents = draw_parents(self.plan.parents, state, island, rng, operator.parents_needed)
+            parents = self._parents(operator, island, rng)
         context = (
             compose_context(state, island, parents, rng, config=self.plan.context, memory=self._memory)
             if operator.needs_model
@@ -209,6 +218,13 @@ class Chooser:
         return Choice(
             job, step, kind=PLAN if arm.operator == PLAN else "child", needs_model=operator.needs_model
         )
+
+    def _parents(self, operator: Operator, island: int, rng: np.random.Generator) -> tuple[Individual, ...]:
+        rule, count = self.plan.parents, operator.parents_needed
+        draw = partial(draw_parents, rule, self._state, island, rng)
+        if self._memory is None or not operator.needs_model or rule != "boltzmann":
+            return draw(count)
+        return self._memory.parents(draw, count, rng)
 
     def follow_up(self, decision: int, *, can_evaluate: bool) -> Choice | None:
         """Returns what earlier decisions call for now: a summary; a plan's next candidate, if it `can_evaluate`; one more instruction."""

@@ -16,8 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from discovery.choosing import Choice, Chooser, Plan, Policy
-from discovery.context import Memory
+from discovery.choosing import Choice, Chooser, Experience, Plan, Policy
 from discovery.decisions import (
     Decision,
     child_from_json,
@@ -76,7 +75,7 @@ class Coordinator:
         state: RunState,
         operators: Mapping[str, Operator],
         policy: Policy | None = None,
-        memory: Memory | None = None,
+        memory: Experience | None = None,
         near: NearDuplicates | None = None,
         measurements: Measurements | None = None,
         novelty: Novelty | None = None,

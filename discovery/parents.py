@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -10,6 +11,8 @@ from discovery.operators.base import Individual
 from discovery.state import RunState
 
 Rule: TypeAlias = Literal["boltzmann", "best", "uniform", "seed"]
+Draw: TypeAlias = Callable[[int], tuple[Individual, ...]]
+"""Returns so many distinct parents, fewer where there are not so many."""
 
 
 def draw_parents(

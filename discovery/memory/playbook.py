@@ -32,7 +32,9 @@ from discovery.memory.items import (
     words_of,
 )
 from discovery.memory.retrieval import Index, retrieve
+from discovery.memory.starts import CANDIDATES, StartValues
 from discovery.operators.base import Advice, Individual
+from discovery.parents import Draw
 from discovery.purging import is_purged
 from discovery.state import SEED_OPERATOR
 from discovery.tokens import estimate_tokens
@@ -63,6 +65,8 @@ class MemoryConfig:
         trial: programs after which an item goes that brought less than all questions, by half a standard error; >= 1.
         batch: programs of models whose evidence is merged at once, >= 1.
         least_gain: gain (gains.py) from which a child's idea is worth an item, in [0, 1].
+        starts: whether parents of models' children are chosen by what their children brought (starts.py), with the
+            same `prior` and `epsilon`, where parents are drawn by the archipelago's law.
     """
 
     enabled: bool = False
@@ -75,6 +79,7 @@ class MemoryConfig:
     trial: int = 8
     batch: int = 8
     least_gain: float = 0.2
+    starts: bool = False
 
     def __post_init__(self) -> None:
         for name in ("capacity", "count", "shortlist", "trial", "batch"):
@@ -206,6 +211,7 @@ class Playbook:
         self._meter = meter
         self._batch: list[Evidence] = []
         self._index: Index | None = None
+        self._starts = StartValues(prior=config.prior, epsilon=config.epsilon) if config.starts else None
 
     def take_in(self, items: Iterable[Item]) -> None:
         """Adds the items of another memory."""
@@ -216,6 +222,8 @@ class Playbook:
         record = lesson.record
         if not record.calls or record.operator == SEED_OPERATOR or is_purged(record):
             return
+        if self._starts is not None:
+            self._starts.learn(lesson, self._meter.last)
         self._batch.append(evidence_of(lesson, self._meter.last, self._config.least_gain))
         if len(self._batch) >= self._config.batch:
             batch, self._batch = self._batch, []
@@ -253,6 +261,12 @@ class Playbook:
             if room_tokens >= 0:
                 advice.append(Advice(item.item_id, told))
         return tuple(advice)
+
+    def parents(self, draw: Draw, count: int, rng: np.random.Generator) -> tuple[Individual, ...]:
+        """Returns up to `count` of the programs that `draw` gives: by value where that is asked for."""
+        if self._starts is None:
+            return draw(count)
+        return self._starts.ordered(draw(max(count, CANDIDATES)), rng)[:count]
 
     def _set(self, contents: Contents) -> None:
         self.contents, self._index = contents, None

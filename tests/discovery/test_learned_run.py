@@ -28,6 +28,7 @@ enabled = true
 batch = 2
 least_gain = 0.01
 control = 0.05
+starts = true
 """
 IDEAS = (
     "round the last number upwards",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from discovery.bandit import Bandit, BanditConfig
@@ -53,7 +54,7 @@ class Learning(World):
             needs_model={name: operator.needs_model for name, operator in self.operators.items()},
             meter=meter,
         )
-        config = MemoryConfig(enabled=True, batch=3, least_gain=0.01)
+        config = MemoryConfig(enabled=True, batch=3, least_gain=0.01, starts=True)
         self.memory = Playbook(config, Provenance("toy", "1", "0", "world"), meter)
         near = NearDuplicates(DuplicatesConfig(enabled=True, threshold=1.0))
         state = RunState(
@@ -73,6 +74,13 @@ def world(order: int = 0) -> Learning:
     return Learning({**operators, "splice": Jitter()}, order=order, budget=Budget(evaluations=80))
 
 
+def liked(one: Learning) -> list[str]:
+    """Returns the programs that can be parents, the one that is worth the most as a start first."""
+    ready = one.coordinator.state.scored()
+    chosen = one.memory.parents(lambda count: ready, len(ready), np.random.default_rng(1))
+    return [parent.program_id for parent in chosen]
+
+
 def test_a_replay_knows_what_the_live_run_knew() -> None:
     live = world().run()
     again = world()
@@ -81,6 +89,8 @@ def test_a_replay_knows_what_the_live_run_knew() -> None:
     assert again.bandit.rates() == live.bandit.rates()
     assert len({arm.model for arm in live.bandit.rates()}) == 3
     assert again.memory.contents == live.memory.contents
+    assert liked(again) == liked(live)
+    assert liked(live) != [one.program_id for one in live.coordinator.state.scored()]
     assert live.memory.contents.advised.shown > 5
     assert live.memory.contents.control.shown > 5
 
@@ -97,6 +107,7 @@ def test_a_run_that_was_killed_goes_on_learning(kept: int) -> None:
     one.restart(kept)
     assert one.bandit.rates() == known.bandit.rates()
     assert one.memory.contents == known.memory.contents
+    assert liked(one) == liked(known)
     one.run()
     assert one.finish is not None
     assert one.finish.reason == "evaluations"
