@@ -169,7 +169,7 @@ def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """Serves the judge on the descriptor that the last argument names, until it goes away."""
-    channel = socket.socket(fileno=int(sys.argv[2]))
+    channel = control.adopt(lock.PARKED[-1] + 1)
     first = control.receive(channel)
     if first is None:
         return

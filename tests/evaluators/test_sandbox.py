@@ -17,6 +17,7 @@ from evaluators.sandbox import (
     SandboxError,
     SandboxUnavailable,
     control,
+    lock,
     probe,
     scratch,
     seccomp,
@@ -45,6 +46,27 @@ def sandbox(request):
     opened = LinuxSandbox(Harness(SourceFiles("t", "t.py", {"t.py": RUN})), limits=LIMITS, tier=request.param)
     yield opened
     opened.close()
+
+
+@pytest.mark.parametrize("number", lock.PARKED)
+def test_a_judge_with_many_files_open_has_a_sandbox_too(number):
+    """The control channel then comes with a number that the locks reserve."""
+    held = []
+    while (fd := os.open(os.devnull, os.O_RDONLY)) < number - 1:
+        held.append(fd)
+    os.close(fd)
+    try:
+        opened = LinuxSandbox(Harness(SourceFiles("t", "t.py", {"t.py": RUN})), limits=LIMITS, tier=TIERS[0])
+        try:
+            for _ in range(2):
+                session = opened.start(program("def f(x, *rest):\n    return x + 1"), LIMITS)
+                assert session.run(1).output == 2
+                session.close()
+        finally:
+            opened.close()
+    finally:
+        for fd in held:
+            os.close(fd)
 
 
 class TestConformance:
