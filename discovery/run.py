@@ -220,7 +220,7 @@ class Session:
                     opened_s = last_s = entry["at_s"]
                     paused_at_s = None
                 elif entry["type"] == "asked":
-                    at_s, kind = max(last_s, entry["request"]["at_s"]), entry["request"]["kind"]
+                    at_s, kind = entry["at_s"], entry["request"]["kind"]
                     if kind == "pause" and paused_at_s is None:
                         last_s = paused_at_s = at_s
                     elif kind == "resume" and paused_at_s is not None:
@@ -472,4 +472,8 @@ def _close_journal(journal: Journal, finish: Finish) -> None:
 
 
 def _to_json(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    if (
+        entry["type"] == "asked"
+    ):  # by this process' clock, like all times of a run: the request's own may have jumped
+        return {**entry, "at_s": now_s()}
     return {**entry, "record": entry["record"].to_json()} if entry["type"] == "evaluated" else entry

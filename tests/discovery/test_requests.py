@@ -330,3 +330,29 @@ def test_a_program_that_cannot_be_taken_in_is_refused_at_once(
     assert away.returncode == 1
     assert "does not answer" in away.stderr
     assert discovery("hint", run).returncode == 1
+
+
+def test_what_was_paused_is_no_working_time_after_a_resume_either(
+    discovery: Discovery, toy: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert discovery("run", toy, "--evals", 3, "--seed", 3, "--out", run).returncode == 0
+    entries = list(read_entries(run / "journal.jsonl"))
+    opened, closed = entries[0], entries[-1]
+    assert (opened["type"], closed["type"]) == ("opened", "closed")
+    at_s = closed["at_s"]
+    asked = [
+        {
+            "type": "asked",
+            "request": {**new_request(kind).to_json(), "at_s": 9e9},  # its clock was set on
+            "fingerprint": "",
+            "refusal": "",
+            "at_s": at_s + shift_s,
+        }
+        for kind, shift_s in (("pause", 0.0), ("resume", 3600.0))
+    ]
+    told = [*entries[:-1], *asked, {**closed, "at_s": at_s + 3600.5}]
+    (run / "journal.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in told))
+    more = last_json(discovery("resume", run, "--evals", 4, "--json"))
+    assert 0.5 <= more["seconds"] < 60
+    assert more["evaluations"] == 4
