@@ -36,12 +36,7 @@ from discovery.jobs import propose
 from discovery.operators.base import Operator, ProposeJob
 from discovery.operators.registry import OPERATORS
 from discovery.run import secret_of
-from discovery.wire import (
-    content_id,
-    evaluate_job_to_json,
-    event_from_json,
-    propose_job_to_json,
-)
+from discovery.wire import content_id, evaluate_job_to_json, event_from_json, propose_job_to_json
 from evaluators.bundle import Bundle, hash_of, pack
 from evaluators.contract import ContractError
 from evaluators.problem import Problem, ProblemSource
