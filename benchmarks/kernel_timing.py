@@ -191,7 +191,7 @@ def spread(count: int, rng: np.random.Generator) -> dict[str, object]:
         ways.setdefault("sequential medians, wall", []).append(comparison.sequential(rng))
         timing = comparison.compare(rng)
         samples = [one for group in timing.sessions for one in group][:_CALLS]
-        walls, cpus = np.array([one.wall for one in samples]), np.array([one.cpu for one in samples])
+        walls, cpus = np.array([one.beside for one in samples]), np.array([one.counted for one in samples])
         for name, times in (("wall", walls), ("CPU", cpus)):
             ratio = float(np.median(times[:, 1]) / np.median(times[:, 0]))
             ways.setdefault(f"interleaved, ratio of medians, {name}", []).append(ratio)

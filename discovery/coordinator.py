@@ -56,6 +56,7 @@ from discovery.requests import Request
 from discovery.state import SEED_OPERATOR, RunState
 from discovery.steering import Steering
 from evaluators.contract import Evaluation, Program
+from evaluators.kernels.withheld import is_withheld
 
 STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
@@ -348,7 +349,12 @@ class Coordinator:
     def _look_for_the_end(self, record: Record) -> None:
         evaluation = record.evaluation
         if record.operator == SEED_OPERATOR and evaluation.score is None:
-            message = f"the seed program fails ({evaluation.status}: {evaluation.reason}); look into it with: discovery check"
+            what = f"the seed program fails ({evaluation.status}: {evaluation.reason})"
+            message = f"{what}; look into it with: discovery check"
+            if is_withheld(evaluation):
+                message = (
+                    f"the seed program has no score, so there is nothing to search by: {evaluation.reason}"
+                )
             self._end_with("seed", message, is_success=False)
         elif evaluation.score is not None:
             objective = self.state.statement.objective

@@ -24,6 +24,7 @@ PACKAGES = (
     "rich",
     "scipy",
     "numba",
+    "triton",
 )
 KEY_SUFFIX = "_API_KEY"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from evaluators import blocks, measures, trees
 from evaluators.contract import DEFAULT_ENTRY, Baseline, BestKnown, ContractError, Measure, Objective, Program
-from evaluators.kernels.task import LANGUAGES, KernelTask
+from evaluators.kernels.task import KernelTask
 from evaluators.source import ProblemError, SourceFiles
 
 RUN_EXTRAS = ("oracle", "report", "deadline_s", "files")
@@ -88,8 +88,7 @@ class Declaration:
             return None
         task: KernelTask = self.instance("KERNEL", KernelTask)
         entry = self.instance("ENTRY", str, _KERNEL_ENTRY)
-        language = LANGUAGES.get(Path(entry).suffix, "")
-        if language not in task.languages:
+        if not task.language_of(Program({entry: ""}, entry)):
             what = f"ENTRY must end in .c or .py, in a language of the task ({', '.join(task.languages)}), got {entry!r}"
             raise self.error("ENTRY", what)
         return task

@@ -44,19 +44,24 @@ class Spot:
 
 
 class Arena:
-    """Memory for the buffers of a task at any of the shapes `all_dims`, `slots` times over. Close it."""
+    """Memory for the buffers of a task at any of the shapes `all_dims`, `slots` times over. Close it.
 
-    def __init__(self, task: KernelTask, all_dims: Iterable[Dims], slots: int = 1) -> None:
-        self._task = task
+    `band_bytes` (a multiple of 8) of rubbish follow each buffer, inputs too, where no pages guard them.
+    """
+
+    def __init__(
+        self, task: KernelTask, all_dims: Iterable[Dims], slots: int = 1, *, band_bytes: int = 0
+    ) -> None:
+        self._task, self._has_bands = task, band_bytes > 0
         sizes = list(all_dims)
         self._buffers = [item for item in task.arguments if isinstance(item, Buffer)]
         self.regions: list[tuple[int, int, bool]] = []
-        totals = {False: 0, True: 0}
+        totals = {False: band_bytes, True: band_bytes}
         for item in self._buffers * slots:
             is_output = item.role == "out"
             size = max(_pages(_bytes(item, dims)) for dims in sizes)
             self.regions.append((totals[is_output], size, is_output))
-            totals[is_output] += size
+            totals[is_output] += size + band_bytes
         self._files = {kind: _SharedFile(size) for kind, size in totals.items()}
         self.descriptors = self._files[False].read_only_fd, self._files[True].fd
         self._pattern = np.empty(0, np.uint64)
@@ -98,11 +103,16 @@ class Arena:
             self._view(spots[item.name], is_output=False)[...] = values[item.name]
 
     def poison(self, rng: np.random.Generator) -> None:
-        """Fills all output regions with a pattern that is NaN in every floating type, new each time."""
+        """Fills all output regions with a pattern that is NaN in every floating type, new each time.
+
+        Where there are bands, the inputs are filled, too; write them after.
+        """
         high, low = (int(value) for value in rng.integers(0, 1 << 16, size=2))
         word = (0x7FF8 << 48) | (high << 32) | (0x7FC0 << 16) | low
         self._pattern = np.frombuffer(np.uint64(word).tobytes(), np.uint64)
         self._files[True].words[...] = word
+        if self._has_bands:
+            self._files[False].words[...] = word
 
     def read_outputs(self, spots: Mapping[str, Spot]) -> dict[str, NDArray[Any]]:
         """Returns copies of the outputs."""

@@ -14,8 +14,8 @@ import numpy as np
 
 from evaluators.contract import Program, Status
 from evaluators.kernels.arena import Place
-from evaluators.kernels.bench.client import Bench
 from evaluators.kernels.runner import KernelFailedError, Ran, Runner
+from evaluators.kernels.stand import Stand
 from evaluators.kernels.task import Dims, KernelTask, Metamorphic, Values
 from evaluators.kernels.tolerance import Expected, expect, find_fault
 
@@ -41,8 +41,16 @@ class _Trial:
     is_public: bool
 
 
-def check(bench: Bench, program: Program, task: KernelTask, rng: np.random.Generator, state: Trials) -> None:
-    """Tries a program; notes in `state` how far it came.
+def check(
+    stand: Stand,
+    program: Program,
+    task: KernelTask,
+    rng: np.random.Generator,
+    state: Trials,
+    *,
+    band_bytes: int = 0,
+) -> None:
+    """Tries a program; notes in `state` how far it came. `band_bytes`: see `Arena`.
 
     Raises:
         KernelFailedError: one did not; the message names the kind of input, for public shapes also numbers.
@@ -51,7 +59,7 @@ def check(bench: Bench, program: Program, task: KernelTask, rng: np.random.Gener
     hidden = [trial for trial in trials if not trial.is_public]
     state.total = len(trials) + _REPEATS + 2 * len(task.metamorphic)
     everything = tuple(trial.dims for trial in trials)
-    runner = Runner(bench, _CHILD, program, task, dims=everything)
+    runner = Runner(stand, _CHILD, program, task, dims=everything, band_bytes=band_bytes)
     try:
         state.load_ns = runner.load_ns
         for trial in trials:
@@ -70,6 +78,33 @@ def check(bench: Bench, program: Program, task: KernelTask, rng: np.random.Gener
     finally:
         state.kernel_ns = runner.calls_ns
         runner.close()
+
+
+def check_ghost(stand: Stand, program: Program, task: KernelTask, rng: np.random.Generator) -> None:
+    """Tries a program once more with kernels that do nothing: one that is still right does its work elsewhere.
+
+    Raises:
+        KernelFailedError: it is.
+
+    Source: ghost replay, KernelGenBench.
+    """
+    trial = _Trial(task.public[0], task.distributions[0], "start", is_public=True)
+    values = task.make_inputs(rng, trial.dims, trial.distribution)
+    expected = expect(task, values, trial.dims)
+    try:
+        runner = Runner(stand, _CHILD, program, task, dims=(trial.dims,), is_ghost=True)
+    except KernelFailedError:
+        return
+    try:
+        outputs = _call(runner, values, trial, rng).outputs
+    except KernelFailedError:
+        return
+    finally:
+        runner.close()
+    if find_fault(task, expected, outputs) is None:
+        raise KernelFailedError(
+            Status.INVALID, "it is right even when its kernels do nothing: the work must be done in kernels"
+        )
 
 
 def _draw(task: KernelTask, rng: np.random.Generator) -> Iterator[_Trial]:

@@ -6,6 +6,10 @@ is faster than the machine allows, or than is plausible, is held back. Kernels i
 traps for undefined behaviour, and must be correct in that build, too. Who keeps elites has them measured again, in
 new processes with new inputs, before they displace others (`Objective.repeats`, at least 2 for kernels).
 
+Kernels for a GPU are checked in the sandbox, interpreted, whether there is a GPU or not. Where there is one, they are then
+checked and timed on it, by the wall-clock time that passes on this side until it is idle; where there is none, a kernel
+that is right has no score (`withheld.py`).
+
 Exceptions:
     JudgeError    the task is broken (not the program): its reference, its inputs or its baseline fails
 """
@@ -29,12 +33,16 @@ from evaluators.kernels import correctness, roofline, rules
 from evaluators.kernels.backends.base import Backend, Built, NotBuiltError
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.backends.python import PythonBackend
+from evaluators.kernels.backends.triton import TritonBackend
 from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.lease import Lease
+from evaluators.kernels.device import Device
+from evaluators.kernels.lease import PROCESSOR_LEASE, Lease
 from evaluators.kernels.runner import KernelFailedError
+from evaluators.kernels.stand import Stand
 from evaluators.kernels.statistics import Interval, Precision
-from evaluators.kernels.task import LANGUAGES, Dims
-from evaluators.kernels.timing import PATIENCE, Benches, Timer, Timing
+from evaluators.kernels.task import Dims
+from evaluators.kernels.timing import GPU, PATIENCE, PROCESSOR, Benches, Timer, Timing
+from evaluators.kernels.withheld import WITHHELD
 from evaluators.measures import axis_values
 from evaluators.problem import Problem
 from evaluators.sandbox.base import SandboxError
@@ -47,7 +55,8 @@ BUDGET_S = 12.0
 LEASE_TIMEOUT_S = 600.0
 _ATTEMPTS = 3
 _SLACK_S = 120.0
-_BACKENDS: Mapping[str, Backend] = {"c": CBackend(), "python": PythonBackend()}
+BACKENDS: Mapping[str, Backend] = {"c": CBackend(), "python": PythonBackend(), "triton": TritonBackend()}
+_NO_GPU = "it is right, but there is no GPU to time it on; run this problem on a machine with one"
 
 T = TypeVar("T")
 
@@ -81,6 +90,8 @@ class KernelJudge:
         lease: the right to time on this host; owned by the caller. None: one of its own.
         budget_s: how long one comparison may take.
         precision: when a comparison may stop, and when it is believed.
+        device: the GPU to time on, for kernels of a GPU.
+        backends: the languages.
 
     Raises:
         SandboxError: no bench starts, or this machine lacks what the problem's language needs.
@@ -98,6 +109,8 @@ class KernelJudge:
         lease: Lease | None = None,
         budget_s: float = BUDGET_S,
         precision: Precision = Precision(),  # noqa: B008 - it is frozen
+        device: Device | None = None,
+        backends: Mapping[str, Backend] = BACKENDS,
     ) -> None:
         if problem.kernel is None:
             raise JudgeError(f"problem {problem.name} declares no KERNEL")
@@ -106,12 +119,16 @@ class KernelJudge:
         self._budget_s, self._precision = budget_s, precision
         self._lease = lease
         self._own_lease: Lease | None = None
+        self._device, self._backends = device, backends
+        self._clocks = GPU if self._task.is_for_device else PROCESSOR
+        self._stands = contextlib.ExitStack()
+        self._device_stands: dict[str, Stand] = {}
         self._benches: dict[str, Bench] = {}
         self._peaks: roofline.Peaks | None = None
         self._count = 0
-        entry = _language(problem.seed)
-        self._bench(entry)
-        if missing := _BACKENDS[entry].missing(self._bench(entry)):
+        language = self._task.language_of(problem.seed)
+        if missing := backends[language].missing(self._bench(language)):
+            self.close()
             raise SandboxError(missing)
 
     @property
@@ -126,6 +143,7 @@ class KernelJudge:
 
     def close(self) -> None:
         """Ends the benches."""
+        self._stands.close()
         for bench in self._benches.values():
             bench.close()
         if self._own_lease is not None:
@@ -145,8 +163,10 @@ class KernelJudge:
         try:
             self._build(work)
             self._check(work)
-            if _language(program) == "c":
+            if self._task.language_of(program) == "c":
                 self._check_traps(work)
+            if self._task.is_for_device:
+                self._check_on_device(work)
             values = self._score(work, held_out=held_out)
         except NotBuiltError as error:
             status = Status.TIMEOUT if error.timed_out else Status.ERROR
@@ -176,30 +196,56 @@ class KernelJudge:
 
     def _build(self, work: _Work) -> None:
         task, program = self._task, work.program
-        language = LANGUAGES.get(os.path.splitext(program.entry)[1], "")
-        if language not in task.languages:
+        language = task.language_of(program)
+        if not language:
             allowed = " or ".join(task.languages)
             raise NotBuiltError(f"the entry file {program.entry} is in no language of this task ({allowed})")
         if forbidden := rules.find_forbidden(program, task):
             raise NotBuiltError(forbidden)
         bench = self._bench(language)
-        if missing := _BACKENDS[language].missing(bench):
+        if missing := self._backends[language].missing(bench):
             raise SandboxError(missing)
-        work.built = _BACKENDS[language].build(bench, program, task)
+        work.built = self._backends[language].build(bench, program, task)
         work.record = {"protocol": PROTOCOL, "build": dict(work.built.record)}
         work.metrics.update(work.built.metrics)
 
-    def _check(self, work: _Work) -> None:
-        bench = self._bench(_language(work.program))
+    def _check(self, work: _Work, stand: Stand | None = None) -> None:
+        """Runs all checks, in the sandbox or on the stand of a GPU."""
+        where = stand or self._bench(self._task.language_of(work.program))
+        band_bytes = 0 if stand is None else self._clocks.band_bytes
         work.trials = correctness.Trials()
         try:
-            self._guarded(lambda: correctness.check(bench, work.program, self._task, work.rng, work.trials))
+            self._guarded(
+                lambda: correctness.check(
+                    where, work.program, self._task, work.rng, work.trials, band_bytes=band_bytes
+                )
+            )
         finally:
             work.kernel_ns += work.trials.kernel_ns
 
-    def _score(self, work: _Work, *, held_out: bool) -> dict[str, Any]:
+    def _check_on_device(self, work: _Work) -> None:
+        """Checks that kernels do the work, and all else again on the GPU.
+
+        Raises:
+            _HeldBackError: there is no GPU.
+        """
+        bench = self._bench(self._task.language_of(work.program))
+        self._guarded(lambda: correctness.check_ghost(bench, work.program, self._task, work.rng))
+        if self._device is None:
+            raise _HeldBackError(WITHHELD + _NO_GPU)
         with self._get_lease().held(LEASE_TIMEOUT_S) as waited_s:
             work.lease_s = waited_s
+            work.record["device"] = self._device.name
+            try:
+                self._check(work, self._stand("program"))
+            except KernelFailedError as error:
+                raise KernelFailedError(
+                    error.status, f"on the GPU: {error.reason}", error.feedback
+                ) from error
+
+    def _score(self, work: _Work, *, held_out: bool) -> dict[str, Any]:
+        with self._get_lease().held(LEASE_TIMEOUT_S) as waited_s:
+            work.lease_s += waited_s
             timing, gain = self._time(work, self._task.timed)
             self._check_plausible(work, timing, gain)
             metrics = self._metrics(work, timing, gain)
@@ -243,7 +289,7 @@ class KernelJudge:
 
     def _check_traps(self, work: _Work) -> None:
         """Runs all checks again in a build that traps on undefined behaviour; leaves the ordinary build in place."""
-        bench, backend = self._bench("c"), _BACKENDS["c"]
+        bench, backend = self._bench("c"), self._backends["c"]
         try:
             backend.build(bench, work.program, self._task, is_checked=True)
             self._check(work)
@@ -276,7 +322,7 @@ class KernelJudge:
 
     def _metrics(self, work: _Work, timing: Timing, gain: Interval) -> dict[str, float]:
         low, middle, high = gain.ratios()
-        wall = timing.wall_gain(work.rng).ratios()
+        beside = timing.gain_beside(work.rng).ratios()
         share = work.metrics["roofline_share"]
         work.feedback = [
             f"{middle:.3g} times as fast as {self._task.baseline.name} [{low:.3g}, {high:.3g}]; "
@@ -287,7 +333,7 @@ class KernelJudge:
             "speedup": low,
             "speedup_median": middle,
             "speedup_high": high,
-            "speedup_wall": wall[1],
+            f"speedup_{timing.clocks[1]}": beside[1],
             "call_us": float(np.median(timing.call_ns)) / 1e3,
             "rounds": float(timing.rounds),
         }
@@ -320,26 +366,52 @@ class KernelJudge:
         return np.random.default_rng(np.frombuffer(digest, np.uint32))
 
     def _bench(self, role: str) -> Bench:
-        """Returns a bench: "c" and "python" for programs, "baseline" for the baseline alone."""
+        """Returns a bench: one per language for programs, "baseline" for the baseline alone."""
         if role not in self._benches:
-            language = _language(self._task.baseline.program) if role == "baseline" else role
+            is_baseline = role == "baseline"
+            language = self._task.language_of(self._task.baseline.program) if is_baseline else role
             self._benches[role] = Bench(
-                language, limits=self._problem.limits, preload=self._problem.preload, **self._options
+                self._backends[language].language,
+                limits=self._problem.limits,
+                preload=self._problem.preload,
+                **self._options,
             )
         return self._benches[role]
 
+    def _stand(self, role: str) -> Stand:
+        """Returns a place on the GPU, which there is: "program", or "baseline"."""
+        assert self._device is not None
+        if role not in self._device_stands:
+            self._device_stands[role] = self._stands.enter_context(self._device.open())
+        return self._device_stands[role]
+
     def _timer(self, program: Program, dims: tuple[Dims, ...]) -> Timer:
+        if self._device is not None:
+            benches = Benches(self._stand("program"), self._stand("baseline"))
+        else:
+            benches = Benches(self._bench(self._task.language_of(program)), self._baseline_bench())
+        return Timer(
+            self._task, dims, benches, budget_s=self._budget_s, precision=self._precision, clocks=self._clocks
+        )
+
+    def _baseline_bench(self) -> Bench:
+        """Returns the baseline's bench, with the baseline built.
+
+        Raises:
+            JudgeError: it does not build.
+        """
         is_new = "baseline" not in self._benches
-        baseline = self._bench("baseline")
+        bench, program = self._bench("baseline"), self._task.baseline.program
         if is_new:
             try:
-                _BACKENDS[baseline.language].build(baseline, self._task.baseline.program, self._task)
+                self._backends[self._task.language_of(program)].build(bench, program, self._task)
             except NotBuiltError as error:
                 raise JudgeError(f"the baseline {error.reason}\n{error.feedback}") from error
-        benches = Benches(self._bench(_language(program)), baseline)
-        return Timer(self._task, dims, benches, budget_s=self._budget_s, precision=self._precision)
+        return bench
 
     def _get_peaks(self) -> roofline.Peaks:
+        if self._peaks is None and self._device is not None:
+            self._peaks = self._device.peaks()
         if self._peaks is None:
             bench = Bench("c", limits=self._problem.limits, **self._options)
             try:
@@ -356,7 +428,9 @@ class KernelJudge:
 
     def _get_lease(self) -> Lease:
         if self._lease is None:
-            self._lease = self._own_lease = Lease()
+            self._lease = self._own_lease = Lease(
+                name=self._device.lease if self._device else PROCESSOR_LEASE
+            )
         return self._lease
 
     def _guarded(self, call: Callable[[], T]) -> T:
@@ -372,10 +446,6 @@ class KernelJudge:
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             raise JudgeError(clean_line(f"the kernel task failed on {what}")) from error
-
-
-def _language(program: Program) -> str:
-    return LANGUAGES.get(os.path.splitext(program.entry)[1], "python")
 
 
 def _host() -> dict[str, Any]:

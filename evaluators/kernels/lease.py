@@ -13,15 +13,20 @@ from collections.abc import Iterator
 
 from evaluators.sandbox.base import SandboxError
 
-_NAME = "code-discovery-timing.lock"
+PROCESSOR_LEASE = "code-discovery-timing"
 _POLL_S = 0.02
 
 
 class Lease:
-    """The right to time kernels on this host. Open it before the process is confined."""
+    """The right to time kernels on this host, or on one of its GPUs. Open it before the process is confined.
 
-    def __init__(self, folder: str | None = None) -> None:
-        path = os.path.join(folder or tempfile.gettempdir(), _NAME)
+    Args:
+        folder: where its file lies; None: the temporary folder.
+        name: what is leased, a part of the file's name.
+    """
+
+    def __init__(self, folder: str | None = None, *, name: str = PROCESSOR_LEASE) -> None:
+        path = os.path.join(folder or tempfile.gettempdir(), f"{name}.lock")
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             try:

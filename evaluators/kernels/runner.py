@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from evaluators.contract import Program, Status
 from evaluators.kernels.arena import Arena, Place, Spot
-from evaluators.kernels.bench.client import Bench, Reply
+from evaluators.kernels.bench.client import Reply
+from evaluators.kernels.stand import Stand
 from evaluators.kernels.task import Dims, KernelTask, Values
 from evaluators.sandbox.clean import clean, clean_line
 
@@ -40,6 +41,7 @@ class Ran:
     all_outputs: list[dict[str, NDArray[Any]]]
     cpu_ns: int
     wall_ns: int
+    event_ns: int = 0
 
     @property
     def outputs(self) -> dict[str, NDArray[Any]]:
@@ -48,11 +50,14 @@ class Ran:
 
 
 class Runner:
-    """A kernel in a child of its own, with room for `slots` calls in a row. Close it."""
+    """A kernel in a child of its own, with room for `slots` calls in a row. Close it.
+
+    `band_bytes`: see `Arena`. `is_ghost`: see `Stand.spawn`.
+    """
 
     def __init__(
         self,
-        bench: Bench,
+        stand: Stand,
         number: int,
         program: Program,
         task: KernelTask,
@@ -60,20 +65,23 @@ class Runner:
         dims: tuple[Dims, ...],
         slots: int = 1,
         cpu: int | None = None,
+        band_bytes: int = 0,
+        is_ghost: bool = False,
     ) -> None:
-        self._bench, self._number, self._task = bench, number, task
-        self._arena = Arena(task, dims, slots)
+        self._stand, self._number, self._task = stand, number, task
+        self._arena = Arena(task, dims, slots, band_bytes=band_bytes)
         self._plan: list[list[dict[str, Any]]] = []
         self._last: list[tuple[dict[str, Spot], dict[str, NDArray[Any]]]] = []
         self.calls_ns = 0
         try:
-            reply = bench.spawn(
+            reply = stand.spawn(
                 number,
                 program,
                 task.entry,
                 regions=self._arena.regions,
                 descriptors=self._arena.descriptors,
                 cpu=cpu,
+                is_ghost=is_ghost,
             )
             _check(reply, "loading")
         except BaseException:
@@ -102,21 +110,21 @@ class Runner:
         arena = self._arena
         spots = [arena.spots(dims, place, slot) for slot in range(len(batch))]
         plan = [arena.plan(one, values, dims) for one, values in zip(spots, batch, strict=True)]
+        arena.poison(rng)
         for one, values in zip(spots, batch, strict=True):
             arena.write_inputs(one, values)
-        arena.poison(rng)
-        reply = self._bench.call(self._number, plan if plan != self._plan else None)
+        reply = self._stand.call(self._number, plan if plan != self._plan else None)
         self._plan = plan
         _check(reply, "a call")
         self.calls_ns += reply.wall_ns
         if not is_judged:
             self._last = []
-            return Ran([], reply.cpu_ns, reply.wall_ns)
+            return Ran([], reply.cpu_ns, reply.wall_ns, reply.event_ns)
         if arena.is_damaged(spots):
             raise KernelFailedError(Status.INVALID, "it wrote beside its outputs")
         outputs = [arena.read_outputs(one) for one in spots]
         self._last = list(zip(spots, outputs, strict=True))
-        return Ran(outputs, reply.cpu_ns, reply.wall_ns)
+        return Ran(outputs, reply.cpu_ns, reply.wall_ns, reply.event_ns)
 
     def unwritten(self) -> str:
         """Returns an output that the last calls did not fill, "" if they filled all."""
@@ -132,6 +140,8 @@ class Runner:
         Raises:
             KernelFailedError: they changed, so something still runs.
         """
+        if self._last:
+            self._stand.settle(self._number)
         for spots, outputs in self._last:
             for name, again in self._arena.read_outputs(spots).items():
                 if not np.array_equal(again.view(np.uint8), outputs[name].view(np.uint8)):
@@ -140,7 +150,7 @@ class Runner:
     def close(self) -> None:
         """Ends the child and lets go of its memory."""
         try:
-            self._bench.end(self._number)
+            self._stand.end(self._number)
         finally:
             self._arena.close()
 
@@ -158,6 +168,8 @@ def _failure(reply: Reply, doing: str) -> KernelFailedError:
         return KernelFailedError(
             Status.CRASHED, f"{doing} was answered by something else than its nonce", words
         )
+    if reply.status == "changed":
+        return KernelFailedError(Status.INVALID, f"{doing} wrote to an input", words)
     if reply.signal in (signal.SIGSEGV, signal.SIGBUS):
         name = signal.Signals(reply.signal).name
         return KernelFailedError(Status.CRASHED, f"died of {name} in {doing}: {_OUTSIDE}", words)

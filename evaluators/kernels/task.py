@@ -48,6 +48,8 @@ A kernel problem's module has `SEED`, `OBJECTIVE`, optionally `MEASURES`, `LIMIT
 Programs are C (`kernel.c`: a function `void entry(...)` with the arguments in the declared order, inputs
 `const`) or Python (`kernel.py`: a function `entry(...)` that is given read-only and writable numpy arrays and
 fills the outputs in place). Pointers are aligned to their item only. What a program returns is ignored.
+Triton (`languages=("triton",)`, `kernel.py`): a function `entry(...)` that is given tensors and launches kernels on them; the
+baseline is in Triton, too.
 
 Everything here is trusted and stays in the judge, the baseline excepted, which runs like a program. Assume that programs
 know the module's text: shapes to be hidden come from `hidden(rng)`, never from a constant.
@@ -59,6 +61,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from evaluators.contract import ContractError, Program
@@ -88,7 +91,10 @@ C_TYPES: Mapping[str, str] = {
 """numpy's name of each type that can be handed over, and C's."""
 
 LANGUAGES: Mapping[str, str] = {".c": "c", ".py": "python"}
-"""The language of a program, by the ending of its entry file."""
+"""The language of a program for the processor, by the ending of its entry file."""
+
+DEVICE_LANGUAGES: Mapping[str, str] = {".py": "triton"}
+"""The same for a GPU."""
 
 DEFAULT_FLAGS = ("-O3", "-march=native", "-ffast-math")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -197,7 +203,7 @@ class KernelTask:
         metamorphic: further properties.
         flops: dims -> operations; 0: no bound. traffic: dims -> bytes that must move at least.
         flags: options for gcc; -shared, -fPIC, -std=gnu11 and -lm are added.
-        languages: of "c" and "python", what programs may be written in.
+        languages: what programs may be written in: of "c" and "python", or "triton" alone.
         forbidden: identifiers that a program must not use ("matmul", "dot": from scratch is the task).
         plausible_speedup: beyond this factor a result is held back until a person has looked at it.
     """
@@ -236,8 +242,11 @@ class KernelTask:
         for what in ("public", "timed", "distributions"):
             if not isinstance(getattr(self, what), tuple) or not getattr(self, what):
                 raise ContractError(f"KernelTask {what} must be a tuple with at least one entry")
-        if unknown := set(self.languages) - set(LANGUAGES.values()):
-            raise ContractError(f"KernelTask languages must be of c and python, got {sorted(unknown)}")
+        known = set(LANGUAGES.values()), set(DEVICE_LANGUAGES.values())
+        if not self.languages or not any(set(self.languages) <= group for group in known):
+            raise ContractError(
+                f"KernelTask languages must be of c and python, or triton alone, got {list(self.languages)}"
+            )
         if self.exact == (self.reference_single is not None):
             raise ContractError(
                 "KernelTask must have either exact=True or reference_single, whose error is the unit of tolerance"
@@ -246,6 +255,17 @@ class KernelTask:
             self.check_dims(dims)
         if not math.isfinite(self.tolerance) or self.tolerance <= 0:
             raise ContractError(f"KernelTask tolerance must be > 0, got {self.tolerance}")
+
+    @property
+    def is_for_device(self) -> bool:
+        """Returns whether programs are for a GPU."""
+        return self.languages[0] in DEVICE_LANGUAGES.values()
+
+    def language_of(self, program: Program) -> str:
+        """Returns the language of a program by the ending of its entry file, "" for none of this task's."""
+        endings = DEVICE_LANGUAGES if self.is_for_device else LANGUAGES
+        language = endings.get(PurePosixPath(program.entry).suffix, "")
+        return language if language in self.languages else ""
 
     @property
     def inputs(self) -> tuple[Buffer, ...]:

@@ -21,8 +21,8 @@ import numpy as np
 from evaluators.contract import Program, Status
 from evaluators.kernels import statistics
 from evaluators.kernels.arena import slot_bytes
-from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.runner import KernelFailedError, Runner
+from evaluators.kernels.runner import KernelFailedError, Ran, Runner
+from evaluators.kernels.stand import Stand
 from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import Dims, KernelTask
 from evaluators.kernels.tolerance import Expected, expect, find_fault
@@ -32,9 +32,6 @@ PATIENCE = 5
 
 _SLOW_LOADING_NS = 100_000_000
 _ROUNDS_IF_SLOW = 6
-_LEAST_SAMPLE_NS = 3_000_000
-_MOST_REPEATS = 16
-_MOST_BYTES = 64 << 20
 _WARM_UPS = 2
 _LOOK_EVERY = 3
 _ROLES = ("program", "baseline", "baseline again")
@@ -44,39 +41,80 @@ _ROLES = ("program", "baseline", "baseline again")
 class Benches:
     """Where the program runs, and where the baseline does."""
 
-    program: Bench
-    baseline: Bench
+    program: Stand
+    baseline: Stand
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What is read, and how long for.
+
+    Attributes:
+        names: what counts, and what is told beside it; of "cpu", "wall" (both read by the stand) and "events" (what the
+            child says that the GPU took).
+        least_sample_ns: how long the baseline's calls of one sample take at least; shorter calls are repeated.
+        most_repeats, most_bytes: bounds on the calls of a sample, and on the memory of their buffers.
+        band_bytes: of rubbish between buffers, see `Arena`.
+    """
+
+    names: tuple[str, str]
+    least_sample_ns: int
+    most_repeats: int
+    most_bytes: int
+    band_bytes: int = 0
+
+    def read(self, ran: Ran) -> tuple[int, int]:
+        """Returns what counts and what is told beside it, in ns.
+
+        Raises:
+            KernelFailedError: the GPU took longer, the child says, than passed.
+        """
+        if ran.event_ns > _EVENTS_SLACK * ran.wall_ns:
+            told = f"{ran.event_ns} ns of its own clock in {ran.wall_ns} ns"
+            raise KernelFailedError(Status.INVALID, f"a timed call took {told}: its clock was tampered with")
+        known = {"cpu": ran.cpu_ns, "wall": ran.wall_ns, "events": ran.event_ns}
+        counted, beside = (max(1, known[name]) for name in self.names)
+        return counted, beside
+
+
+PROCESSOR = Clocks(("cpu", "wall"), least_sample_ns=3_000_000, most_repeats=16, most_bytes=64 << 20)
+GPU = Clocks(
+    ("wall", "events"), least_sample_ns=5_000_000, most_repeats=64, most_bytes=512 << 20, band_bytes=4096
+)
+"""A GPU's work has no CPU time; its wall-clock time is the judge's, from waking the child until the GPU is idle."""
+_EVENTS_SLACK = 1.02
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One round: CPU and wall time per role, in ns, summed over calls, averaged (geometric mean) over shapes."""
+    """One round: times per role, in ns, summed over calls, averaged (geometric mean) over shapes; see `Clocks`."""
 
-    cpu: tuple[float, ...]
-    wall: tuple[float, ...]
+    counted: tuple[float, ...]
+    beside: tuple[float, ...]
 
     @property
     def gain(self) -> float:
-        """Returns log(baseline / program) of the CPU times."""
-        program, one, other = (math.log(value) for value in self.cpu)
+        """Returns log(baseline / program) of the times that count."""
+        program, one, other = (math.log(value) for value in self.counted)
         return (one + other) / 2 - program
 
     @property
-    def wall_gain(self) -> float:
-        """Returns the same of the wall-clock times."""
-        program, one, other = (math.log(value) for value in self.wall)
+    def gain_beside(self) -> float:
+        """Returns the same of the other times."""
+        program, one, other = (math.log(value) for value in self.beside)
         return (one + other) / 2 - program
 
     @property
     def null(self) -> float:
-        """Returns log(baseline again / baseline) of the CPU times: zero but for noise."""
-        return math.log(self.cpu[2]) - math.log(self.cpu[1])
+        """Returns log(baseline again / baseline) of the times that count: zero but for noise."""
+        return math.log(self.counted[2]) - math.log(self.counted[1])
 
 
 @dataclass(slots=True)
 class Timing:
     """Samples by session, and what became of them."""
 
+    clocks: tuple[str, str] = PROCESSOR.names
     sessions: list[list[Sample]] = field(default_factory=list)
     repeats: int = 1
     kernel_ns: int = 0
@@ -89,25 +127,30 @@ class Timing:
         return sum(map(len, self.sessions))
 
     def gain(self, rng: np.random.Generator) -> Interval:
-        """Returns the interval of the program's gain in CPU time."""
+        """Returns the interval of the program's gain in the time that counts."""
         return statistics.bootstrap([[one.gain for one in group] for group in self.sessions], rng)
 
     def null(self, rng: np.random.Generator) -> Interval:
         """Returns the interval of the baseline's gain over itself."""
         return statistics.bootstrap([[one.null for one in group] for group in self.sessions], rng)
 
-    def wall_gain(self, rng: np.random.Generator) -> Interval:
-        """Returns the interval of the program's gain in wall-clock time."""
-        return statistics.bootstrap([[one.wall_gain for one in group] for group in self.sessions], rng)
+    def gain_beside(self, rng: np.random.Generator) -> Interval:
+        """Returns the interval of the program's gain in the other time."""
+        return statistics.bootstrap([[one.gain_beside for one in group] for group in self.sessions], rng)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the raw samples: per session, per round, microseconds of CPU and wall per role."""
+        """Returns the raw samples: per session, per round, microseconds of each clock per role."""
+        counted, beside = self.clocks
         return {
             "roles": list(_ROLES),
             "repeats": self.repeats,
-            "cpu_us": [[[round(t / 1e3, 1) for t in one.cpu] for one in group] for group in self.sessions],
-            "wall_us": [[[round(t / 1e3, 1) for t in one.wall] for one in group] for group in self.sessions],
+            f"{counted}_us": [[_microseconds(one.counted) for one in group] for group in self.sessions],
+            f"{beside}_us": [[_microseconds(one.beside) for one in group] for group in self.sessions],
         }
+
+
+def _microseconds(times: tuple[float, ...]) -> list[float]:
+    return [round(value / 1e3, 1) for value in times]
 
 
 class Timer:
@@ -119,6 +162,7 @@ class Timer:
         benches: where to run; the baseline's is loaded with the baseline already.
         budget_s: when to stop adding rounds beyond the least number.
         precision: when to stop before.
+        clocks: what to read.
     """
 
     def __init__(
@@ -129,10 +173,11 @@ class Timer:
         *,
         budget_s: float,
         precision: Precision,
+        clocks: Clocks = PROCESSOR,
     ) -> None:
         self._task, self._dims, self._benches, self._budget_s = task, dims, benches, budget_s
-        self._precision = precision
-        self.repeats_most = max(1, min(_MOST_REPEATS, _MOST_BYTES // slot_bytes(task, dims)))
+        self._precision, self._clocks = precision, clocks
+        self.repeats_most = max(1, min(clocks.most_repeats, clocks.most_bytes // slot_bytes(task, dims)))
         self._limits: dict[tuple[int, str], Mapping[str, tuple[float, float]] | None] = {}
 
     def time(self, program: Program, rng: np.random.Generator) -> Timing:
@@ -141,7 +186,7 @@ class Timer:
         Raises:
             KernelFailedError: the program failed in a timed call, or its output was wrong.
         """
-        timing = Timing()
+        timing = Timing(self._clocks.names)
         begun = time.monotonic()
         while timing.rounds < self._precision.most_rounds:
             has_enough = timing.rounds >= self._precision.least_rounds
@@ -159,7 +204,7 @@ class Timer:
         runners: list[Runner] = []
         cpu = int(rng.choice(sorted(os.sched_getaffinity(0))))  # one for all: they are not equally fast
         try:
-            for number, (bench, text) in enumerate(
+            for number, (stand, text) in enumerate(
                 (
                     (self._benches.program, program),
                     (self._benches.baseline, self._task.baseline.program),
@@ -167,11 +212,20 @@ class Timer:
                 )
             ):
                 runners.append(
-                    Runner(bench, number, text, self._task, dims=self._dims, slots=self.repeats_most, cpu=cpu)
+                    Runner(
+                        stand,
+                        number,
+                        text,
+                        self._task,
+                        dims=self._dims,
+                        slots=self.repeats_most,
+                        cpu=cpu,
+                        band_bytes=self._clocks.band_bytes,
+                    )
                 )
             warm_ns = self._warm_up(runners, timing.repeats, rng)
             if not timing.sessions:
-                wanted = math.ceil(_LEAST_SAMPLE_NS / max(1, warm_ns))
+                wanted = math.ceil(self._clocks.least_sample_ns / max(1, warm_ns))
                 timing.repeats = max(1, min(self.repeats_most, wanted))
                 self._warm_up(runners, timing.repeats, rng)
             samples: list[Sample] = []
@@ -186,19 +240,22 @@ class Timer:
                 runner.close()
 
     def _warm_up(self, runners: list[Runner], repeats: int, rng: np.random.Generator) -> float:
-        """Calls each kernel at each shape as it will be called; returns the baseline's mean CPU time, in ns."""
+        """Calls each kernel at each shape as it will be called; returns the baseline's mean time, in ns."""
         last = []
         for dims in self._dims:
             batch = [self._task.make_inputs(rng, dims, self._distribution(0))] * repeats
             times = [
-                [runner.run(batch, dims, rng, is_judged=False).cpu_ns for _ in range(_WARM_UPS)]
+                [
+                    self._clocks.read(runner.run(batch, dims, rng, is_judged=False))[0]
+                    for _ in range(_WARM_UPS)
+                ]
                 for runner in runners
             ]
             last.append(times[-1][-1] / repeats)
         return fmean(last)
 
     def _run_round(self, runners: list[Runner], timing: Timing, rng: np.random.Generator) -> Sample:
-        cpu, wall = np.zeros((len(self._dims), 3)), np.zeros((len(self._dims), 3))
+        counted, beside = np.zeros((len(self._dims), 3)), np.zeros((len(self._dims), 3))
         name = self._distribution(timing.rounds)
         for shape, dims in enumerate(self._dims):
             batch = [self._task.make_inputs(rng, dims, name) for _ in range(timing.repeats)]
@@ -207,13 +264,13 @@ class Timer:
                 for role in rng.permutation(3)
             }
             for role, one in ran.items():
-                cpu[shape, role], wall[shape, role] = one.cpu_ns, one.wall_ns
+                counted[shape, role], beside[shape, role] = self._clocks.read(one)
             for values, outputs in zip(batch, ran[0].all_outputs, strict=True):
                 fault = find_fault(self._task, self._expect((shape, name), values, dims), outputs)
                 if fault is not None:
                     raise KernelFailedError(Status.INVALID, f"{fault.what} in a timed call, {name} inputs")
-        timing.call_ns.append(float(cpu[:, 0].mean()) / timing.repeats)
-        means = [np.exp(np.log(times).mean(axis=0)) for times in (cpu, wall)]
+        timing.call_ns.append(float(counted[:, 0].mean()) / timing.repeats)
+        means = [np.exp(np.log(times).mean(axis=0)) for times in (counted, beside)]
         return Sample(*(tuple(float(value) for value in mean) for mean in means))
 
     def _expect(self, kind: tuple[int, str], values: Any, dims: Dims) -> Expected:

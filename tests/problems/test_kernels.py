@@ -16,9 +16,10 @@ from evaluators.kernels import correctness
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.backends.python import PythonBackend
 from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.check import check_kernel
+from evaluators.kernels.check import check_filters, check_inputs, check_kernel
 from evaluators.kernels.runner import KernelFailedError
 from evaluators.kernels.task import KernelTask
+from evaluators.kernels.tolerance import expect, find_fault
 from evaluators.problem import Problem, load_problem, shipped_names
 from problems.kernels import tiling_heuristic
 from problems.kernels.inputs import FLOATS, floats, is_close
@@ -37,6 +38,7 @@ NAMES = (
     "softmax",
     "substring_count",
 )
+ON_GPU = ("softmax_triton",)
 REPLIES = Path(__file__).parent.parent.parent / "benchmarks" / "kernel_replies"
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
@@ -70,8 +72,28 @@ def load(name: str) -> tuple[Problem, KernelTask]:
 
 def test_the_kernel_problems_are_shipped():
     kernels = [name for name in shipped_names() if load_problem(name).kernel is not None]
-    assert tuple(kernels) == NAMES
+    assert sorted(kernels) == sorted((*NAMES, *ON_GPU))
     assert "tiling_heuristic" in shipped_names()
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_kernels_for_a_gpu_are_worth_a_search(name: str):
+    """Programs that compute nothing are wrong, and all inputs matter; programs are tried where Triton is (test_triton.py)."""
+    _, task = load(name)
+    rng = np.random.default_rng(0)
+    assert [*check_inputs(task, rng), *check_filters(task, rng)] == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_sgemm_may_sum_even_and_odd_terms_apart(seed: int):
+    """So does OpenBLAS on some processors; where all terms alternate, its error is far from that of the plain order."""
+    _, task = load("sgemm")
+    rng = np.random.default_rng(seed)
+    dims = {"m": 40, "n": 32, "k": 48}
+    values = task.make_inputs(rng, dims, "alternating")
+    a, b = values["a"], values["b"]
+    apart = a[:, ::2] @ b[::2] + a[:, 1::2] @ b[1::2]
+    assert find_fault(task, expect(task, values, dims), {"c": apart}) is None
 
 
 @pytest.mark.parametrize("name", NAMES)

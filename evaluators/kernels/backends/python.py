@@ -1,4 +1,4 @@
-"""Python: NumPy, Numba where it is installed, Triton where it is and in its interpreter where there is no GPU."""
+"""Python: NumPy, Numba where it is installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evaluators.source import imported_names
 
 OPTIONAL = {
     "numba": "numba is not installed: pip install code-discovery[kernels]",
-    "triton": "triton is not installed (1 GB): pip install triton",
+    "triton": "Triton is not installed: pip install 'code-discovery[triton]'",
     "scipy": "scipy is not installed: pip install scipy",
 }
 """Libraries that kernels may use where they are there, and what to do where they are not."""

@@ -44,8 +44,11 @@ def serve(request: Mapping[str, Any], product: bytes, addresses: Sequence[int]) 
     """Loads the kernel and serves calls until the bench closes the channel. Ends the process."""
     try:
         function: Callable[..., Any]
+        bind: Callable[[Sequence[Mapping[str, Any]], Sequence[int]], list[Any]]
         if request["language"] == "c":
             function, bind = _load_c(request, product), _bind_c
+        elif request["language"] == "triton":
+            function, bind = _load_triton(request), _bind_triton
         else:
             function, bind = _load_python(request), _bind_python
         os.write(OUT_FD, LOADED)
@@ -118,6 +121,23 @@ def _bind_python(plan: Sequence[Mapping[str, Any]], addresses: Sequence[int]) ->
         array.flags.writeable = item["is_output"]
         bound.append(array)
     return bound
+
+
+def _load_triton(request: Mapping[str, Any]) -> Callable[..., Any]:
+    from evaluators.kernels.bench import interpreter
+
+    if request["is_ghost"]:
+        interpreter.disable_kernels()
+    return _load_python(request)
+
+
+def _bind_triton(plan: Sequence[Mapping[str, Any]], addresses: Sequence[int]) -> list[Any]:
+    import numpy as np
+
+    from evaluators.kernels.bench.interpreter import Tensor
+
+    bound = _bind_python(plan, addresses)
+    return [Tensor(value) if isinstance(value, np.ndarray) else value for value in bound]
 
 
 def _tell(error: BaseException, request: Mapping[str, Any]) -> None:

@@ -35,8 +35,10 @@ class Reply:
     """How one request to a child went.
 
     Attributes:
-        status: "ok", "died", "timeout" or "garbled" (a wrong nonce, or more than it).
+        status: "ok", "died", "timeout", "garbled" (a wrong nonce, or more than it) or "changed" (an input was written to,
+            where it could be).
         cpu_ns, wall_ns: CPU time of the child, and time that passed, from its waking until it was stopped.
+        event_ns: what the child says that the GPU took, its own word; 0 where there is none.
         signal, code: how it ended, where it died.
         log: what it printed, its own word; only where it did not go well.
     """
@@ -47,6 +49,7 @@ class Reply:
     signal: int = 0
     code: int = 0
     log: str = ""
+    event_ns: int = 0
 
     @property
     def is_ok(self) -> bool:
@@ -72,7 +75,7 @@ class Bench:
     """A bench process for kernels of one language. Not thread-safe.
 
     Args:
-        language: "c" or "python".
+        language: "c", "python" or "triton" (interpreted).
         limits: memory_mib, scratch_mib and wall_s (per call, and for loading the kernel) are used.
         preload: modules that it imports once.
         tier, unsafe, hangup_fd: see LinuxSandbox.
@@ -151,17 +154,22 @@ class Bench:
         regions: Sequence[tuple[int, int, bool]],
         descriptors: tuple[int, int],
         cpu: int | None = None,
+        is_ghost: bool = False,
     ) -> Reply:
-        """Starts child `number` (in the place of the one before) and has it load the program; `cpu`: stays there."""
+        """Starts child `number` (in the place of the one before) and has it load the program.
+
+        `cpu`: stays there. `is_ghost`: kernels that are launched from Python do nothing.
+        """
         request = {
             "do": "spawn",
             "child": number,
-            "files": dict(program.files) if self.language == "python" else {},
+            "files": {} if self.language == "c" else dict(program.files),
             "entry": program.entry,
             "language": self.language,
             "function": function,
             "regions": [list(region) for region in regions],
             "cpu": cpu,
+            "is_ghost": is_ghost,
             "memory_mib": self._limits.memory_mib,
             "scratch_mib": self._request["scratch_mib"],
         }
@@ -171,6 +179,9 @@ class Bench:
         """Has a child make its planned calls; `plan` tells it first where their arguments lie from now on."""
         request = {"do": "call", "child": number, "nonce": secrets.token_bytes(8).hex()}
         return self._reply({**request, "plan": json.dumps(plan) if plan else ""})
+
+    def settle(self, number: int) -> None:
+        """Does nothing: the outputs are the child's own memory."""
 
     def end(self, number: int) -> None:
         """Ends a child, if it is still there."""

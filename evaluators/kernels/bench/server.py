@@ -319,11 +319,16 @@ def _text(found: _Child) -> str:
 
 def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
     """Imports what kernels of this language will want. C kernels get a process without numpy and its BLAS."""
-    if request["language"] == "python":
+    if request["language"] != "c":
         import importlib
 
         for name in ("evaluators.sandbox.programs", "numpy", *request["preload"]):
             importlib.import_module(name)
+        if request["language"] == "triton":
+            from evaluators.kernels.bench import interpreter
+
+            with contextlib.suppress(ImportError):  # the backend says what is missing
+                interpreter.prepare()
     else:
         for name in _PRELOADED_LIBRARIES:  # the child may open no file, so what gcc links to must be there
             with contextlib.suppress(OSError):
@@ -357,6 +362,8 @@ def main() -> None:
         _serve(bench, channel)
     finally:
         bench.close()
+    if request["language"] == "triton":
+        os._exit(0)  # its library reports what it leaks otherwise
 
 
 def _serve(bench: Bench, channel: socket.socket) -> None:

@@ -4,6 +4,7 @@ from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.lease import Lease
 from evaluators.kernels.statistics import Precision
 from evaluators.problem import load_problem
+from tests.evaluators.kernels import triton_programs
 
 SOFTMAX = '''"""Write softmax(x, out, rows, cols): each row of out is the softmax of that row of x."""
 
@@ -138,6 +139,14 @@ KERNEL = KernelTask(
     traffic=lambda dims: dims["n"],
 )
 '''
+
+SOFTMAX_TRITON = (
+    SOFTMAX.replace('ENTRY = "kernel.c"', 'ENTRY = "kernel.py"')
+    .replace('forbidden=("scipy", "special")', 'languages=("triton",)')
+    .replace("wall_s=2.0, memory_mib=256", "wall_s=6.0, memory_mib=1024")
+    .replace(SOFTMAX.split('"""')[3], triton_programs.SEED)
+)
+"""The first of them for a GPU."""
 
 QUICK = Precision(least_rounds=3, most_rounds=3, half_width=9.0, gate_half_width=99.0, gate_slack=99.0)
 """For tests of everything but the precision of times."""

@@ -112,7 +112,7 @@ def test_a_library_that_is_not_there_is_named(judge):
     text = "import triton\nimport triton.language as tl\ndef softmax(x, out, rows, cols):\n    pass\n"
     evaluation = judge.evaluate(Program({"kernel.py": text}, "kernel.py"))
     if evaluation.status is Status.ERROR:
-        assert "pip install triton" in evaluation.reason
+        assert "code-discovery[triton]" in evaluation.reason
     else:
         assert not evaluation.is_ok
 

@@ -1,6 +1,6 @@
 import pytest
 
-from evaluators.contract import ContractError
+from evaluators.contract import ContractError, Program
 from evaluators.kernels.task import Baseline, Buffer, Scalar
 from evaluators.problem import ProblemError
 from tests.evaluators.kernels.tasks import HISTOGRAM, SOFTMAX, write_problem
@@ -30,6 +30,8 @@ def test_sizes_come_from_names_and_numbers():
         (lambda: make_task(tolerance=0.0), "tolerance must be > 0"),
         (lambda: make_task(timed=({"m": 3},)), "whole number >= 0 for 'n', got None"),
         (lambda: make_task(edges=({"n": -1},)), "got -1"),
+        (lambda: make_task(languages=("c", "triton")), "or triton alone, got \\['c', 'triton'\\]"),
+        (lambda: make_task(languages=()), "or triton alone, got \\[\\]"),
         (lambda: make_task(arguments=(Scalar("n"),)), "an input buffer and an output buffer"),
     ],
 )
@@ -41,6 +43,16 @@ def test_a_wrong_declaration_says_what_is_wrong(make, message):
 def test_the_baseline_is_a_program():
     program = Baseline("x", "kernel.py", "text").program
     assert (program.entry, program.text) == ("kernel.py", "text")
+
+
+def test_what_language_a_program_is_in_is_the_task_s_affair():
+    on_processor, on_gpu = make_task(), make_task(languages=("triton",))
+    python, c = Program({"kernel.py": ""}, "kernel.py"), Program({"kernel.c": ""}, "kernel.c")
+    assert (on_processor.language_of(python), on_processor.language_of(c)) == ("python", "c")
+    assert (on_gpu.language_of(python), on_gpu.language_of(c)) == ("triton", "")
+    assert make_task(languages=("c",)).language_of(python) == ""
+    assert on_gpu.is_for_device
+    assert not on_processor.is_for_device
 
 
 def test_a_problem_declares_a_kernel_instead_of_cases_run_and_score(tmp_path):

@@ -1,0 +1,31 @@
+"""Triton: checked in the sandbox by its interpreter, which needs no GPU, and timed on a GPU where there is one."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from evaluators.contract import Program
+from evaluators.kernels.backends.base import Built, NotBuiltError
+from evaluators.kernels.backends.python import PythonBackend
+from evaluators.kernels.bench.client import Bench
+from evaluators.kernels.task import KernelTask
+from evaluators.source import imported_names
+
+
+class TritonBackend:
+    """Triton. See `Backend` for the contract."""
+
+    language = "triton"
+
+    def missing(self, bench: Bench) -> str:
+        """Returns what to install where there is no Triton."""
+        if importlib.util.find_spec("triton") is None:
+            return "Triton is not installed: pip install 'code-discovery[triton]' (1 GB; it needs no GPU for checking)"
+        return ""
+
+    def build(self, bench: Bench, program: Program, task: KernelTask, *, is_checked: bool = False) -> Built:
+        """Checks the syntax of all files, and that kernels are there; they are compiled when they are called."""
+        built = PythonBackend().build(bench, program, task)
+        if not any("triton" in imported_names(text, "") for text in program.files.values()):
+            raise NotBuiltError("it imports no triton: this task asks for kernels in Triton")
+        return built
