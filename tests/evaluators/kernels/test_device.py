@@ -1,0 +1,206 @@
+"""The protocol for GPUs, against a scripted one: what is believed, and what is not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluators.contract import Program, Status
+from evaluators.kernels.lease import Lease
+from evaluators.kernels.roofline import Peaks
+from evaluators.kernels.statistics import Precision
+from evaluators.kernels.testing import CALM, Act, ScriptedGpu, Weather, as_device
+from evaluators.kernels.timing import GPU, Benches, Timer
+from tests.evaluators.kernels.tasks import SOFTMAX_TRITON, quick_judge, write_problem
+from tests.evaluators.kernels.test_triton import FAKE, PLAIN
+
+PROGRAM = Program({"kernel.py": PLAIN}, "kernel.py")
+
+
+def softmax(x, out, rows, cols):
+    if x.size:
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        out[...] = e / e.sum(axis=1, keepdims=True)
+
+
+def idle(x, out, rows, cols):
+    pass
+
+
+def spoil(x, out, rows, cols):
+    out[...] = 0
+
+
+class Replay:
+    """Computes each address once, and returns what it found there ever after."""
+
+    def __init__(self, key):
+        self.key, self.seen = key, {}
+
+    def __call__(self, x, out, rows, cols):
+        key = self.key(x, rows, cols)
+        if key not in self.seen:
+            softmax(x, out, rows, cols)
+            self.seen[key] = out.copy()
+        out[...] = self.seen[key]
+
+
+def by_place(x, rows, cols):
+    return rows, cols
+
+
+def zero_input(x, out, rows, cols):
+    softmax(x, out, rows, cols)
+    x[...] = 0
+
+
+SHORT = Precision(most_rounds=12)
+
+
+@pytest.fixture(scope="module")
+def problem(tmp_path_factory):
+    return write_problem(tmp_path_factory.mktemp("softmax"), SOFTMAX_TRITON, "softmax")
+
+
+@pytest.fixture
+def judged(problem, monkeypatch):
+    """Judges a program that passes the interpreter's checks and then acts on the GPU as told."""
+    monkeypatch.syspath_prepend(str(FAKE))
+    made = []
+
+    def evaluate(act, precision=None, weather=CALM, peaks=None, **options):
+        baseline = Act(softmax, call_us=6000.0 if act.call_us > 1000 else 500.0)
+        acts = {PLAIN: act, problem.kernel.baseline.program.text: baseline}
+        stand = ScriptedGpu(acts, np.random.default_rng(1), weather)
+        made.append(quick_judge(problem, precision=precision or Precision(), device=as_device(stand, peaks)))
+        return made[-1].evaluate(PROGRAM, **options), stand
+
+    yield evaluate
+    for judge in made:
+        judge.close()
+
+
+QUIET = Weather(common=0.01, single=0.01, child=0.005)
+
+
+def timed(problem, act, seed, weather, rounds=18):
+    """Returns the interval of a program's gain on the scripted GPU."""
+    acts = {PLAIN: act, problem.kernel.baseline.program.text: Act(softmax, call_us=6000)}
+    stand = ScriptedGpu(acts, np.random.default_rng([1, seed]), weather)
+    benches = Benches(stand, ScriptedGpu(acts, np.random.default_rng([2, seed]), weather))
+    timer = Timer(
+        problem.kernel,
+        ({"rows": 8, "cols": 32},),
+        benches,
+        budget_s=60.0,
+        precision=Precision(most_rounds=rounds),
+        clocks=GPU,
+    )
+    return timer.time(PROGRAM, np.random.default_rng([3, seed])).gain(np.random.default_rng(seed))
+
+
+def test_a_faster_kernel_has_the_lower_end_of_its_interval_as_score(judged):
+    evaluation, _ = judged(Act(softmax, call_us=3000), weather=QUIET)
+    assert evaluation.status is Status.OK, evaluation.reason
+    metrics = evaluation.metrics
+    assert evaluation.score == metrics["speedup"] < metrics["speedup_median"] < metrics["speedup_high"]
+    assert metrics["speedup"] < 6008 / 3008 < metrics["speedup_high"]  # launches are on the bill
+    assert metrics["speedup_events"] == pytest.approx(2.0, rel=0.05)
+    assert "speedup_wall" not in metrics
+    record = evaluation.certificate
+    assert record["device"] == "a scripted GPU"
+    assert {"wall_us", "events_us"} <= set(record["timings"][0])
+
+
+def test_each_round_calls_all_on_the_same_new_content_in_random_order(judged):
+    _, stand = judged(Act(softmax, call_us=6000))
+    per_session = 6 + 3  # two warm-ups of each of the three, then one round
+    count = 12
+    sessions = [stand.calls[len(stand.calls) - per_session * i :][6:9] for i in range(count, 0, -1)]
+    for session in sessions:
+        assert sorted(call.text == PLAIN for call in session) == [False, False, True]
+        assert len({call.contents for call in session}) == 1
+    assert len({session[0].contents for session in sessions}) == count
+    assert len({tuple(call.text == PLAIN for call in session) for session in sessions}) > 1
+
+
+def test_no_two_calls_of_a_sample_share_an_address(judged):
+    """So each meets data that nothing has read since the caches were emptied."""
+    _, stand = judged(Act(softmax))
+    samples = [call for call in stand.calls if len(call.contents) > 1]
+    assert samples
+    assert all(len(set(call.places)) == len(call.places) for call in samples)
+
+
+NOISY = Weather(common=0.02, single=0.02, child=0.01)
+
+
+def test_equal_kernels_are_not_called_faster(problem):
+    lows = [timed(problem, Act(softmax, call_us=6000), seed, NOISY).low for seed in range(25)]
+    assert (
+        sum(low > 0 for low in lows) <= 3
+    )  # at most 2.5 % on average: more than 3 of 40 has a chance of 2 %
+
+
+def test_five_per_cent_are_found(problem):
+    gains = [timed(problem, Act(softmax, call_us=6000 / 1.05), seed, QUIET, 60) for seed in range(12)]
+    assert sum(gain.low > 0 for gain in gains) >= 11
+    assert np.median([gain.middle for gain in gains]) == pytest.approx(np.log(1.05), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "reason"),
+    [
+        (Act(idle, call_us=1, after=softmax), Status.INVALID, "not filled completely"),
+        (Act(softmax, after=spoil), Status.INVALID, "out changed after the reply"),
+        (Act(Replay(by_place), call_us=1), Status.INVALID, "on the GPU: out is off"),
+        (Act(zero_input), Status.INVALID, "wrote to an input"),
+        (Act(softmax, reach=4), Status.INVALID, "wrote beside its outputs"),
+        (Act(softmax, event_share=1.5), Status.INVALID, "its clock was tampered with"),
+        (Act(softmax, call_us=1), Status.REJECTED, "before believing it"),
+    ],
+    ids=["late", "changed", "replay by address", "inputs", "beside", "clock", "too good"],
+)
+def test_what_cheats_has_no_score(judged, act, status, reason):
+    evaluation, _ = judged(act)
+    assert evaluation.status is status, evaluation.reason
+    assert evaluation.score is None
+    assert reason in evaluation.reason
+
+
+def test_a_memo_of_contents_is_right_and_never_pays(judged):
+    memo = Replay(lambda x, rows, cols: (x.tobytes(), rows, cols))
+    evaluation, _ = judged(Act(memo, call_us=500))
+    assert evaluation.is_ok
+    assert evaluation.score < 1.0
+
+
+def test_work_that_goes_on_after_the_reply_is_on_the_bill(judged):
+    """Its own events say that it is ten times as fast."""
+    evaluation, _ = judged(Act(softmax, call_us=50, late_us=450))
+    assert evaluation.is_ok
+    assert evaluation.score < 1.01
+    assert evaluation.metrics["speedup_events"] > 5
+
+
+def test_a_machine_that_is_too_noisy_gives_no_score(judged):
+    evaluation, _ = judged(Act(softmax, call_us=6000), SHORT, Weather(single=1.0, child=1.0))
+    assert evaluation.status is Status.REJECTED
+    assert "too noisy" in evaluation.reason
+    assert evaluation.score is None
+
+
+def test_what_is_faster_than_the_gpu_s_memory_is_held_back(judged):
+    evaluation, _ = judged(Act(softmax, call_us=300), peaks=Peaks(0.0, ((1 << 30, 1e8),)))
+    assert evaluation.status is Status.REJECTED
+    assert "peaks allow" in evaluation.reason
+
+
+def test_one_timing_at_a_time_on_each_gpu(tmp_path: Path):
+    first, same, other = (Lease(str(tmp_path), name=name) for name in ("gpu-1", "gpu-1", "gpu-2"))
+    with first.held(1.0), other.held(1.0):
+        with pytest.raises(Exception, match="use fewer workers"):
+            with same.held(0.05):
+                pass
+    for lease in (first, same, other):
+        lease.close()
