@@ -9,6 +9,8 @@ from evaluators.sandbox.clean import clean
 _MAX_MESSAGES = 8
 _MAX_CHARACTERS = 1600
 _MESSAGE = re.compile(r"^[\w./+-]+:\d+(?::\d+)?: (fatal error|error|warning|optimized|missed): ?(.*)$")
+_MEMORY_ERROR = re.compile(r"ERROR: AddressSanitizer: ([a-z-]+)")
+_ACCESS = re.compile(r"^(READ|WRITE) of size", re.MULTILINE)
 _LINKER = re.compile(r"undefined reference to|cannot find -l|ld returned|ld: ")
 
 
@@ -20,6 +22,16 @@ def compiler_errors(log: str) -> str:
 def compiler_remarks(log: str) -> str:
     """Returns the warnings, and which loops were vectorised."""
     return _cut([*_messages(log, ("warning",)), *_messages(log, ("optimized",), with_source=False)])
+
+
+def memory_error(log: str) -> str:
+    """Returns what AddressSanitizer found, "" if it found nothing.
+
+    Sizes and addresses are left out: they would tell of hidden shapes.
+    """
+    found = _MEMORY_ERROR.search(log)
+    access = _ACCESS.search(log)
+    return f"{found[1]}{f', a {access[1].lower()}' if access else ''}" if found else ""
 
 
 def vectorised_loops(log: str) -> int:

@@ -29,12 +29,13 @@ import numpy as np
 
 from evaluators.contract import Evaluation, Program, Status
 from evaluators.judge import JudgeError
-from evaluators.kernels import correctness, roofline, rules
+from evaluators.kernels import correctness, feedback, roofline, rules
 from evaluators.kernels.backends.base import Backend, Built, NotBuiltError
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.backends.python import PythonBackend
 from evaluators.kernels.backends.triton import TritonBackend
 from evaluators.kernels.bench.client import Bench
+from evaluators.kernels.bench.compiler import address_sanitizer
 from evaluators.kernels.device import Device
 from evaluators.kernels.lease import PROCESSOR_LEASE, Lease
 from evaluators.kernels.runner import KernelFailedError
@@ -212,7 +213,7 @@ class KernelJudge:
     def _check(self, work: _Work, stand: Stand | None = None) -> None:
         """Runs all checks, in the sandbox or on the stand of a GPU."""
         where = stand or self._bench(self._task.language_of(work.program))
-        band_bytes = 0 if stand is None else self._clocks.band_bytes
+        band_bytes = self._clocks.band_bytes if stand in self._device_stands.values() else 0
         work.trials = correctness.Trials()
         try:
             self._guarded(
@@ -288,19 +289,32 @@ class KernelJudge:
         raise _HeldBackError(f"the machine is too noisy to time this, evaluate it again: {complaint}")
 
     def _check_traps(self, work: _Work) -> None:
-        """Runs all checks again in a build that traps on undefined behaviour; leaves the ordinary build in place."""
+        """Runs all checks again in a build that tells of undefined behaviour; leaves the ordinary build in place.
+
+        Where gcc has AddressSanitizer, it runs in a bench that has it, too.
+        """
         bench, backend = self._bench("c"), self._backends["c"]
+        ordinary = bench.fetch()
         try:
-            backend.build(bench, work.program, self._task, is_checked=True)
-            self._check(work)
+            built = backend.build(bench, work.program, self._task, is_checked=True)
+            stand = bench
+            if address_sanitizer(bench.compiler):
+                stand = self._bench("c sanitized")
+                stand.load(bench.fetch())
+            work.record["sanitizers"] = {**built.record, "has_addresses": stand is not bench}
+            self._check(work, stand)
         except NotBuiltError as error:
             raise KernelFailedError(
                 Status.ERROR, f"with sanitizers it {error.reason}", error.feedback
             ) from error
         except KernelFailedError as error:
+            if found := feedback.memory_error(error.feedback):
+                where = error.reason[error.reason.rfind("(") :]
+                raise KernelFailedError(Status.INVALID, f"AddressSanitizer: {found} {where}") from error
             reason = f"with traps for undefined behaviour: {error.reason}"
             raise KernelFailedError(error.status, reason, error.feedback) from error
-        backend.build(bench, work.program, self._task)
+        finally:
+            bench.load(ordinary)
 
     def _check_plausible(self, work: _Work, timing: Timing, gain: Interval) -> None:
         """Holds back what is too good to be true."""
@@ -366,14 +380,20 @@ class KernelJudge:
         return np.random.default_rng(np.frombuffer(digest, np.uint32))
 
     def _bench(self, role: str) -> Bench:
-        """Returns a bench: one per language for programs, "baseline" for the baseline alone."""
+        """Returns a bench: one per language for programs, "c sanitized", "baseline" for the baseline alone."""
         if role not in self._benches:
             is_baseline = role == "baseline"
-            language = self._task.language_of(self._task.baseline.program) if is_baseline else role
+            language = (
+                self._task.language_of(self._task.baseline.program)
+                if is_baseline
+                else role.removesuffix(" sanitized")
+            )
+            sanitizer = address_sanitizer(self._bench("c").compiler) if role == "c sanitized" else ""
             self._benches[role] = Bench(
                 self._backends[language].language,
                 limits=self._problem.limits,
                 preload=self._problem.preload,
+                sanitizer=sanitizer,
                 **self._options,
             )
         return self._benches[role]

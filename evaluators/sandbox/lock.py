@@ -52,6 +52,8 @@ class Plan:
         landlock_abi: what the kernel's Landlock can do.
         zygote_fd: a pidfd of the zygote; None: no such thing here.
         user_tasks: tasks of this user when the zygote started (they count against its process limit).
+        data_bytes: private writable memory of the warm zygote, on top of which memory_mib is counted once more: its
+            allocator takes memory from addresses that it reserved before. 0: it has none such.
     """
 
     scratch: str
@@ -64,6 +66,7 @@ class Plan:
     landlock_abi: int = 0
     zygote_fd: int | None = None
     user_tasks: int = 0
+    data_bytes: int = 0
 
 
 def build_filter(plan: Plan, limits: ChildLimits) -> tuple[bytes, tuple[int, ...]]:
@@ -183,6 +186,9 @@ def _resources(plan: Plan, limits: ChildLimits) -> list[tuple[int, int, int]]:
         (resource.RLIMIT_NPROC, tasks, tasks),
         (resource.RLIMIT_STACK, _STACK_BYTES, _STACK_BYTES),
     ]
+    if plan.data_bytes:
+        data = plan.data_bytes + limits.memory_mib * MIB
+        limited.append((resource.RLIMIT_DATA, data, data))
     return [*limited, (resource.RLIMIT_AS, memory, memory)]
 
 

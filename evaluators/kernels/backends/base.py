@@ -51,7 +51,7 @@ class Backend(Protocol):
         ...
 
     def build(self, bench: Bench, program: Program, task: KernelTask, *, is_checked: bool = False) -> Built:
-        """Makes a program ready; `is_checked` asks for a slow build that traps on undefined behaviour.
+        """Makes a program ready; `is_checked` asks for a slow build that tells of undefined behaviour.
 
         Raises:
             NotBuiltError: the program does not compile.

@@ -9,6 +9,7 @@ from evaluators.contract import Program
 from evaluators.kernels import feedback
 from evaluators.kernels.backends.base import Built, NotBuiltError
 from evaluators.kernels.bench.client import Bench
+from evaluators.kernels.bench.compiler import address_sanitizer
 from evaluators.kernels.task import KernelTask
 from evaluators.sandbox.linux import child_environment
 
@@ -16,11 +17,11 @@ _COMMON = ("-std=gnu11", "-shared", "-fPIC", "-Wall", "-Wl,-z,defs", "-Wl,-z,now
 _REPORT = ("-fopt-info-vec-optimized",)
 _CHECKED = (
     "-O1",
-    "-g0",
     "-fsanitize=undefined",
     "-fsanitize-undefined-trap-on-error",
     "-fno-sanitize=alignment",
 )
+_ADDRESSES = ("-fsanitize=address", "-g1", "-fno-omit-frame-pointer")
 
 
 class CBackend:
@@ -33,8 +34,10 @@ class CBackend:
         return "" if bench.compiler else "there is no gcc on this machine: install it to judge kernels in C"
 
     def build(self, bench: Bench, program: Program, task: KernelTask, *, is_checked: bool = False) -> Built:
-        """Compiles with the task's flags (checked: slowly, with a trap on undefined behaviour)."""
-        extra = _CHECKED if is_checked else _REPORT
+        """Compiles with the task's flags (checked: with traps on undefined behaviour, and AddressSanitizer if there)."""
+        extra = _REPORT
+        if is_checked:
+            extra = (*_CHECKED, *(_ADDRESSES if address_sanitizer(bench.compiler) else ()))
         options = [*_COMMON, *task.flags, *extra]
         compiled = bench.compile(program, options)
         if not compiled.is_ok:

@@ -28,6 +28,11 @@ _START_TIMEOUT_S = 120.0
 _SLACK_S = 30.0
 _LEAST_SCRATCH_MIB = 64
 _COMPILE_TIMEOUT_S = 60.0
+_SANITIZER_OPTIONS = (
+    "detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:"
+    "allocator_may_return_null=1:quarantine_size_mb=8:print_legend=0:exitcode=99"
+)
+"""No leaks, which need other processes; faults stay faults, so that guard pages do as ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Bench:
         language: "c", "python" or "triton" (interpreted).
         limits: memory_mib, scratch_mib and wall_s (per call, and for loading the kernel) are used.
         preload: modules that it imports once.
+        sanitizer: the library of AddressSanitizer, for kernels that are built with it; the bench itself runs under it.
         tier, unsafe, hangup_fd: see LinuxSandbox.
 
     Raises:
@@ -91,6 +97,7 @@ class Bench:
         *,
         limits: Limits,
         preload: Sequence[str] = (),
+        sanitizer: str = "",
         tier: int | None = None,
         unsafe: bool = False,
         hangup_fd: int | None = None,
@@ -102,9 +109,13 @@ class Bench:
         self.language = language
         self._limits = limits
         self._hangup_fd = hangup_fd
+        self._environment = child_environment()
+        if sanitizer:
+            self._environment |= {"LD_PRELOAD": sanitizer, "ASAN_OPTIONS": _SANITIZER_OPTIONS}
         self._request = {
             "language": language,
             "preload": list(preload),
+            "is_sanitized": bool(sanitizer),
             "tier": tier,
             "unsafe": unsafe,
             "native": True,  # what the compiler makes must be executable where it is made; children may not exec
@@ -144,6 +155,14 @@ class Bench:
             cpu_s=answer["cpu_s"],
             wall_s=answer["wall_s"],
         )
+
+    def fetch(self) -> str:
+        """Returns what was compiled last, for `load` of this bench or another."""
+        return str(self._ask({"do": "fetch"})["product"])
+
+    def load(self, product: str) -> None:
+        """Takes what another bench, or this one before, has compiled."""
+        self._ask({"do": "load", "product": product})
 
     def spawn(
         self,
@@ -253,7 +272,7 @@ class Bench:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _BOOT, json.dumps(module_paths()), str(theirs.fileno())],
-                env=child_environment(),
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),

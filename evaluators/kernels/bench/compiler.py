@@ -7,14 +7,17 @@ here. Constructors in it run in the kernel's child, after the locks.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
 from evaluators.sandbox import landlock, lock
+from evaluators.sandbox.linux import child_environment
 
 PRODUCT = "kernel.product"
 MAX_PRODUCT_BYTES = 8 << 20
@@ -44,6 +47,22 @@ def plan_for(plan: lock.Plan) -> lock.Plan:
 def find() -> str:
     """Returns the path of gcc, "" where there is none."""
     return shutil.which("gcc") or ""
+
+
+@functools.cache
+def address_sanitizer(gcc: str) -> str:
+    """Returns the path of the AddressSanitizer that belongs to a gcc, "" where there is none, or no gcc ("")."""
+    if not gcc:
+        return ""
+    shown = subprocess.run(
+        [gcc, "-print-file-name=libasan.so"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=child_environment(),
+    )
+    path = shown.stdout.strip()
+    return os.path.realpath(path) if os.path.isabs(path) and os.path.exists(path) else ""
 
 
 def execute(files: Mapping[str, str], command: Sequence[str], folder: str) -> NoReturn:

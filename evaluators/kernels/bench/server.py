@@ -4,11 +4,12 @@ The clock is here, in a process that no kernel shares. A call is: wake the child
 stop the child, and only then read the clocks; so what a child does after its reply is on its bill, and once it is
 stopped it can change nothing. A child is one process with one thread: seccomp denies it more.
 
-Requests: compile, spawn (with two descriptors), call, end. One answer each.
+Requests: compile, fetch, load, spawn (with two descriptors), call, end. One answer each.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import ctypes
 import os
@@ -44,7 +45,7 @@ class _Child:
 class Bench:
     """Serves the judge's requests, one at a time."""
 
-    def __init__(self, ready: prepare.Ready, *, language: str) -> None:
+    def __init__(self, ready: prepare.Ready, *, language: str, is_sanitized: bool) -> None:
         self._ready = ready
         readable = () if language == "c" else landlock.readable_paths(native=False)
         plan = ready.plan
@@ -52,6 +53,8 @@ class Bench:
             plan = replace(plan, ruleset=landlock.build(plan.scratch, native=False, readable=readable))
         self.plan = plan
         self._compile_plan = compiler.plan_for(ready.plan)
+        if is_sanitized:
+            self.plan = replace(self.plan, data_bytes=_data_bytes())
         self._locks: dict[tuple[bool, int], lock.Lock] = {}
         self._children: dict[int, _Child] = {}
         self._product = b""
@@ -91,6 +94,15 @@ class Bench:
             "cpu_s": usage.ru_utime + usage.ru_stime,
             "wall_s": time.monotonic() - begun,
         }
+
+    def fetch(self, _request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
+        """Returns the product for the children to come."""
+        return {"product": base64.b64encode(self._product).decode()}
+
+    def load(self, request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
+        """Takes a product for the children to come."""
+        self._product = base64.b64decode(request["product"])
+        return {}
 
     def spawn(self, request: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
         """Forks a child that loads the kernel; leaves it stopped."""
@@ -313,6 +325,12 @@ def _drain(found: _Child) -> bool:
         found.log += data[: max(0, _LOG_BYTES - len(found.log))]
 
 
+def _data_bytes() -> int:
+    """Returns the size of this process's private writable memory."""
+    with open("/proc/self/statm", encoding="utf-8") as file:
+        return int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def _text(found: _Child) -> str:
     return found.log.decode(errors="replace")
 
@@ -345,7 +363,7 @@ def main() -> None:
     request = first[0]
     try:
         ready = prepare.prepare(request, _warm_up)
-        bench = Bench(ready, language=request["language"])
+        bench = Bench(ready, language=request["language"], is_sanitized=request["is_sanitized"])
     except prepare.PrepareError as error:
         control.send(channel, {"missing": str(error)})
         return
@@ -369,6 +387,8 @@ def main() -> None:
 def _serve(bench: Bench, channel: socket.socket) -> None:
     known = {
         "compile": bench.compile,
+        "fetch": bench.fetch,
+        "load": bench.load,
         "spawn": bench.spawn,
         "call": bench.call,
         "end": bench.end,

@@ -1,10 +1,12 @@
 import json
+import re
 import time
 
 import pytest
 
 from evaluators.contract import Program, Status
 from evaluators.judge import JudgeError
+from evaluators.kernels.bench import compiler
 from evaluators.kernels.statistics import Precision
 from evaluators.worker import JudgeProcess
 from tests.evaluators.kernels.tasks import HISTOGRAM, SOFTMAX, quick_judge, write_problem
@@ -67,6 +69,72 @@ def test_undefined_behaviour_is_trapped(judge, problem):
     evaluation = judge.evaluate(problem.seed.with_text(text))
     assert evaluation.status is Status.CRASHED
     assert "traps for undefined behaviour" in evaluation.reason
+
+
+LOOP = "for (int64_t i = 0; i < rows; i++) {"
+NEEDS_SANITIZER = pytest.mark.skipif(
+    not compiler.address_sanitizer(compiler.find()), reason="gcc has no AddressSanitizer here"
+)
+
+
+@NEEDS_SANITIZER
+@pytest.mark.parametrize(
+    ("before", "found"),
+    [
+        (
+            "float t[40]; float *volatile p = t; for (int k = 0; k < 40; k++) p[k] = 1; volatile float f = p[40 + rows / 99];",
+            "stack-buffer-overflow, a read",
+        ),
+        (
+            "float *volatile p = malloc(4 * cols); p[0] = 1; volatile float f = p[cols]; free(p);",
+            "heap-buffer-overflow, a read",
+        ),
+        ("float *volatile p = malloc(4 * cols); p[cols] = 1; free(p);", "heap-buffer-overflow, a write"),
+        (
+            "float *volatile p = malloc(64); p[1] = 1; free(p); volatile float f = p[1];",
+            "heap-use-after-free, a read",
+        ),
+        (
+            "static float t[8]; float *volatile p = t; volatile float f = p[8];",
+            "global-buffer-overflow, a read",
+        ),
+    ],
+)
+def test_memory_of_its_own_must_not_be_overrun(judge, problem, before, found):
+    text = problem.seed.text.replace("#include <math.h>", "#include <math.h>\n#include <stdlib.h>")
+    evaluation = judge.evaluate(problem.seed.with_text(text.replace(LOOP, f"{before} (void)p; {LOOP}", 1)))
+    assert evaluation.status is Status.INVALID, evaluation.reason
+    assert f"AddressSanitizer: {found} (rows=4, cols=33, normal inputs)" in evaluation.reason
+    assert "0x" not in evaluation.feedback
+
+
+@NEEDS_SANITIZER
+def test_a_report_of_a_hidden_shape_tells_no_sizes(judge, problem):
+    text = problem.seed.text.replace("#include <math.h>", "#include <math.h>\n#include <stdlib.h>")
+    only_hidden = "cols != 33 && cols != 64 && cols != 5 && cols != 1 && cols != 101"
+    leak = (
+        f"if ({only_hidden}) {{ float *volatile p = malloc(4 * cols); volatile float f = p[cols]; free(p); }}"
+    )
+    evaluation = judge.evaluate(problem.seed.with_text(text.replace(LOOP, f"{leak} {LOOP}", 1)))
+    assert evaluation.reason.startswith("AddressSanitizer: heap-buffer-overflow, a read (a hidden shape")
+    assert not re.search(r"\d", evaluation.reason)
+    assert "region" not in evaluation.feedback
+
+
+@NEEDS_SANITIZER
+def test_memory_is_limited_under_the_sanitizer_too(judge, problem):
+    """Its allocator takes memory from addresses that it has reserved, which the limit on addresses does not see."""
+    text = problem.seed.text.replace(
+        "#include <math.h>", "#include <stdlib.h>\n#include <string.h>\n#include <math.h>"
+    )
+    greedy = """
+#ifdef __SANITIZE_ADDRESS__
+    for (int k = 0; k < 40; k++) { char *t = malloc(10 << 20); if (!t) exit(3); memset(t, 1, 10 << 20); }
+#endif
+    """
+    evaluation = judge.evaluate(problem.seed.with_text(text.replace(LOOP, greedy + LOOP, 1)))
+    assert evaluation.status is Status.CRASHED
+    assert "exit code 3" in evaluation.reason
 
 
 def test_a_kernel_that_does_not_compile_is_told_where(judge, problem):
