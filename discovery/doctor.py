@@ -26,6 +26,8 @@ PACKAGES = (
     "numba",
     "triton",
 )
+PROGRAMS = ("gcc", "valgrind")
+"""What kernels in C are compiled with, and what tells where they spend their instructions."""
 KEY_SUFFIX = "_API_KEY"
 
 
@@ -90,6 +92,8 @@ class Examination:
 def examine() -> Examination:
     """Returns what this machine has; starts and ends a sandbox."""
     tools: dict[str, str | None] = {"git": _git_version()}
+    for name in PROGRAMS:
+        tools[name] = "found" if shutil.which(name) else None
     for package in PACKAGES:
         try:
             tools[package] = version(package)

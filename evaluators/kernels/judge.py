@@ -3,7 +3,7 @@
 The score is the lower end of the interval of the speed-up over the baseline, in CPU time of the kernel's whole
 process. A result is stored only where the baseline against itself came out as equal in the same session; one that
 is faster than the machine allows, or than is plausible, is held back. Kernels in C that are correct are built again with
-traps for undefined behaviour, and must be correct in that build, too. Who keeps elites has them measured again, in
+sanitizers, and must be correct in that build, too. Who keeps elites has them measured again, in
 new processes with new inputs, before they displace others (`Objective.repeats`, at least 2 for kernels).
 
 Kernels for a GPU are checked in the sandbox, interpreted, whether there is a GPU or not. Where there is one, they are then
@@ -29,7 +29,7 @@ import numpy as np
 
 from evaluators.contract import Evaluation, Program, Status
 from evaluators.judge import JudgeError
-from evaluators.kernels import correctness, feedback, roofline, rules
+from evaluators.kernels import correctness, feedback, hotspots, roofline, rules
 from evaluators.kernels.backends.base import Backend, Built, NotBuiltError
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.backends.python import PythonBackend
@@ -56,6 +56,7 @@ BUDGET_S = 12.0
 LEASE_TIMEOUT_S = 600.0
 _ATTEMPTS = 3
 _SLACK_S = 120.0
+_NEAR_BEST = 0.95
 BACKENDS: Mapping[str, Backend] = {"c": CBackend(), "python": PythonBackend(), "triton": TritonBackend()}
 _NO_GPU = "it is right, but there is no GPU to time it on; run this problem on a machine with one"
 
@@ -127,6 +128,7 @@ class KernelJudge:
         self._benches: dict[str, Bench] = {}
         self._peaks: roofline.Peaks | None = None
         self._count = 0
+        self._best = 0.0
         language = self._task.language_of(problem.seed)
         if missing := backends[language].missing(self._bench(language)):
             self.close()
@@ -169,6 +171,7 @@ class KernelJudge:
             if self._task.is_for_device:
                 self._check_on_device(work)
             values = self._score(work, held_out=held_out)
+            self._find_hot_spots(work, values["score"])
         except NotBuiltError as error:
             status = Status.TIMEOUT if error.timed_out else Status.ERROR
             reason, work.feedback = error.reason, [error.feedback]
@@ -315,6 +318,14 @@ class KernelJudge:
             raise KernelFailedError(error.status, reason, error.feedback) from error
         finally:
             bench.load(ordinary)
+
+    def _find_hot_spots(self, work: _Work, score: float) -> None:
+        """Adds where a kernel in C spends its instructions, if it is among the fastest that this judge has seen."""
+        if self._task.language_of(work.program) != "c" or score < _NEAR_BEST * self._best:
+            return
+        self._best = max(self._best, score)
+        found = self._guarded(lambda: hotspots.find(self._bench("c"), work.program, self._task))
+        work.feedback.append(found)
 
     def _check_plausible(self, work: _Work, timing: Timing, gain: Interval) -> None:
         """Holds back what is too good to be true."""

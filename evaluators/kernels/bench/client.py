@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -125,7 +126,7 @@ class Bench:
         self._channel: socket.socket | None = None
         self._folder = ""
         self.layers: tuple[str, ...] = ()
-        self.compiler = ""
+        self.compiler = self.valgrind = ""
         self._start()
 
     @property
@@ -155,6 +156,17 @@ class Bench:
             cpu_s=answer["cpu_s"],
             wall_s=answer["wall_s"],
         )
+
+    def profile(self, function: str, inputs: Sequence[bytes]) -> str:
+        """Runs what was compiled last, an executable, under valgrind; returns callgrind's report, "" if there is none.
+
+        `function`: what to count the instructions of. `inputs`: what the executable finds in its file of inputs.
+        """
+        if not self.valgrind:
+            return ""
+        request = {"do": "profile", "valgrind": self.valgrind, "function": function}
+        parts = [base64.b64encode(part).decode() for part in inputs]
+        return str(self._ask({**request, "inputs": parts}, timeout_s=_COMPILE_TIMEOUT_S)["report"])
 
     def fetch(self) -> str:
         """Returns what was compiled last, for `load` of this bench or another."""
@@ -283,5 +295,5 @@ class Bench:
             self.close()
             raise SandboxUnavailable(answer["missing"])
         self.layers = tuple(answer["layers"])
-        self.compiler = answer["gcc"]
+        self.compiler, self.valgrind = answer["gcc"], answer["valgrind"]
         self._folder = "" if "namespaces" in self.layers else answer["scratch"]

@@ -40,8 +40,13 @@ def plan_for(plan: lock.Plan) -> lock.Plan:
     """Returns the locks' plan of a compiling child: the toolchain may be read and executed."""
     if plan.ruleset is None:
         return plan
+    return replace(plan, ruleset=landlock.build(plan.scratch, native=True, readable=readable()))
+
+
+def readable() -> list[str]:
+    """Returns what a compiling child may read: toolchain, headers and libraries."""
     paths = {os.path.realpath(path) for path in (*_READABLE, *_READABLE_FILES) if os.path.exists(path)}
-    return replace(plan, ruleset=landlock.build(plan.scratch, native=True, readable=sorted(paths)))
+    return sorted(paths)
 
 
 def find() -> str:
@@ -80,14 +85,14 @@ def execute(files: Mapping[str, str], command: Sequence[str], folder: str) -> No
     os.execve(command[0], list(command), environment)
 
 
-def read_product(folder: str) -> bytes | None:
-    """Returns what the compiler made, None if nothing that is an ordinary file of a decent size."""
+def read_product(folder: str, name: str = PRODUCT, most_bytes: int = MAX_PRODUCT_BYTES) -> bytes | None:
+    """Returns what a child made, None if nothing that is an ordinary file of a decent size."""
     try:
-        fd = os.open(os.path.join(folder, PRODUCT), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     with os.fdopen(fd, "rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or not 0 < status.st_size <= MAX_PRODUCT_BYTES:
+        if not stat.S_ISREG(status.st_mode) or not 0 < status.st_size <= most_bytes:
             return None
-        return file.read(MAX_PRODUCT_BYTES)
+        return file.read(most_bytes)

@@ -4,7 +4,7 @@ The clock is here, in a process that no kernel shares. A call is: wake the child
 stop the child, and only then read the clocks; so what a child does after its reply is on its bill, and once it is
 stopped it can change nothing. A child is one process with one thread: seccomp denies it more.
 
-Requests: compile, fetch, load, spawn (with two descriptors), call, end. One answer each.
+Requests: compile, profile, fetch, load, spawn (with two descriptors), call, end. One answer each.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from evaluators.kernels.bench import child as harness
-from evaluators.kernels.bench import compiler, mapping
+from evaluators.kernels.bench import compiler, mapping, profiler
 from evaluators.sandbox import control, kernel, landlock, lock, prepare, scratch, selftest, sweep
 
 _LOG_BYTES = 1 << 16
@@ -40,6 +40,12 @@ class _Child:
     read_fd: int
     log_fd: int
     log: bytearray = field(default_factory=bytearray)
+
+
+class _Closing(Protocol):
+    """Locks that a child closes behind itself, see `lock.Lock`."""
+
+    def close(self) -> None: ...
 
 
 class Bench:
@@ -61,28 +67,51 @@ class Bench:
 
     def compile(self, request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
         """Compiles files; keeps the product for the children to come."""
-        self._product = b""
         locks = self._lock(self._compile_plan, compiler.LIMITS, is_compiler=True)
-        folder = self._ready.plan.scratch
-        begun = time.monotonic()
 
         def become_compiler() -> None:
-            compiler.execute(request["files"], request["command"], folder)
+            compiler.execute(request["files"], request["command"], self._ready.plan.scratch)
 
-        started = self._start(locks, become_compiler)
+        answer, product = self._run_tool(locks, become_compiler, compiler.TIMEOUT_S, compiler.PRODUCT)
+        self._product = product
+        return {**answer, "bytes": len(product)}
+
+    def profile(self, request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
+        """Runs the product, an executable, under valgrind; returns its report."""
+        inputs = [base64.b64decode(part) for part in request["inputs"]]
+
+        def become_valgrind() -> None:
+            profiler.execute(request["valgrind"], request["function"], self._product, inputs)
+
+        locks = profiler.Lock(self._ready.plan)
+        answer, report = self._run_tool(
+            locks, become_valgrind, profiler.TIMEOUT_S, profiler.REPORT, profiler.MAX_REPORT_BYTES
+        )
+        return {**answer, "report": report.decode(errors="replace")}
+
+    def _run_tool(
+        self,
+        locks: _Closing,
+        become: Callable[[], None],
+        timeout_s: float,
+        result: str,
+        most_bytes: int = compiler.MAX_PRODUCT_BYTES,
+    ) -> tuple[dict[str, Any], bytes]:
+        """Runs a program of the system in a locked child; returns how that went, and the file it left."""
+        folder = self._ready.plan.scratch
+        begun = time.monotonic()
+        started = self._start(locks, become)
         os.close(started.write_fd)
-        deadline = begun + compiler.TIMEOUT_S
-        has_ended = self._await_end(started, deadline) and self._has_died(started)
+        has_ended = self._await_end(started, begun + timeout_s) and self._has_died(started)
         if not has_ended:
             os.kill(started.pid, signal.SIGKILL)
         status, usage = os.wait4(started.pid, 0)[1:]
         _drain(started)
         left = sweep.end_tree(self._ready.plan, started.pid)
-        product = compiler.read_product(folder) if status == 0 and has_ended else None
+        product = compiler.read_product(folder, result, most_bytes) if status == 0 and has_ended else None
         self._empty_scratch()
         for fd in (started.read_fd, started.log_fd):
             os.close(fd)
-        self._product = product or b""
         return {
             "fault": f"{left} processes could not be killed" if left else "",
             "is_ok": bool(product),
@@ -90,10 +119,9 @@ class Bench:
             "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
             "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
             "log": started.log.decode(errors="replace"),
-            "bytes": len(self._product),
             "cpu_s": usage.ru_utime + usage.ru_stime,
             "wall_s": time.monotonic() - begun,
-        }
+        }, product or b""
 
     def fetch(self, _request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
         """Returns the product for the children to come."""
@@ -186,7 +214,7 @@ class Bench:
         return self._locks[key]
 
     def _start(
-        self, locks: lock.Lock, serve: Callable[[], None], before: Callable[[], None] = lambda: None
+        self, locks: _Closing, serve: Callable[[], None], before: Callable[[], None] = lambda: None
     ) -> _Child:
         """Forks a child that runs `before`, locks itself and runs `serve`."""
         in_read, in_write = os.pipe()
@@ -375,7 +403,12 @@ def main() -> None:
         if fault:
             control.send(channel, {"missing": f"a lock does not hold: {fault}"})
             return
-        answer = {"layers": ready.layers, "scratch": ready.plan.scratch, "gcc": compiler.find()}
+        answer = {
+            "layers": ready.layers,
+            "scratch": ready.plan.scratch,
+            "gcc": compiler.find(),
+            "valgrind": profiler.find(),
+        }
         control.send(channel, answer)
         _serve(bench, channel)
     finally:
@@ -387,6 +420,7 @@ def main() -> None:
 def _serve(bench: Bench, channel: socket.socket) -> None:
     known = {
         "compile": bench.compile,
+        "profile": bench.profile,
         "fetch": bench.fetch,
         "load": bench.load,
         "spawn": bench.spawn,
