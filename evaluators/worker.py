@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 from evaluators.alarm import on_tick
 from evaluators.contract import Evaluation, Program, Start, Status
 from evaluators.judge import Judge, JudgeError
+from evaluators.kernels.gpu import stand
 from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.lease import Lease
 from evaluators.problem import ProblemError, ProblemSource, load_source, run_source
@@ -244,13 +245,14 @@ def main() -> NoReturn:
                 confine(request["folder"], [where if os.path.isdir(where) else os.path.dirname(where)])
             problem = load_source(ProblemSource.from_json(request["problem"]))
             if problem.kernel is not None:
+                options = {
+                    "tier": request["tier"],
+                    "unsafe": request["unsafe"],
+                    "hangup_fd": channel.fileno(),
+                }
+                gpu = stand.find(problem.limits, options) if problem.kernel.is_for_device else None
                 sandbox = KernelJudge(
-                    problem,
-                    secret=bytes.fromhex(request["secret"]),
-                    tier=request["tier"],
-                    unsafe=request["unsafe"],
-                    hangup_fd=channel.fileno(),
-                    lease=lease,
+                    problem, secret=bytes.fromhex(request["secret"]), lease=lease, device=gpu, **options
                 )
                 _limit_memory(problem.limits.output_mib)
                 _serve(channel, sandbox, sandbox)

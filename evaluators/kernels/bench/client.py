@@ -29,6 +29,7 @@ _START_TIMEOUT_S = 120.0
 _SLACK_S = 30.0
 _LEAST_SCRATCH_MIB = 64
 _COMPILE_TIMEOUT_S = 60.0
+_RECORD_TIMEOUT_S = 120.0
 _SANITIZER_OPTIONS = (
     "detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:"
     "allocator_may_return_null=1:quarantine_size_mb=8:print_legend=0:exitcode=99"
@@ -75,6 +76,15 @@ class Compiled:
     size_bytes: int
     cpu_s: float
     wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a program launches, as JSON; None where it failed, with what it said."""
+
+    launches: Any
+    timed_out: bool = False
+    log: str = ""
 
 
 class Bench:
@@ -167,6 +177,28 @@ class Bench:
         request = {"do": "profile", "valgrind": self.valgrind, "function": function}
         parts = [base64.b64encode(part).decode() for part in inputs]
         return str(self._ask({**request, "inputs": parts}, timeout_s=_COMPILE_TIMEOUT_S)["report"])
+
+    def record(
+        self, program: Program, function: str, arguments: Sequence[Mapping[str, Any]], *, arch: int
+    ) -> Recorded:
+        """Returns what a program in Triton launches on a GPU of some architecture, compiled for it.
+
+        `arguments`: of buffers, shape, dtype and alignment (of their address modulo 16); of scalars, their value.
+        """
+        request = {
+            "files": dict(program.files),
+            "entry": program.entry,
+            "function": function,
+            "arguments": list(arguments),
+            "arch": arch,
+        }
+        answer = self._ask({"do": "record", "request": request}, timeout_s=_RECORD_TIMEOUT_S)
+        if not answer["is_ok"]:
+            return Recorded(None, answer["timed_out"], answer["log"])
+        try:
+            return Recorded(json.loads(answer["record"]))
+        except ValueError:
+            return Recorded(None, log="the record of launches is no JSON")
 
     def fetch(self) -> str:
         """Returns what was compiled last, for `load` of this bench or another."""

@@ -4,7 +4,7 @@ The clock is here, in a process that no kernel shares. A call is: wake the child
 stop the child, and only then read the clocks; so what a child does after its reply is on its bill, and once it is
 stopped it can change nothing. A child is one process with one thread: seccomp denies it more.
 
-Requests: compile, profile, fetch, load, spawn (with two descriptors), call, end. One answer each.
+Requests: compile, profile, record, fetch, load, spawn (with two descriptors), call, end. One answer each.
 """
 
 from __future__ import annotations
@@ -12,22 +12,26 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
+import functools
 import os
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from evaluators.kernels.bench import child as harness
-from evaluators.kernels.bench import compiler, mapping, profiler
-from evaluators.sandbox import control, kernel, landlock, lock, prepare, scratch, selftest, sweep
+from evaluators.kernels.bench import compiler, mapping, profiler, recorder
+from evaluators.sandbox import control, kernel, landlock, lock, prepare, programs, scratch, selftest, sweep
 
 _LOG_BYTES = 1 << 16
 _REPLY_BYTES = 8
 _CPU_LIMIT_S = 600.0
+_RECORDER_LIMITS = lock.ChildLimits(cpu_s=60, memory_mib=4096, scratch_mib=64, processes=16, native=True)
+_RECORDER_TIMEOUT_S = 60.0
 _PRELOADED_LIBRARIES = ("libm.so.6", "libmvec.so.1")
 
 
@@ -88,6 +92,30 @@ class Bench:
             locks, become_valgrind, profiler.TIMEOUT_S, profiler.REPORT, profiler.MAX_REPORT_BYTES
         )
         return {**answer, "report": report.decode(errors="replace")}
+
+    def record(self, request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
+        """Runs a program on tensors without memory; returns what it launches, compiled for a GPU."""
+        plan = self._ready.plan
+        if plan.ruleset is not None:
+            plan = replace(plan, ruleset=self._native_rules)
+        sources = _recorder_sources()
+
+        def become_recorder() -> None:
+            recorder.execute(sources, sys.path, request["request"])
+
+        answer, record = self._run_tool(
+            lock.Lock(plan, _RECORDER_LIMITS),
+            become_recorder,
+            _RECORDER_TIMEOUT_S,
+            recorder.RESULT,
+            recorder.MAX_RESULT_BYTES,
+        )
+        return {**answer, "record": record.decode(errors="replace")}
+
+    @functools.cached_property
+    def _native_rules(self) -> int:
+        """Returns the ruleset under which the interpreter and the toolchain may be executed."""
+        return landlock.build(self._ready.plan.scratch, native=True)
 
     def _run_tool(
         self,
@@ -353,6 +381,17 @@ def _drain(found: _Child) -> bool:
         found.log += data[: max(0, _LOG_BYTES - len(found.log))]
 
 
+@functools.cache
+def _recorder_sources() -> dict[str, str]:
+    """Returns what a recording child runs, by the names that it has there."""
+    found = {}
+    for module in (recorder, programs):
+        name = f"discovery_{module.__name__.rpartition('.')[2]}.py"
+        with open(str(module.__file__), encoding="utf-8") as file:
+            found[name] = file.read()
+    return found
+
+
 def _data_bytes() -> int:
     """Returns the size of this process's private writable memory."""
     with open("/proc/self/statm", encoding="utf-8") as file:
@@ -421,6 +460,7 @@ def _serve(bench: Bench, channel: socket.socket) -> None:
     known = {
         "compile": bench.compile,
         "profile": bench.profile,
+        "record": bench.record,
         "fetch": bench.fetch,
         "load": bench.load,
         "spawn": bench.spawn,
