@@ -1,4 +1,4 @@
-"""Kinds of input arrays: shared by the kernel problems."""
+"""Kinds of input arrays, and shapes that several kernel problems share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ROWS_PUBLIC = ({"rows": 5, "cols": 64}, {"rows": 3, "cols": 37})
+"""Shapes of kernels that go over a matrix row by row: told, edges, timed, held out."""
+ROWS_EDGES = (
+    {"rows": 0, "cols": 5},
+    {"rows": 1, "cols": 1},
+    {"rows": 1, "cols": 1009},
+    {"rows": 13, "cols": 7},
+)
+ROWS_TIMED = ({"rows": 800, "cols": 1024}, {"rows": 3600, "cols": 200})
+ROWS_HELD_OUT = ({"rows": 500, "cols": 1531},)
 FLOATS = ("normal", "uniform", "equal", "sorted", "reversed", "wide", "alternating")
 """The kinds that `floats` makes."""
+
+
+def rows_hidden(rng: np.random.Generator) -> dict[str, int]:
+    """Returns a shape for kernels that go over a matrix row by row."""
+    return {"rows": int(rng.integers(1, 12)), "cols": int(rng.integers(1, 300))}
 
 
 def floats(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArray[np.float32]:

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from evaluators.contract import Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
-from problems.kernels.inputs import FLOATS, floats, is_close, running_sum
+from problems.kernels.inputs import (
+    FLOATS,
+    ROWS_EDGES,
+    ROWS_HELD_OUT,
+    ROWS_PUBLIC,
+    ROWS_TIMED,
+    floats,
+    is_close,
+    rows_hidden,
+    running_sum,
+)
 
 Arrays = Mapping[str, Any]
 
@@ -101,16 +111,11 @@ KERNEL = KernelTask(
     reference=reference,
     reference_single=reference_single,
     baseline=Baseline("NumPy, in place", "kernel.py", BASELINE),
-    public=({"rows": 5, "cols": 64}, {"rows": 3, "cols": 37}),
-    hidden=lambda rng: {"rows": int(rng.integers(1, 12)), "cols": int(rng.integers(1, 300))},
-    edges=(
-        {"rows": 0, "cols": 5},
-        {"rows": 1, "cols": 1},
-        {"rows": 1, "cols": 1009},
-        {"rows": 13, "cols": 7},
-    ),
-    timed=({"rows": 800, "cols": 1024}, {"rows": 3600, "cols": 200}),
-    held_out=({"rows": 500, "cols": 1531},),
+    public=ROWS_PUBLIC,
+    hidden=rows_hidden,
+    edges=ROWS_EDGES,
+    timed=ROWS_TIMED,
+    held_out=ROWS_HELD_OUT,
     distributions=(*FLOATS, "large", "peaked"),
     metamorphic=(ROWS, SHIFT),
     flops=lambda dims: 5.0 * dims["rows"] * dims["cols"],

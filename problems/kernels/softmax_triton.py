@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from evaluators.contract import Limits, Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Scalar
-from problems.kernels.inputs import FLOATS
+from problems.kernels.inputs import FLOATS, ROWS_EDGES, ROWS_PUBLIC, rows_hidden
 from problems.kernels.softmax import ROWS, SHIFT, make_inputs, reference, reference_single
 
 ENTRY = "kernel.py"
@@ -85,14 +85,9 @@ KERNEL = KernelTask(
     reference=reference,
     reference_single=reference_single,
     baseline=Baseline("one kernel, a row in registers (Triton's tutorial)", "kernel.py", BASELINE),
-    public=({"rows": 5, "cols": 64}, {"rows": 3, "cols": 37}),
-    hidden=lambda rng: {"rows": int(rng.integers(1, 12)), "cols": int(rng.integers(1, 300))},
-    edges=(
-        {"rows": 0, "cols": 5},
-        {"rows": 1, "cols": 1},
-        {"rows": 1, "cols": 1009},
-        {"rows": 13, "cols": 7},
-    ),
+    public=ROWS_PUBLIC,
+    hidden=rows_hidden,
+    edges=ROWS_EDGES,
     timed=({"rows": 8192, "cols": 1024}, {"rows": 40_000, "cols": 200}),
     held_out=({"rows": 5000, "cols": 1531},),
     distributions=(*FLOATS, "large", "peaked"),
