@@ -26,3 +26,7 @@ int scratch(void **a, unsigned blocks) {  // adds what it finds in scratch memor
   dirty[0] = 1;
   return 0;
 }
+int trusting(void **a, unsigned blocks) {  // takes scratch memory for zero
+  rows(a, blocks, 1 + (*(float **)a[3])[1]);
+  return 0;
+}

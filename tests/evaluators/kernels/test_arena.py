@@ -97,3 +97,30 @@ def test_a_plan_tells_scalars_and_places(arena):
 
 def test_slots_take_whole_pages():
     assert slot_bytes(make_task(), DIMS) == 2 * 12288
+
+
+@pytest.mark.parametrize("place", ["start", "end"])
+def test_bands_of_rubbish_lie_round_every_buffer_where_no_pages_guard_it(place):
+    arena = Arena(make_task(), DIMS, slots=2, band_bytes=64)
+    all_spots = [arena.spots(DIMS[1], place, slot) for slot in range(2)]
+    arena.poison(RNG)
+    for spots in all_spots:
+        arena.write_inputs(spots, {"x": np.zeros(3000, np.float32)})
+        _output(arena, spots)[:] = 0
+    assert not arena.is_damaged(all_spots)
+    for name, is_output in (("x", False), ("y", True)):
+        everything = arena._files[is_output].bytes
+        for spots in all_spots:
+            spot = spots[name]
+            begin, end = spot.start + spot.offset, spot.start + spot.offset + 12_000
+            assert np.isnan(everything[begin - 64 : begin].view(np.float32)).all()
+            assert np.isnan(everything[end : end + 64].view(np.float32)).all()
+    for step in (-1, 12_000):
+        spot = all_spots[0]["y"]
+        place_beside = spot.start + spot.offset + step
+        everything = arena._files[True].bytes
+        everything[place_beside] ^= 1
+        assert arena.is_damaged(all_spots)
+        everything[place_beside] ^= 1
+    del everything
+    arena.close()

@@ -122,17 +122,20 @@ def test_a_report_of_a_hidden_shape_tells_no_sizes(judge, problem):
 
 
 @NEEDS_SANITIZER
-def test_memory_is_limited_under_the_sanitizer_too(judge, problem):
-    """Its allocator takes memory from addresses that it has reserved, which the limit on addresses does not see."""
+@pytest.mark.parametrize("size", ["64 << 10", "1 << 20"])
+def test_memory_is_limited_under_the_sanitizer_too(judge, problem, size):
+    """Its allocator takes small blocks from addresses that it has reserved, which the limit on addresses does not see."""
     text = problem.seed.text.replace(
         "#include <math.h>", "#include <stdlib.h>\n#include <string.h>\n#include <math.h>"
     )
     greedy = """
 #ifdef __SANITIZE_ADDRESS__
-    for (int k = 0; k < 40; k++) { char *t = malloc(10 << 20); if (!t) exit(3); memset(t, 1, 10 << 20); }
+    for (int k = 0; k < 6400; k++) { char *t = malloc(SIZE); if (!t) exit(3); memset(t, 1, SIZE); }
 #endif
     """
-    evaluation = judge.evaluate(problem.seed.with_text(text.replace(LOOP, greedy + LOOP, 1)))
+    evaluation = judge.evaluate(
+        problem.seed.with_text(text.replace(LOOP, greedy.replace("SIZE", f"({size})") + LOOP, 1))
+    )
     assert evaluation.status is Status.CRASHED
     assert "exit code 3" in evaluation.reason
 
