@@ -11,12 +11,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evaluators.kernels.bench.tensors import Shaped
 
 _MODULES = ("triton", "triton.language", "triton.runtime.interpreter")
 
@@ -39,63 +40,19 @@ class Storage:
         """Does nothing: both are the same memory."""
 
 
-class Tensor:
-    """A C-contiguous tensor in memory, with the names that PyTorch has for what kernels' launchers ask.
-
-    `shape`, `dtype` ("float32"), `size`, `stride`, `dim`, `numel`, `element_size`, `is_contiguous`, `data_ptr`; scratch memory
-    comes from `new_empty` and `new_zeros`.
-    """
+class Tensor(Shaped):
+    """A tensor in memory."""
 
     def __init__(self, array: NDArray[Any]) -> None:
+        super().__init__(array.shape, str(array.dtype), "cpu")
         self._array = array
-        self.dtype = str(array.dtype)
-        self.shape: tuple[int, ...] = tuple(array.shape)
-        self.device = "cpu"
-
-    def size(self, dim: int | None = None) -> Any:
-        """Returns the shape, or the size along one dimension."""
-        return self.shape if dim is None else self.shape[dim]
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Returns the steps between neighbours, in items, or the one along one dimension."""
-        steps = []
-        step = 1
-        for size in reversed(self.shape):
-            steps.append(step)
-            step *= max(1, size)
-        return tuple(reversed(steps)) if dim is None else steps[::-1][dim]
-
-    def dim(self) -> int:
-        """Returns the number of dimensions."""
-        return len(self.shape)
-
-    def numel(self) -> int:
-        """Returns the number of items."""
-        return int(self._array.size)
-
-    def element_size(self) -> int:
-        """Returns the bytes of an item."""
-        return int(self._array.itemsize)
-
-    def is_contiguous(self) -> bool:
-        """Returns True."""
-        return True
 
     def data_ptr(self) -> int:
         """Returns the address of the first item."""
         return int(self._array.ctypes.data)
 
-    def new_empty(
-        self, size: int | Sequence[int], *, dtype: str | None = None, device: object = None
-    ) -> Tensor:
-        """Returns a new tensor, by default of the same type, whose items are anything."""
-        return Tensor(np.empty(size, dtype or self.dtype))
-
-    def new_zeros(
-        self, size: int | Sequence[int], *, dtype: str | None = None, device: object = None
-    ) -> Tensor:
-        """Returns a new tensor of zeros, by default of the same type."""
-        return Tensor(np.zeros(size, dtype or self.dtype))
+    def _new(self, shape: tuple[int, ...], dtype: str, *, is_zero: bool) -> Tensor:
+        return Tensor(np.zeros(shape, dtype) if is_zero else np.empty(shape, dtype))
 
     # ---- asked by the interpreter only
 

@@ -3,7 +3,8 @@
 It runs without any GPU, in a locked child of its own that may start the toolchain (Triton's assembler). The program's
 function is called on tensors that have no memory, through a driver that notes launches instead of making them. What
 reaches the machine's GPU is code for the GPU and a list, and never the program's Python: it has no clock, no stream and
-no thread there. The list may depend on shapes and scalars, not on data. In the child this module stands alone.
+no thread there. The list may depend on shapes and scalars, not on data. Of this package the child has only what is in
+`MODULES`.
 """
 
 from __future__ import annotations
@@ -17,65 +18,33 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
+from evaluators.kernels.bench.tensors import Shaped
+from evaluators.sandbox import programs
+
 REQUEST, RESULT = "request.json", "launches.json"
 MAX_RESULT_BYTES = 16 << 20
+MODULES = (
+    "evaluators.kernels.bench.recorder",
+    "evaluators.kernels.bench.tensors",
+    "evaluators.sandbox.programs",
+)
 _SPACING = 1 << 40
 _WARP = 32
 
 
-class Tensor:
-    """A tensor without memory. See `interpreter.Tensor` for what a program may ask of it."""
+class Tensor(Shaped):
+    """A tensor without memory, at an address that stands for it."""
 
     def __init__(self, memory: Memory, base: int, shape: Sequence[int], dtype: str) -> None:
+        super().__init__(shape, dtype, "cuda")
         self._memory, self._base = memory, base
-        self.shape, self.dtype, self.device = tuple(shape), dtype, "cuda"
 
     def data_ptr(self) -> int:
-        """Returns an address that stands for the tensor."""
+        """Returns the address."""
         return self._base
 
-    def size(self, dim: int | None = None) -> Any:
-        """Returns the shape, or the size along one dimension."""
-        return self.shape if dim is None else self.shape[dim]
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Returns the steps between neighbours, in items, or the one along one dimension."""
-        steps, step = [], 1
-        for size in reversed(self.shape):
-            steps.append(step)
-            step *= max(1, size)
-        return tuple(reversed(steps)) if dim is None else steps[::-1][dim]
-
-    def dim(self) -> int:
-        """Returns the number of dimensions."""
-        return len(self.shape)
-
-    def numel(self) -> int:
-        """Returns the number of items."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
-
-    def element_size(self) -> int:
-        """Returns the bytes of an item."""
-        return int(self.dtype.lstrip("abcdefghijklmnopqrstuvwxyz")) // 8
-
-    def is_contiguous(self) -> bool:
-        """Returns True."""
-        return True
-
-    def new_empty(
-        self, size: int | Sequence[int], *, dtype: str | None = None, device: object = None
-    ) -> Tensor:
-        """Returns scratch memory."""
-        return self._memory.scratch(size, dtype or self.dtype, is_zero=False)
-
-    def new_zeros(
-        self, size: int | Sequence[int], *, dtype: str | None = None, device: object = None
-    ) -> Tensor:
-        """Returns scratch memory that is zero when a call begins."""
-        return self._memory.scratch(size, dtype or self.dtype, is_zero=True)
+    def _new(self, shape: tuple[int, ...], dtype: str, *, is_zero: bool) -> Tensor:
+        return self._memory.scratch(shape, dtype, is_zero=is_zero)
 
 
 class Memory:
@@ -93,9 +62,8 @@ class Memory:
             else:
                 self.values.append(item["value"])
 
-    def scratch(self, size: int | Sequence[int], dtype: str, *, is_zero: bool) -> Tensor:
+    def scratch(self, shape: tuple[int, ...], dtype: str, *, is_zero: bool) -> Tensor:
         """Returns a new tensor of scratch memory."""
-        shape = (size,) if isinstance(size, int) else tuple(size)
         base = (self.buffers + len(self.scratches) + 1) * _SPACING
         tensor = Tensor(self, base, shape, dtype)
         self.scratches.append({"bytes": tensor.numel() * tensor.element_size(), "is_zero": is_zero})
@@ -180,16 +148,18 @@ class Driver:
 def execute(sources: Mapping[str, str], paths: Sequence[str], request: Mapping[str, Any]) -> NoReturn:
     """Writes the request and becomes a fresh interpreter that answers it. Runs locked, in the child.
 
-    `sources`: this module's text and that of `programs`, by name; the child may not read where they lie.
+    `sources`: the texts of `MODULES` by path; the child may not read where they lie.
 
     Raises:
         OSError: the folder is full, or the interpreter cannot be executed.
     """
-    for name, text in {**sources, REQUEST: json.dumps(request)}.items():
-        with open(name, "w", encoding="utf-8", errors="surrogateescape") as file:
+    for path, text in {**sources, REQUEST: json.dumps(request)}.items():
+        if "/" in path:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
     folder = os.getcwd()
-    boot = f"import sys; sys.path[:] = {[folder, *paths]!r}; import discovery_recorder; discovery_recorder.main()"
+    boot = f"import sys; sys.path[:] = {[folder, *paths]!r}; from {__name__} import main; main()"
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": folder, "HOME": folder}
     environment |= {"PYTHONWARNINGS": "ignore", "TRITON_CACHE_DIR": f"{folder}/cache"}
     os.execve(sys.executable, [sys.executable, "-I", "-B", "-c", boot], environment)
@@ -197,7 +167,6 @@ def execute(sources: Mapping[str, str], paths: Sequence[str], request: Mapping[s
 
 def main() -> None:
     """Answers the request in this folder."""
-    programs = importlib.import_module("discovery_programs")
     with open(REQUEST, encoding="utf-8", errors="surrogateescape") as file:
         request = json.load(file)
     stand_in = ModuleType("torch")

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 from evaluators.kernels.bench import child as harness
 from evaluators.kernels.bench import compiler, mapping, profiler, recorder
-from evaluators.sandbox import control, kernel, landlock, lock, prepare, programs, scratch, selftest, sweep
+from evaluators.sandbox import control, kernel, landlock, lock, prepare, scratch, selftest, sweep
 
 _LOG_BYTES = 1 << 16
 _REPLY_BYTES = 8
@@ -383,12 +383,13 @@ def _drain(found: _Child) -> bool:
 
 @functools.cache
 def _recorder_sources() -> dict[str, str]:
-    """Returns what a recording child runs, by the names that it has there."""
-    found = {}
-    for module in (recorder, programs):
-        name = f"discovery_{module.__name__.rpartition('.')[2]}.py"
-        with open(str(module.__file__), encoding="utf-8") as file:
-            found[name] = file.read()
+    """Returns the modules of a recording child by their paths, in packages that are empty but for them."""
+    found: dict[str, str] = {}
+    for name in recorder.MODULES:
+        parts = name.split(".")
+        found |= {"/".join((*parts[:end], "__init__.py")): "" for end in range(1, len(parts))}
+        with open(str(sys.modules[name].__file__), encoding="utf-8") as file:
+            found["/".join(parts) + ".py"] = file.read()
     return found
 
 

@@ -6,10 +6,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evaluators.contract import Limits, Program, Status
+from evaluators.kernels.bench import interpreter
 from evaluators.kernels.bench.client import Bench, Recorded
+from evaluators.kernels.bench.recorder import Memory
 from evaluators.kernels.device import Device
 from evaluators.kernels.gpu import launches
 from evaluators.kernels.gpu.launches import LaunchError
@@ -257,3 +260,27 @@ def test_a_program_that_fails_to_be_recorded_says_why(bench, change, words):
     recorded = bench.record(program, "softmax", arguments(5, 64), arch=90)
     assert recorded.launches is None
     assert words in recorded.log
+
+
+def test_tensors_without_memory_say_of_themselves_what_those_in_memory_say():
+    shape = (3, 0, 5)
+    pair = (
+        interpreter.Tensor(np.zeros(shape, "float32")),
+        Memory([{"shape": shape, "dtype": "float32", "alignment": 4}]).values[0],
+    )
+    for one in pair:
+        assert (one.shape, one.size(), one.size(2), one.dim(), one.numel()) == (shape, shape, 5, 3, 0)
+        assert (one.element_size(), one.dtype, one.is_contiguous()) == (4, "float32", True)
+        assert (one.stride(), one.stride(0), one.stride(-1)) == ((5, 5, 1), 5, 1)
+        assert one.new_empty(7, dtype="int64").shape == (7,)
+        assert one.new_zeros((2, 3)).element_size() == 4
+
+
+def test_an_address_stands_for_a_buffer_or_for_scratch_memory():
+    memory = Memory([{"shape": (2,), "dtype": "float32", "alignment": 4}, {"value": 3}])
+    scratch = memory.values[0].new_zeros(4)
+    assert memory.place(memory.values[0].data_ptr() + 8) == {"buffer": 0, "offset": 12}
+    assert memory.place(scratch.data_ptr()) == {"scratch": 0, "offset": 0}
+    assert memory.scratches == [{"bytes": 16, "is_zero": True}]
+    with pytest.raises(ValueError, match="no tensor's"):
+        memory.place(5)
