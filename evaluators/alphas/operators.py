@@ -63,18 +63,16 @@ def returns(x: ArrayLike, days: float = 1) -> Array:
 
 def divide(a: ArrayLike, b: ArrayLike) -> Array:
     """Returns a / b, NaN where b is 0 or unknown."""
-    top, bottom = np.broadcast_arrays(_array(a), _array(b))
-    out = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=out, where=np.abs(bottom) > 0)
-    return out
+    top, bottom = _array(a), _array(b)
+    bottom[bottom == 0] = np.nan
+    return np.asarray(top / bottom)
 
 
 def log(x: ArrayLike) -> Array:
     """Returns the natural logarithm, NaN where x <= 0."""
     values = _array(x)
-    out = np.full_like(values, np.nan)
-    np.log(values, out=out, where=values > 0)
-    return out
+    values[values <= 0] = np.nan
+    return np.asarray(np.log(values))
 
 
 def signed_power(x: ArrayLike, exponent: float) -> Array:
@@ -174,6 +172,8 @@ def decay_linear(x: ArrayLike, days: float) -> Array:
 def cs_rank(x: ArrayLike) -> Array:
     """Returns the day's average-tie rank scaled to (0, 1)."""
     values = _array(x)
+    known = np.isfinite(values)
+    values[~known] = np.inf  # far quicker to sort than NaN
     order = np.argsort(values, axis=1)
     ordered = np.take_along_axis(values, order, axis=1)
     place = np.arange(values.shape[1])[None, :]
@@ -185,7 +185,6 @@ def cs_rank(x: ArrayLike) -> Array:
     last = np.minimum.accumulate(np.where(ends, place, values.shape[1])[:, ::-1], axis=1)[:, ::-1]
     ranks = np.empty_like(values)
     np.put_along_axis(ranks, order, 0.5 * (first + last + 1), axis=1)
-    known = np.isfinite(values)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     return np.asarray(np.where(known, ranks / count, np.nan))
 

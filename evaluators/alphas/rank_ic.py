@@ -17,7 +17,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +30,26 @@ NO_NAME = np.uint32(0xFFFFFFFF)
 
 
 def average_ranks(values: Floats, mask: Bools) -> NDArray[np.float64]:
-    """Returns (T, N) ranks 1..|M_t| within each day's mask, ties averaged, NaN outside the mask."""
-    shape = values.shape
-    width = shape[1]
-    spread = np.where(mask, values, np.nan)
+    """Returns (T, N) ranks 1..|M_t| within each day's mask, ties averaged, NaN outside the mask.
+
+    Values within the mask must be finite.
+    """
+    spread = np.where(mask, np.asarray(values, np.float64), np.inf)  # far quicker to sort than NaN
     order = np.argsort(spread, axis=1)
-    sorted_values = np.take_along_axis(spread, order, axis=1)
-    places = np.broadcast_to(np.arange(1.0, width + 1.0), shape)
-    ranks = np.empty(shape)
-    same = sorted_values[:, 1:] == sorted_values[:, :-1]
+    count = np.count_nonzero(mask, axis=1)
+    if has_numba():
+        ranks = np.full(spread.shape, np.nan)
+        _kernels().rank(spread, order, count, ranks)
+        return ranks
+    ordered = np.take_along_axis(spread, order, axis=1)
+    width = spread.shape[1]
+    places = np.broadcast_to(np.arange(1.0, width + 1.0), spread.shape)
+    ranks = np.empty(spread.shape)
+    same = (ordered[:, 1:] == ordered[:, :-1]) & (places[:, 1:] <= count[:, None])
     if not same.any():
         np.put_along_axis(ranks, order, places, axis=1)
         return np.where(mask, ranks, np.nan)
-    begins, ends = np.ones((2, *shape), dtype=np.bool_)
+    begins, ends = np.ones((2, *spread.shape), dtype=np.bool_)
     begins[:, 1:] = ~same
     ends[:, :-1] = ~same
     first = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
@@ -120,10 +127,10 @@ class RankScorer:
             raise ContractError(f"factor must have shape {self._label.shape}, got {x.shape}")
         if self.engine == "numpy":
             return rank_ic(x, self._label, self._mask, self._min_names)
-        pack, reduce = _kernels()
-        pack(x.view(np.uint32), self._places, self._words)
+        kernels = _kernels()
+        kernels.pack(x.view(np.uint32), self._places, self._words)
         self._words.sort(axis=1)
-        reduce(self._words, self._group_ends, self._min_names, self._out)
+        kernels.reduce(self._words, self._group_ends, self._min_names, self._out)
         return self._out.copy()
 
 
@@ -148,17 +155,44 @@ def has_numba() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
+class _Kernels(NamedTuple):
+    """The compiled loops."""
+
+    rank: Callable[..., None]
+    pack: Callable[..., None]
+    reduce: Callable[..., None]
+
+
 @cache
-def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
-    """Returns the compiled halves (about 1 s the first time, then from numba's cache where it may write)."""
+def _kernels() -> _Kernels:
+    """Returns the compiled loops (about 1 s the first time, then from numba's cache where it may write)."""
     numba: Any = importlib.import_module("numba")
     compiled = []
-    for function in (_pack, _reduce):
+    for function in (_rank, _pack, _reduce):
         try:
             compiled.append(numba.njit(cache=True, nogil=True)(function))
         except RuntimeError:  # no folder to cache in
             compiled.append(numba.njit(nogil=True)(function))
-    return compiled[0], compiled[1]
+    return _Kernels(*compiled)
+
+
+def _rank(
+    spread: NDArray[np.float64],
+    order: NDArray[np.int64],
+    count: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Writes the average ranks of the first `count` of each day's names in ascending order."""
+    for t in range(len(spread)):
+        first = 0
+        while first < count[t]:
+            value = spread[t, order[t, first]]
+            end = first + 1
+            while end < count[t] and spread[t, order[t, end]] == value:
+                end += 1
+            for place in range(first, end):
+                out[t, order[t, place]] = 0.5 * (first + 1 + end)
+            first = end
 
 
 def _pack(bits: NDArray[np.uint32], places: NDArray[np.uint32], words: NDArray[np.uint64]) -> None:

@@ -56,6 +56,9 @@ def child_environment() -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "VECLIB_MAXIMUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
+        # else every array of some MiB is fetched from the kernel, page by page, and given back
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
         "LD_BIND_NOW": "1",  # else every child resolves the symbols of its libraries again
     }
 

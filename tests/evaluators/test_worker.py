@@ -78,6 +78,8 @@ def test_neither_secret_nor_program_stands_in_a_command_line_or_environment(judg
             "TMPDIR",
             "HOME",
             "MALLOC_ARENA_MAX",
+            "MALLOC_MMAP_THRESHOLD_",
+            "MALLOC_TRIM_THRESHOLD_",
             "LD_BIND_NOW",
             *_NUMERIC,
             *_PYTHON,

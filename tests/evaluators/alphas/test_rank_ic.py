@@ -77,6 +77,21 @@ def test_rank_ic_ignores_monotone_maps_of_either_side() -> None:
     np.testing.assert_array_equal(rank_ic(**bent), rank_ic(**data))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@given(
+    hnp.arrays(np.float64, (3, 9), elements=st.sampled_from([-2.0, -0.0, 0.0, 1e-300, 7.5, 1e300])),
+    hnp.arrays(np.bool_, (3, 9)),
+)
+def test_average_ranks_are_those_of_scipy_within_the_mask(engine, values, mask) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if engine == "numpy":
+            patch.setattr(module, "has_numba", lambda: False)
+        got = average_ranks(values, mask)
+    assert np.isnan(got[~mask]).all()
+    for row, inside, ranks in zip(values, mask, got, strict=True):
+        np.testing.assert_array_equal(ranks[inside], stats.rankdata(row[inside]))
+
+
 def test_without_numba_the_result_is_the_same(monkeypatch) -> None:
     monkeypatch.setattr(module, "has_numba", lambda: False)
     data = gappy(np.random.default_rng(5))
