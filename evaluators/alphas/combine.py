@@ -3,8 +3,10 @@
 Members are compared and combined on ranks, so no single value can dominate: z_t is the day's average-tie
 rank, centred and scaled to unit variance over the names with a value, 0 for names without one. With C the
 mean over days of z_k z_l / |U_t| (mutual rank correlation) and b that of z_k z_label (close to each
-member's RankIC), the ridge weights are w = (C + lambda I)^-1 b. The pool's signal is sum_k w_k z_k, its
-RankIC is measured like a factor's.
+member's RankIC), the ridge weights are w = (C + lambda I)^-1 b. In both means a day counts half as much as one
+250 days, a year, later, for edges fade; and each b_k is brought nearer to 0 by one standard error (Newey and West), for
+most of a weak edge is luck (docs/alphas.md has the figures of both). The pool's signal is sum_k w_k z_k, its RankIC is
+measured like a factor's.
 
     contribution   RankIC(pool + f) - RankIC(pool), weights of both refit on the TRAIN days only, measured
     on VALID overlap        the largest |mutual rank correlation| of f with a member, on the TRAIN days (at
@@ -28,6 +30,14 @@ Array = NDArray[np.float64]
 
 MAX_OVERLAP = 0.7
 RIDGE = 0.05
+RECENT_DAYS = 250.0
+"""Half-life of the days from which weights are learned."""
+SHRINK = 1.0
+"""Standard errors by which a member's match with the labels is brought nearer to 0,"""
+LEAST_LEFT = 0.01
+"""of which so much is left at least, so that a pool of weak members has a signal all the same."""
+POOL_SIZE = 8
+"""Members that a pool may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +62,55 @@ def standardise(factor: Floats, universe: Bools) -> NDArray[np.float32]:
     return np.asarray(np.where(use, scaled, np.nan), dtype=np.float32)
 
 
-def mutual_correlations(members: NDArray[np.float32], universe: Bools, days: slice) -> Array:
-    """Returns C (K, K): the mean over `days` of the members' daily rank correlations."""
-    size = np.maximum(universe[days].sum(axis=1), 1).astype(np.float32)
-    part = np.nan_to_num(members[:, days]) / np.sqrt(size)[None, :, None]
-    flat = part.reshape(len(members), -1)
-    return np.asarray((flat @ flat.T).astype(np.float64) / part.shape[1])
+def mutual_correlations(
+    members: NDArray[np.float32], universe: Bools, days: slice, shares: Array | None = None
+) -> Array:
+    """Returns C (K, K): the mean over `days` of the members' daily rank correlations, by `shares` if given."""
+    size = np.maximum(universe[days].sum(axis=1), 1)
+    scale = np.sqrt((1.0 / len(size) if shares is None else shares) / size).astype(np.float32)
+    flat = (np.nan_to_num(members[:, days]) * scale[None, :, None]).reshape(len(members), -1)
+    return np.asarray((flat @ flat.T).astype(np.float64))
+
+
+def recent_shares(count: int, *, half_life_days: float = RECENT_DAYS) -> Array:
+    """Returns what each of `count` days in a row counts, (count,): half as much as one half-life later; sums to 1."""
+    shares = 0.5 ** (np.arange(count)[::-1] / half_life_days)
+    return np.asarray(shares / shares.sum())
 
 
 def ridge_moments(
     members: NDArray[np.float32], labels: Labels, universe: Bools, days: slice
 ) -> tuple[Array, Array]:
-    """Returns C (K, K) and b (K,) on `days`; those of a part of the members are parts of them."""
+    """Returns C (K, K) and the shrunk b (K,) on `days`; those of a part of the members are parts of them."""
+    match = daily_matches(members, labels, universe, days)
+    shares = recent_shares(match.shape[1])
+    return (
+        mutual_correlations(members, universe, days, shares),
+        shrunk_match(match, shares, lag=2 * (labels.horizon.days - 1)),
+    )
+
+
+def daily_matches(members: NDArray[np.float32], labels: Labels, universe: Bools, days: slice) -> Array:
+    """Returns each member's daily rank correlation with the labels, over all of the universe, (K, days)."""
     target = standardise(labels.values[days], labels.mask[days])
     size = np.maximum(universe[days].sum(axis=1), 1)
-    match = np.einsum("ktn,tn->kt", np.nan_to_num(members[:, days]), np.nan_to_num(target)) / size
-    return mutual_correlations(members, universe, days), np.asarray(match.mean(axis=1))
+    match = np.einsum("ktn,tn->kt", np.nan_to_num(members[:, days]), np.nan_to_num(target))
+    return np.asarray(match / size, dtype=np.float64)
+
+
+def shrunk_match(match: Array, shares: Array, *, lag: int, shrink: float = SHRINK) -> Array:
+    """Returns the mean of `match` (K, T) by `shares` (T,), each brought nearer to 0 by `shrink` standard errors.
+
+    The variance of the mean is that of Newey and West with Bartlett weights up to `lag`.
+    """
+    mean = match @ shares
+    spread = (match - mean[:, None]) * shares
+    variance = (spread * spread).sum(axis=1)
+    for step in range(1, min(lag, match.shape[1] - 1) + 1):
+        weight = 2 * (1 - step / (lag + 1))
+        variance += weight * (spread[:, step:] * spread[:, :-step]).sum(axis=1)
+    error = np.sqrt(np.maximum(variance, 0.0))
+    return np.asarray(np.sign(mean) * np.maximum(np.abs(mean) - shrink * error, LEAST_LEFT * np.abs(mean)))
 
 
 def solve_ridge(correlations: Array, match: Array, *, ridge: float = RIDGE) -> Array:

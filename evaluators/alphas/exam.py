@@ -46,8 +46,8 @@ from evaluators.alphas.leaks import (
 )
 from evaluators.alphas.metrics import mutual_information
 from evaluators.alphas.panel import Bools, load_panel
-from evaluators.alphas.rank_ic import rank_ic
-from evaluators.alphas.synthetic import synthesize
+from evaluators.alphas.rank_ic import RankScorer, rank_ic
+from evaluators.alphas.synthetic import Market, synthesize
 from evaluators.alphas.world import WARM_UP_DAYS, World, make_world
 from evaluators.contract import Case, ContractError, Invalid, Oracle
 
@@ -130,12 +130,13 @@ class Examiner:
             world, rng, self.scored(case), self.learned(case), members=self.members, gate=self.gate
         )
 
+    def market(self, rng: np.random.Generator) -> Market:
+        """Returns the synthetic market that `rng` draws, with what only its maker knows."""
+        days, names = self._size
+        return synthesize(int(rng.integers(2**31)), days=days, names=names)
+
     def _draw(self, rng: np.random.Generator) -> World:
-        if self._panel is not None:
-            panel = load_panel(self._panel)
-        else:
-            days, names = self._size
-            panel = synthesize(int(rng.integers(2**31)), days=days, names=names).panel
+        panel = self.market(rng).panel if self._panel is None else load_panel(self._panel)
         return make_world(panel, rng, horizon=self._horizon, sealed=self._sealed)
 
 
@@ -232,9 +233,9 @@ class SecondSitting:
         scored = min(world.split.valid.stop if days <= world.split.test.start else days, days - 2)
         labels = world.labels.rows(0, scored)
         daily = np.zeros(scored)
+        scorer = RankScorer(labels.values, labels.mask, labels.min_names)
         for old in world.answers:
-            found = rank_ic(old[:scored], labels.values, labels.mask, labels.min_names)
-            daily = np.fmax(daily, np.abs(found))
+            daily = np.fmax(daily, np.abs(scorer(old[:scored])))
         behind = int(self._rng.integers(scored, days - 1))
         exact = [*best_days(daily, count=BEST_DAYS), behind]
         random = random_cuts(self._rng, days, count=RANDOM_CUTS)
@@ -300,7 +301,7 @@ class EliteSitting:
             raise Invalid(f"below the gate: {found}")
         if world.noise is None:
             world.noise = elite.floor_of(scene, self._noise_rng)
-        members = _able(world, scene.learned, scene.scored)
+        members = able_members(world, scene.learned, scene.scored)
         examined = elite.examine(members, scene, self._rng, world.noise)
         self.exhibit = pages(examined, scene)
         walked = examined.figures["walk_rank_ic"] - world.metrics["cost_rank_ic"]
@@ -308,7 +309,7 @@ class EliteSitting:
         return {**world.metrics, **examined.figures, **percentile, "net_rank_ic": walked}
 
 
-def _able(world: World, *parts: slice) -> list[Array]:
+def able_members(world: World, *parts: slice) -> list[Array]:
     """Returns the members that can be scored and do not overlap, as `score_pool` takes them."""
     days = world.shape[0]
     labels, universe = world.labels.rows(0, days), world.panel.universe[:days]
@@ -392,7 +393,7 @@ def score_pool(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, floa
     correlations, match = ridge_moments(stack, labels, universe, learned)
     signal = combined_signal(stack, solve_ridge(correlations, match))
     found = measure(signal, labels, train=learned, valid=scored)
-    mutual = np.abs(correlations - np.eye(len(stack)))
+    mutual = np.abs(mutual_correlations(stack, universe, learned) - np.eye(len(stack)))
 
     def without(place: int) -> float:
         """Returns the RankIC of the others."""

@@ -5,8 +5,8 @@ stocks), first day first, NaN where a stock is not listed or suspended. `factors
 arrays of that shape; the values of a day may depend on this and earlier days only. A factor needs values
 for 80 % of the traded stocks after the first 120 days, and may not correlate with an earlier one of the
 list by more than 0.7; others are left out. Only the order of the stocks within a day matters, and signs and
-weights are fitted for you on the training days (ridge regression), so add what is NEW rather than what is
-strong.
+weights are fitted for you on the training days (ridge regression, recent days count more), so add what is
+NEW rather than what is strong.
 
 The score is the net RankIC of the weighted pool on later days: the mean daily rank correlation with the
 return of the ten days that begin a day later, less what trading it costs in the same unit, so smooth what
@@ -22,13 +22,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from evaluators.alphas.combine import POOL_SIZE
 from evaluators.alphas.exam import Examiner, merged, score_pool
 from evaluators.contract import Case, Limits, Measure, Objective, Oracle
 
 PANEL = None  # a folder written by `discovery panel import`; a synthetic market where None
 SEALED = True
 GATE = None  # COGALPHA_QUALIFIED or COGALPHA_ELITE of evaluators.alphas.admission; asked of elites
-EXAMINER = Examiner(PANEL, members=8, sealed=not SEALED, gate=GATE)
+EXAMINER = Examiner(PANEL, members=POOL_SIZE, sealed=not SEALED, gate=GATE)
 
 SEED = '''"""A pool of factors, each in a function of its own; windows are half-lives in days."""
 
@@ -73,7 +74,7 @@ MEASURES = (
     Measure("log2_half_life", -1.0, 6.0, bins=14),
     Measure("volatility_exposure", -0.8, 0.8, bins=16),
 )
-LIMITS = Limits(cpu_s=60, wall_s=120, memory_mib=1024, output_mib=16)
+LIMITS = Limits(cpu_s=60, wall_s=120, memory_mib=1024, output_mib=32)
 STAGES = 2
 THRESHOLDS = (-0.03,)
 PRELOAD = ("numpy", "evaluators.alphas.operators")

@@ -1,21 +1,32 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
 from evaluators.alphas.combine import (
+    LEAST_LEFT,
+    RECENT_DAYS,
     RIDGE,
     combined_signal,
     contribution,
+    daily_matches,
     mutual_correlations,
     pool_rank_ic,
+    recent_shares,
+    ridge_moments,
     ridge_weights,
+    shrunk_match,
+    solve_ridge,
     standardise,
 )
 from evaluators.alphas.labels import Horizon, Labels
 from evaluators.alphas.rank_ic import rank_ic
+
+sm = pytest.importorskip("statsmodels.api")
 
 TRAIN, VALID = slice(0, 120), slice(130, 200)
 
@@ -42,13 +53,45 @@ def test_standardised_members_are_unit_variance_ranks() -> None:
 
 def test_weights_are_those_of_a_ridge_regression_on_the_training_days() -> None:
     members, labels, universe = world(1)
-    size = np.sqrt(universe[TRAIN].sum(axis=1))[:, None]
+    share = 0.5 ** (np.arange(119, -1, -1) / RECENT_DAYS)
+    size = np.sqrt(universe[TRAIN].sum(axis=1) / (120 * share / share.sum()))[:, None]
     target = standardise(np.where(labels.mask, labels.values, np.nan), universe)
     design = np.stack([np.nan_to_num(m[TRAIN] / size).ravel() for m in members], axis=1).astype(float)
     fit = Ridge(alpha=RIDGE * 120, fit_intercept=False).fit(
         design, np.nan_to_num(target[TRAIN] / size).ravel()
     )
-    np.testing.assert_allclose(ridge_weights(members, labels, universe, TRAIN), fit.coef_, rtol=1e-5)
+    correlations, shrunk = ridge_moments(members, labels, universe, TRAIN)
+    match = daily_matches(members, labels, universe, TRAIN) @ recent_shares(120)
+    np.testing.assert_allclose(solve_ridge(correlations, match), fit.coef_, rtol=1e-5)
+    np.testing.assert_array_equal(
+        ridge_weights(members, labels, universe, TRAIN), solve_ridge(correlations, shrunk)
+    )
+
+
+def test_a_match_is_brought_nearer_to_zero_by_the_standard_error_of_statsmodels() -> None:
+    rng = np.random.default_rng(5)
+    match = 0.5 + np.cumsum(rng.standard_normal((2, 90)), axis=1) * 0.01
+    match[1] -= match[1].mean() - 1e-3  # nothing but luck
+    shares = np.full(90, 1 / 90)
+    errors = [
+        sm.OLS(one, np.ones(90)).fit(cov_type="HAC", cov_kwds={"maxlags": 4, "use_correction": False}).bse[0]
+        for one in match
+    ]
+    got = shrunk_match(match, shares, lag=4)
+    assert got[0] == pytest.approx(match[0].mean() - errors[0], rel=1e-9)
+    assert errors[1] > 1e-3
+    assert got[1] == pytest.approx(LEAST_LEFT * 1e-3)
+    np.testing.assert_allclose(shrunk_match(-match, shares, lag=4), -got)
+
+
+def test_an_edge_that_faded_weighs_less_than_one_that_came() -> None:
+    members, labels, universe = world(3)
+    half = np.arange(200)[:, None] < 60
+    rng = np.random.default_rng(9)
+    y = np.where(half, members[0], members[1]) + 0.3 * rng.standard_normal(labels.values.shape)
+    turned = replace(labels, values=np.nan_to_num(y))
+    faded, came, _ = ridge_weights(members, turned, universe, slice(0, 120))
+    assert 0 < faded < came
 
 
 def test_mutual_correlation_is_the_mean_of_daily_ones() -> None:

@@ -27,19 +27,26 @@ BAD = np.asarray(MARKET.latents["null"], dtype=np.float64)
 
 
 def walked_by_hand(members: list[np.ndarray]) -> np.ndarray:
-    """Returns the daily RankIC walking forward: ranks by scipy, ridge by its normal equations."""
+    """Returns the daily RankIC walking forward: ranks by scipy, ridge by its normal equations, errors pair by pair."""
     universe, first = MARKET.panel.universe, SPLIT.train.start
     out = []
     for before, after in walk_forward(SPLIT.valid.stop - first, LABELS.horizon, folds=5, first_train=0.4):
         learn = range(before.start + first, before.stop + first)
-        gram, match = np.zeros((len(members), len(members))), np.zeros(len(members))
-        for t in learn:
+        gram, daily = np.zeros((len(members), len(members))), []
+        share = 0.5 ** ((learn.stop - 1 - np.array(learn)) / 250)
+        share /= share.sum()
+        for t, part in zip(learn, share, strict=True):
             inside, marked = universe[t], LABELS.mask[t]
             z = np.array([stats.zscore(stats.rankdata(x[t, inside])) for x in members])
-            gram += z @ z.T / inside.sum() / len(learn)
+            gram += part * z @ z.T / inside.sum()
             y = np.zeros(len(inside))
             y[marked] = stats.zscore(stats.rankdata(LABELS.values[t, marked]))
-            match += z @ y[inside] / inside.sum() / len(learn)
+            daily.append(z @ y[inside] / inside.sum())
+        match = share @ np.array(daily)
+        off = (np.array(daily) - match) * share[:, None]
+        apart = np.abs(np.subtract.outer(learn, learn))
+        error = np.sqrt(np.einsum("ik,ij,jk->k", off, np.maximum(1 - apart / 19, 0), off))
+        match = np.sign(match) * np.maximum(np.abs(match) - error, 0.01 * np.abs(match))
         weights = np.linalg.solve(gram + 0.05 * np.eye(len(members)), match)
         for t in range(after.start + first, after.stop + first):
             inside, marked = universe[t], LABELS.mask[t]
