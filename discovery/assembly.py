@@ -13,7 +13,7 @@ from discovery.parts import Parts, make_parts
 from discovery.planning import PlanBoard
 from discovery.state import RunState, Statement
 from discovery.tuning import Tuner
-from evaluators.contract import Start
+from evaluators.contract import Program, Start
 from evaluators.problem import Problem
 from islands.archipelago import Archipelago
 from islands.archive import Axis
@@ -33,7 +33,7 @@ def assemble(
     parts = make_parts(config, problem, run)
     state = new_state(problem, config, parts, start)
     return Coordinator(
-        plan_of(config),
+        plan_of(config, problem.seed),
         state,
         OPERATORS,
         parts.policy,
@@ -72,13 +72,13 @@ def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | 
     )
 
 
-def plan_of(config: RunConfig) -> Plan:
-    """Returns what the coordinator must know of a run's settings."""
+def plan_of(config: RunConfig, seed: Program) -> Plan:
+    """Returns what the coordinator must know of a run's settings; `seed` is the program that it begins with."""
     return Plan(
         seed=config.seed,
         slots=config.workers,
         model_slots=config.model_slots if config.models.models else 0,
-        weights=config.weights,
+        weights=config.weights_for(seed),
         budget=config.budget,
         target=config.target,
         parents=config.parents,

@@ -21,12 +21,16 @@ from discovery.duplicates import DuplicatesConfig
 from discovery.errors import ConfigError
 from discovery.memory.playbook import MemoryConfig
 from discovery.models import ModelConfig, parse_models
+from discovery.operators.graft import pool_of
 from discovery.operators.registry import OPERATORS
 from discovery.planning import PlanningConfig
 from discovery.tuning import TuningConfig
+from evaluators.contract import Program
 from islands.archipelago import IslandsConfig
 
 MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 12.0, "splice": 1.0, "perturb": 0.5, "prune": 0.5}
+POOL_WEIGHTS: Mapping[str, float] = {"graft": 9.0, "tune": 4.0, "splice": 1.0, "perturb": 0.5, "prune": 0.5}
+"""Without a model, where the seed program is a pool of factors."""
 MODEL_WEIGHTS: Mapping[str, float] = {
     "diff": 4.0,
     "rewrite": 2.0,
@@ -56,7 +60,7 @@ class RunConfig:
         problem: shipped name, entry point, dotted module, file or folder.
         seed: of all random choices, and of the hidden cases.
         workers: evaluations at the same time; model_slots: model calls at the same time.
-        operators: name -> weight; empty means the default for runs with, or without, a model.
+        operators: name -> weight; empty means the default: see `weights_for`.
         budget: what may be spent.
         target: score that ends the run; None takes the problem's.
         tier: the sandbox tier to use, 1 or 2; None takes the best there is.
@@ -96,8 +100,14 @@ class RunConfig:
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """Returns the operators' weights in force."""
+        """Returns the operators' weights in force, whatever the search begins with."""
         return self.operators or (MODEL_WEIGHTS if self.models.models else MODEL_FREE_WEIGHTS)
+
+    def weights_for(self, seed: Program) -> Mapping[str, float]:
+        """Returns the operators' weights in force where the search begins with `seed`: with a model, without, on pools."""
+        if not self.operators and not self.models.models and pool_of(seed) is not None:
+            return POOL_WEIGHTS
+        return self.weights
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON form."""

@@ -54,10 +54,11 @@ def make_parts(config: RunConfig, problem: Problem, run: str) -> Parts:
     meter = GainMeter()
     bandit = memory = None
     if config.bandit.enabled:
-        active = [name for name, weight in config.weights.items() if weight > 0]
+        weights = config.weights_for(problem.seed)
+        active = [name for name, weight in weights.items() if weight > 0]
         bandit = Bandit(
             config.bandit,
-            weights=config.weights,
+            weights=weights,
             models=config.models.models,
             needs_model={name: OPERATORS[name].needs_model for name in active},
             meter=meter,

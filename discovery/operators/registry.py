@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from discovery.operators.base import Operator
 from discovery.operators.crossover import Crossover
 from discovery.operators.diff import Diff
+from discovery.operators.graft import Graft
 from discovery.operators.persona import Persona
 from discovery.operators.perturb import Perturb
 from discovery.operators.plan import Execute, Instruct, Plan, Summarize
@@ -29,6 +30,7 @@ OPERATORS: Mapping[str, Operator] = {
         Perturb(),
         Splice(),
         Prune(),
+        Graft(),
     )
 }
 JOBS: Mapping[str, Operator] = {
