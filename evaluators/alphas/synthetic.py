@@ -148,6 +148,22 @@ def true_rank_ic(market: Market, name: str, horizon: Horizon | None = None) -> A
     return 0.5 * (scorer(signal + rest) + scorer(signal - rest))
 
 
+def luckless_rank_ic(market: Market, factor: Array, horizon: Horizon | None = None) -> Array:
+    """Returns the daily RankIC of a causal factor without most of its luck, (T,), NaN without labels.
+
+    `factor` (T, N) in the order of the market's names. The same twin world, with s the sum of ALL planted signals: what a
+    factor earns by knowing them stays, what befalls it (markets, styles, industries, own shocks) is met once as it came
+    and once with the opposite sign. A causal factor knows nothing of e, so the expectation is that of the measured one.
+    """
+    horizon = horizon or Horizon()
+    labels = make_labels(market.panel, horizon)
+    signal = _sum_ahead(np.sum(list(market.signals.values()), axis=0), horizon)
+    with np.errstate(invalid="ignore"):
+        rest = np.log1p(labels.values) - signal
+    scorer = RankScorer(factor, labels.mask, labels.min_names)
+    return 0.5 * (scorer(signal + rest) + scorer(signal - rest))
+
+
 def _sum_ahead(values: Floats, horizon: Horizon) -> Array:
     running = np.cumsum(values, axis=0, dtype=np.float64)
     out = np.full(values.shape, np.nan)

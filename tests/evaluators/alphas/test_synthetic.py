@@ -11,7 +11,7 @@ from evaluators.alphas.metrics import Summary, quantile_weights, summarise
 from evaluators.alphas.panel import daily_returns, digest, panel_warnings
 from evaluators.alphas.portfolio import net_returns
 from evaluators.alphas.rank_ic import RankScorer
-from evaluators.alphas.synthetic import Market, synthesize, true_rank_ic
+from evaluators.alphas.synthetic import Market, luckless_rank_ic, synthesize, true_rank_ic
 from evaluators.contract import ContractError
 
 SEEDS = (0, 1, 2, 3)
@@ -139,3 +139,31 @@ def test_the_decoy_wins_only_where_it_cannot_be_traded() -> None:
         t[delay] = summarise(daily, horizon_days=1)
     assert t[0].t_nw > 10
     assert t[1].mean < 0.01
+
+
+def test_the_luckless_rank_ic_of_a_latent_is_its_truth_and_steadier_than_what_is_measured() -> None:
+    def errors(name: str) -> tuple[list[float], list[float]]:
+        steady, measured_ = [], []
+        for seed in range(20, 28):
+            small = synthesize(seed, days=250, names=80)
+            labels = make_labels(small.panel)
+            factor = small.latents[name]
+            steady.append(float(np.nanmean(luckless_rank_ic(small, factor))))
+            plain = RankScorer(labels.values, labels.mask, labels.min_names)(factor)
+            measured_.append(float(np.nanmean(plain)))
+        return steady, measured_
+
+    for name, truth in (("steady", 0.05), ("null", 0.0)):
+        steady, plain = errors(name)
+        assert np.std(steady) < 0.6 * np.std(plain)
+        assert abs(np.mean(steady) - truth) < 0.02
+
+
+def test_the_luckless_rank_ic_counts_every_planted_alpha() -> None:
+    one = market(0)
+    joint = sum(one.latents[name] for name in ("steady", "medium"))
+    alone = np.nanmean(luckless_rank_ic(one, one.latents["steady"]))
+    assert np.nanmean(luckless_rank_ic(one, joint)) > alone > 0.02
+    assert np.nanmean(luckless_rank_ic(one, -joint)) == pytest.approx(
+        -np.nanmean(luckless_rank_ic(one, joint))
+    )
