@@ -29,7 +29,7 @@ from evaluators.contract import Program
 from islands.archipelago import IslandsConfig
 
 MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 12.0, "splice": 1.0, "perturb": 0.5, "prune": 0.5}
-POOL_WEIGHTS: Mapping[str, float] = {"graft": 9.0, "tune": 4.0, "splice": 1.0, "perturb": 0.5, "prune": 0.5}
+POOL_WEIGHTS: Mapping[str, float] = {"graft": 12.0, "tune": 4.0, "splice": 0.5, "perturb": 0.5}
 """Without a model, where the seed program is a pool of factors."""
 MODEL_WEIGHTS: Mapping[str, float] = {
     "diff": 4.0,

@@ -161,7 +161,7 @@ def _draw(pool: Pool, other: Pool | None, rng: np.random.Generator) -> _Change |
 
 _DROP, _RESHAPE, _EXCHANGE = 0.12, 0.27, 0.6
 """Cumulated shares of the moves; the rest joins."""
-_NEWCOMERS = (0.3, 0.5, 0.2)
+_NEWCOMERS = (0.2, 0.6, 0.2)
 """Shares of random factors, twins and transplants. Twins most: a random factor adds more luck than truth to a choice."""
 
 

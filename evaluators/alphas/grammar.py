@@ -82,7 +82,7 @@ class _Drawing:
             self._product,
             self._rest,
         )
-        return makers[self._rng.integers(len(makers))]()
+        return makers[int(self._rng.integers(len(makers)))]()
 
     def smoothed(self, text: str) -> str:
         """Returns the expression, smoothed."""
@@ -96,7 +96,7 @@ class _Drawing:
         return free
 
     def _one(self, names: Sequence[str]) -> str:
-        return names[self._rng.integers(len(names))]
+        return names[int(self._rng.integers(len(names)))]
 
     def _two(self) -> tuple[str, str]:
         first, second = self._rng.permutation(len(PRICES))[:2]

@@ -45,7 +45,7 @@ class Reader:
         """Returns (kind, payload), None at the end of the stream."""
         buffer = self._buffer
         while len(buffer) < 4 or len(buffer) < 4 + (size := int.from_bytes(buffer[:4], "little")):
-            data = os.read(self._fd, 1 << 16)
+            data = os.read(self._fd, 1 << 20)
             if not data:
                 return None
             buffer += data

@@ -30,7 +30,9 @@ _LOCK_FAILED = 72
 _GRACE_S = 0.25
 _FIRST_WATCH_S = 0.02
 _LAST_WATCH_S = 0.1
-_READ_BYTES = 1 << 16
+_READ_BYTES = 1 << 20
+_PIPE_BYTES = 1 << 20
+"""What a pipe should hold, so that arrays of many MiB do not pass in pieces of 64 KiB."""
 _REPORTED_OUTPUTS = 64
 _TRACE_CHARACTERS = 1200
 _LOG_CHARACTERS = 800
@@ -147,6 +149,9 @@ class LinuxSession:
         try:
             for descriptor in (self._in, self._out, self._log_fd):
                 os.set_blocking(descriptor, False)
+            for descriptor in (self._in, self._out):
+                with contextlib.suppress(OSError):  # this user's pipes hold too much already
+                    fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             limits = self._limits
             numbers = [
                 limits.cpu_s * self._cases,
