@@ -35,8 +35,8 @@ TWO_MODELS = {
     "cheap": Skill(attention=0.6, is_weak=True, seconds=2.0, usd_per_mtok=0.25),
     "strong": Skill(attention=0.95, slip=0.02, seconds=8.0, usd_per_mtok=5.0),
 }
-OPERATORS = "diff=4,rewrite=1,crossover=1,repair=1"
-WITH_PLANS = "diff=2,rewrite=0.5,crossover=1,repair=1,plan=3"
+OPERATORS = "diff=8,rewrite=1,crossover=1,repair=1"
+WITH_PLANS = "diff=5,rewrite=1,crossover=1,repair=1,plan=3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ ARMS = (
     Arm("summaries of all", {"planning": {"summaries": "all"}}),
     Arm("plans in 3 rounds", {"planning": {"summaries": "plan", "rounds": 3}}),
     Arm("one conversation", {"planning": {"summaries": "plan", "conversation": True}}),
+    Arm("without attribution", {"context": {"attribution": False}}),
     Arm("without outcomes", {"context": {"failures": False, "siblings": False}}),
     Arm("without direction", {"context": {"direction": False}}),
     Arm("without inherited summaries", {"context": {"summaries": False}}),
@@ -95,12 +96,15 @@ ARMS = (
             "planning": {"summaries": "none"},
             "context": {
                 "failures": False, "siblings": False, "summaries": False, "direction": False, "choice": "best",
+                "attribution": False,
             },
         },
     ),
     Arm("default", DEFAULT),
+    Arm("default without attribution", {**DEFAULT, "context": {"attribution": False}}),
     Arm("default with one slot", {**DEFAULT, "model_slots": 1}),
-    *(Arm(name, {}, opponent=name) for name in OPPONENTS),
+    *(Arm(name, DEFAULT, opponent=name) for name in OPPONENTS),
+    Arm("greedy without attribution", {**DEFAULT, "context": {"attribution": False}}, opponent="greedy"),
 )  # fmt: skip
 
 
@@ -171,7 +175,7 @@ def tables(world: str, courses: Mapping[str, Sequence[Course]]) -> str:
         parts.append(f"\n{world}; simple opponents against `{reference}`\n\n{HEAD}")
         parts += [
             row(name, courses[name], None if name == reference else courses[reference], target)
-            for name in (reference, *OPPONENTS)
+            for name in (reference, *OPPONENTS, "greedy without attribution")
             if name in courses
         ]
     return "\n".join(parts)

@@ -7,6 +7,7 @@ from discovery.config import RunConfig
 from discovery.coordinator import Coordinator
 from discovery.genealogy import Genealogy
 from discovery.instructions import Instructions
+from discovery.line_effects import LineEffects
 from discovery.novelty import novelty_of
 from discovery.operators.registry import OPERATORS
 from discovery.parts import Parts, make_parts
@@ -69,6 +70,7 @@ def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | 
         PlanBoard(config.planning),
         Genealogy(problem.objective) if config.models.models else None,
         Instructions(config.context.instructions) if config.context.instructions else None,
+        LineEffects() if config.models.models and config.context.attribution else None,
     )
 
 

@@ -32,8 +32,8 @@ MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 12.0, "splice": 1.0, "perturb
 POOL_WEIGHTS: Mapping[str, float] = {"graft": 12.0, "tune": 4.0, "splice": 0.5, "perturb": 0.5}
 """Without a model, where the seed program is a pool of factors."""
 MODEL_WEIGHTS: Mapping[str, float] = {
-    "diff": 4.0,
-    "rewrite": 2.0,
+    "diff": 8.0,
+    "rewrite": 1.0,
     "crossover": 1.0,
     "repair": 1.0,
     "tune": 2.0,

@@ -49,6 +49,7 @@ class ContextConfig:
         siblings: whether the parent's other children are told, with what they gained.
         summaries: whether the inherited summary of the parent is told.
         direction: whether a direction is drawn from rising and falling lines of descent.
+        attribution: whether it is told which lines went along with better and worse scores in many programs.
         memory: whether what was learned earlier is told, in at most `memory_tokens` tokens.
         memory_tokens: see there, >= 0.
         instructions: how many instructions models may write to compete with the usual ones; 0 for none.
@@ -62,6 +63,7 @@ class ContextConfig:
     siblings: bool = True
     summaries: bool = True
     direction: bool = True
+    attribution: bool = True
     memory: bool = True
     memory_tokens: int = 300
     instructions: int = 0
@@ -150,6 +152,8 @@ def compose_context(
         inspirations=_exemplars(state, island, parents, rng, config),
         failures=state.failures_of(first.program_id, SHOWN_FAILURES) if config.failures else (),
     )
+    if state.line_effects is not None and config.attribution:
+        context = replace(context, attribution=state.line_effects.about(first.program))
     if memory is not None and config.memory:
         context = replace(context, advice=tuple(memory.advise(first, rng, config.memory_tokens)))
     if (family := state.genealogy) is None:

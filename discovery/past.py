@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from discovery.operators.base import Context, Individual, Trace, Trajectory
 from discovery.shown import (
     change_text,
+    code,
     fault_text,
     fence,
     gain_text,
@@ -22,8 +23,11 @@ from evaluators.blocks import editable_text
 
 PROGRAMS_SHARE = 0.6
 """At most this share of the room goes to other programs; the rest is for words on the past."""
+ATTRIBUTION_SHARE = 0.75
+"""At most this share of the room goes to what many programs say of single lines."""
 MAX_SUMMARY_CHARS = 480
 MAX_GUIDANCE_CHARS = 240
+_WORSE = "- tried and worse: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,49 +46,69 @@ class Past:
     with_plans: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The pieces of a history, in the order in which they are given up where headings leave no room."""
+
+    programs: list[str]
+    descent: list[str]
+    direction: list[str]
+    tried: list[str]
+    attributed: list[str]
+
+    def drop(self) -> bool:
+        """Gives up one piece; returns whether there was any."""
+        if pieces := self.programs or self.descent or self.direction or self.tried or self.attributed:
+            pieces.pop()
+            return True
+        return False
+
+
 def past_text(past: Past, context: Context, room: int) -> str:
     """Returns what was tried and which way to go, within `room` tokens; "" if there is nothing to tell.
 
-    Other programs have the first say, the best first, and are shown worst first; then come outcomes of changes of the
-    same program, what its line of descent amounts to, and a direction. What was told once is not told again.
+    What many programs say of single lines has the first say. Other programs come next, the best first, and are shown
+    worst first; then outcomes of changes of the same program, what its line of descent amounts to, and a direction.
+    What was told once is not told again.
     """
     told = set(past.known)
-    programs = _programs(past, context, told, room if context.is_full else int(PROGRAMS_SHARE * room))
-    words = room - _tokens(programs)
-    tried = _kept(_tried(past, context, told), words)
-    words -= _tokens(tried)
+    attributed = _attributed(context, int(ATTRIBUTION_SHARE * room))
+    room_left = room - _tokens(attributed)
+    share = 1.0 if context.is_full else PROGRAMS_SHARE
+    programs = _programs(past, context, told, int(share * room_left))
+    room_left -= _tokens(programs)
+    tried = _kept(_tried(past, context, told), room_left)
+    room_left -= _tokens(tried)
     lines = _ancestors(context, told) if past.with_plans else [descent_text(past, context, told)]
-    descent = _kept(filter(None, lines), words)
-    words -= _tokens(descent)
-    direction = _kept(filter(None, (_direction(context.trajectories, told),)), words)
-    text = _assembled(past, context, programs, tried, descent, direction)
-    while estimate_tokens(text) > room and (dropped := programs or descent or direction or tried):
-        dropped.pop()  # headings take room too
-        text = _assembled(past, context, programs, tried, descent, direction)
+    descent = _kept(filter(None, lines), room_left)
+    room_left -= _tokens(descent)
+    direction = _kept(filter(None, (_direction(context.trajectories, told),)), room_left)
+    pieces = _Told(programs, descent, direction, tried, attributed)
+    while estimate_tokens(text := _assembled(past, context, pieces)) > room and pieces.drop():
+        pass
     return text
 
 
-def _assembled(
-    past: Past,
-    context: Context,
-    programs: Sequence[str],
-    tried: Sequence[str],
-    descent: Sequence[str],
-    direction: Sequence[str],
-) -> str:
+def _assembled(past: Past, context: Context, told: _Told) -> str:
     parts: list[str] = []
-    if programs:
-        parts.append("Other programs, worst first:\n" + "\n".join(reversed(programs)))
-    if tried:
-        parts.append(f"Changes of {past.subject} that were tried:\n" + "\n".join(tried))
-    if descent and past.with_plans:
-        parts.append("Its line of descent, oldest first:\n" + "\n".join(descent))
+    if told.programs:
+        parts.append("Other programs, worst first:\n" + "\n".join(reversed(told.programs)))
+    if told.tried:
+        parts.append(f"Changes of {past.subject} that were tried:\n" + "\n".join(told.tried))
+    if told.descent and past.with_plans:
+        parts.append("Its line of descent, oldest first:\n" + "\n".join(told.descent))
     else:
-        parts += descent
+        parts += told.descent
+    if told.attributed:
+        head = (
+            f"Lines that {past.subject} does not have, weighed over {context.attribution.programs} programs (what "
+            "went along with the score, which need not be its cause):\n"
+        )
+        parts.append(head + "\n".join(told.attributed))
     if parts and past.with_plans and len(context.standing) > 1:
         parts.append(f"Best score of each island: {', '.join(map(score_text, context.standing))}.")
     attempts = "# Earlier attempts\n" + "\n\n".join(parts) if parts else ""
-    return "\n\n".join(filter(None, (attempts, *(f"# Direction\n{text}" for text in direction))))
+    return "\n\n".join(filter(None, (attempts, *(f"# Direction\n{text}" for text in told.direction))))
 
 
 def advice_text(context: Context) -> str:
@@ -177,6 +201,28 @@ def _tried(past: Past, context: Context, told: set[str]) -> list[str]:
             lines[line] = lines.get(line, 0) + 1
     told.update(trace.program_id for trace in context.siblings)
     return [line + (f", {times} times" if times > 1 else "") for line, times in lines.items()]
+
+
+def _attributed(context: Context, room: int) -> list[str]:
+    """Returns what many programs say of single lines: half of the room for those that should gain, the rest for those that should not."""
+    lines: list[str] = []
+    left = room // 2
+    for one in context.attribution.gains:
+        more = f" with {one.more} more" if one.more else ""
+        place = f" instead of {code(one.instead_of)}" if one.instead_of else ""
+        times = f"{one.programs} program{'s' * (one.programs > 1)}"
+        line = f"- {code(one.line)}{more}{place}: better by {one.gain:.3g} ({times})"
+        if (tokens := estimate_tokens(line)) <= left:
+            left -= tokens
+            lines.append(line)
+    left = room - _tokens(lines) - estimate_tokens(_WORSE)
+    worse: list[str] = []
+    for one in context.attribution.losses:
+        text = code(one.line)
+        if (tokens := estimate_tokens(text) + 1) <= left:
+            left -= tokens
+            worse.append(text)
+    return [*lines, _WORSE + ", ".join(worse)] if worse else lines
 
 
 def _direction(trajectories: Sequence[Trajectory], told: set[str]) -> str:

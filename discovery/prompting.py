@@ -12,6 +12,7 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from string import Template
 from typing import Literal
@@ -20,7 +21,7 @@ import numpy as np
 
 from discovery.edits import editable_lines
 from discovery.operators import c_syntax
-from discovery.operators.base import Context, Individual, OperatorError
+from discovery.operators.base import Attribution, Context, Individual, OperatorError
 from discovery.past import Past, advice_text, past_text
 from discovery.shown import change_text, failure_text, fence, show_program, standing_text
 from discovery.texts import one_line, printable
@@ -76,6 +77,8 @@ def compose(
     focus = _focus(kind, context, rng, variant)
     known = {parent.program_id for parent in (parents if kind == "crossover" else parents[:1])}
     past = Past(parents[0], _SUBJECTS[kind], frozenset(known))
+    if kind == "repair":  # what would gain is of no use to a program that does not run
+        context = replace(context, attribution=Attribution())
     return question(
         kind,
         context,

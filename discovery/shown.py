@@ -15,6 +15,7 @@ from evaluators.contract import Program
 FROZEN_CONTEXT_LINES = 15
 MAX_FEEDBACK_CHARS = 800
 MAX_IDEA_CHARS = 160
+MAX_LINE_CHARS = 120
 MAX_REASON_CHARS = 200
 MAX_METRICS = 8
 
@@ -30,6 +31,11 @@ def fence(text: str, info: str = "") -> str:
 def quoted(text: str, limit: int = MAX_IDEA_CHARS) -> str:
     """Returns foreign text as one quoted line that holds no quotation mark or backtick of its own."""
     return '"' + one_line(text, limit).removesuffix(".").replace('"', "'").replace("`", "'") + '"'
+
+
+def code(line: str, limit: int = MAX_LINE_CHARS) -> str:
+    """Returns one foreign line of code in backticks, without any of its own."""
+    return "`" + one_line(line, limit).replace("`", "'") + "`"
 
 
 def score_text(value: float) -> str:

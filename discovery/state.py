@@ -14,6 +14,7 @@ from discovery.budget import Ledger
 from discovery.genealogy import Genealogy
 from discovery.instructions import Instructions
 from discovery.learning import Learner, Lesson, Remark, Waste
+from discovery.line_effects import LineEffects
 from discovery.operators.base import Individual
 from discovery.planning import PLAN, PlanBoard, Turns
 from discovery.records import Record
@@ -97,16 +98,18 @@ class RunState:
         plans: PlanBoard | None = None,
         genealogy: Genealogy | None = None,
         instructions: Instructions | None = None,
+        line_effects: LineEffects | None = None,
     ) -> None:
         """Starts empty; `learners` are told of every record and of every paid call that led to none, in order.
 
         `genealogy`, a learner too, is what questions to models tell of the past; without it they tell nothing of it.
-        So are the `instructions` that models write.
+        So are the `instructions` that models write, and the `line_effects`.
         """
-        own = (part for part in (genealogy, instructions) if part is not None)
+        own = (part for part in (genealogy, instructions, line_effects) if part is not None)
         self._learners: tuple[Learner, ...] = (*learners, *own)
         self.instructions = instructions or Instructions(0)
         self.genealogy = genealogy
+        self.line_effects = line_effects
         self.plans = plans or PlanBoard()
         self.statement = statement
         self.tuner = tuner

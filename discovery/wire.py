@@ -14,8 +14,10 @@ from typing import Any
 from discovery.events import Broken, Evaluated, EvaluateJob, Noted, NotProposed, Proposed
 from discovery.operators.base import (
     Advice,
+    Attribution,
     Context,
     Individual,
+    LineEffect,
     ModelCall,
     Note,
     Proposal,
@@ -25,7 +27,7 @@ from discovery.operators.base import (
 )
 from evaluators.contract import Evaluation, Program, Start
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever a form changes; a worker refuses jobs of another format."""
 
 
@@ -75,6 +77,7 @@ def propose_job_to_json(job: ProposeJob) -> dict[str, Any]:
             "advice": [asdict(item) for item in context.advice],
             "instruction": context.instruction,
             "is_full": context.is_full,
+            "attribution": asdict(context.attribution),
         },
         "rng_key": list(job.rng_key),
         "values": list(job.values),
@@ -102,6 +105,10 @@ def propose_job_from_json(data: Mapping[str, Any]) -> ProposeJob:
         for one in context["trajectories"]
     )
     context["advice"] = tuple(Advice(**item) for item in context["advice"])
+    context["attribution"] = Attribution(
+        context["attribution"]["programs"],
+        *(tuple(LineEffect(**one) for one in context["attribution"][kind]) for kind in ("gains", "losses")),
+    )
     values = dict(data)
     values["context"] = Context(**context)
     values["parents"] = tuple(_individual_from_json(parent) for parent in data["parents"])

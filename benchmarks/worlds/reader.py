@@ -139,6 +139,7 @@ def _read(prompt: str) -> _Read | None:
     own = _SCORE.search(prompt, heads[-1].end())
     level = float(own[1]) if own and own.start() < shown.start() else None
     _read_attempts(prompt, read)
+    _read_lines(prompt, read)
     _read_programs(prompt[: heads[-1].start()], read, level)
     _read_facts(prompt, read)
     return read
@@ -156,6 +157,18 @@ def _read_attempts(prompt: str, read: _Read) -> None:
                 read.weights[move] *= factor
                 if factor > 1 and (cited := re.match(r"- \[(\w+)\]", line)):
                     read.cited[move] = cited[1]
+
+
+def _read_lines(prompt: str, read: _Read) -> None:
+    """Takes in what is said of single lines, for as much as outcomes of changes of the program itself."""
+    for line in prompt.split("\n"):
+        worse = line.startswith("- tried and worse: ")
+        if not worse and not (line.startswith("- `") and ": better by " in line):
+            continue
+        for slot, letter in re.findall(
+            r'`slot_(\d+) = "([a-f])"`', line if worse else line.split(" instead of ")[0]
+        ):
+            read.weights[int(slot), LETTERS.index(letter)] *= 0.1 if worse else 3.0
 
 
 def _said(line: str) -> Iterator[tuple[list[Move], str]]:

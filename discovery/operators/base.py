@@ -58,6 +58,40 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
+class LineEffect:
+    """What putting a line into a program has gone along with.
+
+    Attributes:
+        line: the line, without the white space around it.
+        instead_of: the line of the program whose place it takes; "" where it is simply added.
+        more: how many lines always came with it.
+        gain: effect on the fitness, in its unit; positive where it should get better.
+        programs: how many programs had the line.
+    """
+
+    line: str
+    instead_of: str
+    more: int
+    gain: float
+    programs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What many programs say of changing one.
+
+    Attributes:
+        programs: how many.
+        gains: lines that should make it better, the best first.
+        losses: lines that were tried and should not, the worst first.
+    """
+
+    programs: int = 0
+    gains: tuple[LineEffect, ...] = ()
+    losses: tuple[LineEffect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """What is remembered of one step of the search without its text.
 
@@ -99,6 +133,7 @@ class Context:
         trajectories: lines of descent to learn a direction from, at most one of each kind.
         standing: best score of each open island; situation: "stuck", "fuse", "barren" (see context.py) or "".
         advice: what was learned earlier, the most valuable first.
+        attribution: what many programs say of changing the first parent, line by line.
         instruction: a sentence that stands for the usual one on what to look for; "" for the usual one.
         is_full: whether `inspirations` are the whole history, to be shown whole (for comparisons).
         hints: what the person who runs the search wants considered, oldest first. Unlike all else it may be obeyed.
@@ -122,6 +157,7 @@ class Context:
     advice: tuple[Advice, ...] = ()
     instruction: str = ""
     is_full: bool = False
+    attribution: Attribution = field(default_factory=Attribution)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from discovery.edits import EditError, apply_edits, parse_edits
 from discovery.models import load_litellm
-from discovery.operators.base import Advice, Context, Individual, OperatorError, Trace, Trajectory
+from discovery.operators.base import (
+    Advice,
+    Attribution,
+    Context,
+    Individual,
+    LineEffect,
+    OperatorError,
+    Trace,
+    Trajectory,
+)
 from discovery.prompting import (
     Kind,
     Message,
@@ -146,6 +155,17 @@ RICH = replace(
     advice=(
         Advice("k7", "Grow radii greedily: it is valid by construction."),
         Advice("m2", "Restarts cost more time than they gain."),
+    ),
+    attribution=Attribution(
+        43,
+        (
+            LineEffect("room = min(room, gap(i, j, centres))", "", 1, 0.0812, 9),
+            LineEffect("result.append(0.99 * room)", "result.append(room)", 0, 0.0071, 1),
+        ),
+        (
+            LineEffect("result.append(room / 2)", "result.append(room)", 0, -0.41, 3),
+            LineEffect("centres = shuffled(centres)", "", 0, -0.02, 5),
+        ),
     ),
 )
 

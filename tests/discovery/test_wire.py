@@ -10,8 +10,10 @@ from discovery import wire
 from discovery.events import Broken, Evaluated, EvaluateJob, Noted, NotProposed, Proposed
 from discovery.operators.base import (
     Advice,
+    Attribution,
     Context,
     Individual,
+    LineEffect,
     ModelCall,
     Note,
     Proposal,
@@ -58,6 +60,9 @@ turns = st.lists(st.fixed_dictionaries({"role": texts, "content": texts}), max_s
 traces = st.builds(
     Trace, texts, st.none() | numbers, st.none() | numbers, texts, st.dictionaries(texts, texts, max_size=2)
 )
+effects = st.lists(
+    st.builds(LineEffect, texts, texts, st.integers(0, 9), numbers, st.integers(0, 9)), max_size=2
+).map(tuple)
 trace_groups = st.lists(traces, max_size=2).map(tuple)
 contexts = st.builds(
     Context,
@@ -78,6 +83,7 @@ contexts = st.builds(
     advice=st.lists(st.builds(Advice, texts, texts), max_size=2).map(tuple),
     instruction=texts,
     is_full=st.booleans(),
+    attribution=st.builds(Attribution, st.integers(0, 9), effects, effects),
 )
 propose_jobs = st.builds(
     ProposeJob,
