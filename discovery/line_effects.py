@@ -123,20 +123,18 @@ def _weigh(programs: Sequence[Sequence[str]], fitness: np.ndarray) -> _Fit:
         for line in lines:
             holders.setdefault(line, []).append(index)
     groups: dict[tuple[int, ...], list[str]] = {}
-    for line, held in holders.items():
-        if len(held) < len(programs):
-            groups.setdefault(tuple(held), []).append(line)
+    for line, rows in holders.items():
+        if len(rows) < len(programs):
+            groups.setdefault(tuple(rows), []).append(line)
     presence = np.zeros((len(programs), len(groups)))
     for column, held in enumerate(groups):
         presence[list(held), column] = 1.0
     centred = presence - presence.mean(axis=0)
     low = np.quantile(fitness, 0.1)
-    values = np.maximum(
-        fitness, low - 2 * (np.median(fitness) - low)
-    )  # a wreck weighs no more than a bad one
+    floor = low - 2 * (np.median(fitness) - low)  # a wreck weighs no more than a bad program
+    values = np.maximum(fitness, floor)
     values = values - values.mean()
-    kernel = centred @ centred.T
-    spectrum, basis = np.linalg.eigh(kernel)
+    spectrum, basis = np.linalg.eigh(centred @ centred.T)
     spectrum = np.maximum(spectrum, 0.0)
     scale = float(spectrum.sum()) / len(programs) or 1.0
     rotated = basis.T @ values
