@@ -36,7 +36,7 @@ MAX_GAINS, MAX_LOSSES = 6, 48
 SURE = 0.5
 """An effect of fewer standard deviations is not told."""
 ALIKE = 0.5
-"""A line takes another's place if it begins alike, has this share of its tokens, and never stands beside it."""
+"""A line takes another's place if they begin alike, share this much of the shorter one, and never stand side by side."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
@@ -111,9 +111,9 @@ class LineEffects:
 
 
 def _lines(program: Program) -> tuple[str, ...]:
-    """Returns the different lines of what may change, in their order."""
+    """Returns the different lines of what may change, in their order, without comments, closing brackets and rows of numbers."""
     lines = (line.strip() for line in editable_text(program).split("\n"))
-    return tuple(dict.fromkeys(line for line in lines if line and line[0] not in "#)]}"))
+    return tuple(dict.fromkeys(line for line in lines if line[:1] != "#" and any(map(str.isalpha, line))))
 
 
 def _weigh(programs: Sequence[Sequence[str]], fitness: np.ndarray) -> _Fit:
@@ -191,8 +191,8 @@ def _changes(fit: _Fit, own: Sequence[str]) -> tuple[list[LineEffect], list[Line
 
 
 def _alike(one: Sequence[str], other: Sequence[str]) -> float:
-    """Returns the share of tokens that two lines have in common at both ends."""
+    """Returns the share of the shorter line's tokens that two lines have in common at both ends."""
     most = min(len(one), len(other))
     head = next((k for k in range(most) if one[k] != other[k]), most)
     tail = next((k for k in range(most - head) if one[-1 - k] != other[-1 - k]), most - head)
-    return (head + tail) / max(len(one), len(other))
+    return (head + tail) / most

@@ -159,6 +159,16 @@ def test_lines_that_always_come_together_are_one_and_a_line_with_no_counterpart_
     assert best.gain == pytest.approx(1.0, abs=0.15)
 
 
+def test_comments_brackets_and_rows_of_numbers_say_nothing() -> None:
+    rng = np.random.default_rng(7)
+    seen = []
+    for k in range(40):
+        row = f"({int(rng.integers(4))}, {int(rng.integers(4))}),"
+        seen.append((program("points = [", row, "]", f"# try {k}", f"n = {k % 3}"), float(k % 3)))
+    told = learned(seen).about(seen[0][0])
+    assert {one.line for one in (*told.gains, *told.losses)} == {"n = 1", "n = 2"}
+
+
 def test_a_wreck_does_not_drown_the_rest() -> None:
     seen = history(40, 4)
     parent = seen[-1][0]
