@@ -6,7 +6,9 @@ never appear in a message. litellm takes 3 s to import, so it is loaded by the f
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import inspect
 import logging
 import math
@@ -247,6 +249,8 @@ def _load() -> Any:
         import litellm
 
         litellm.ModelResponse()  # builds its classes here, not in the first call
+        with contextlib.suppress(ImportError):  # imported in the first call, by versions that have it
+            importlib.import_module("litellm.llms.github_copilot.per_user_auth")
     litellm.suppress_debug_info = True
     litellm.drop_params = True
     litellm.telemetry = False
