@@ -25,7 +25,7 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One request as it arrived: its number (from 0), model, messages and the whole body."""
+    """One request as it arrived: its number (from 0), model, messages, the whole body, headers (`Like-This`)."""
 
     number: int
     model: str
@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.path.endswith("/chat/completions"):
             self._send(404, _error(404, f"no such path: {self.path}"), {})
             return
-        answer = self.server.serve(body, dict(self.headers))
+        answer = self.server.serve(body, {name.title(): value for name, value in self.headers.items()})
         if answer.hangs_up or self.server.stopping.is_set():
             self.close_connection = True
             return

@@ -45,7 +45,7 @@ def test_a_model_improves_the_program_and_everything_is_accounted_for(
     with ChatEndpoint(ScriptedMutator(seed=1)) as endpoint:
         done = run(discovery, toy, out, endpoint.api_base, "--evals", 40)
         asked = len(endpoint.requests)
-        assert all(KEY in request.headers.get("authorization", KEY) for request in endpoint.requests)
+        assert all(KEY in request.headers["Authorization"] for request in endpoint.requests)
     assert done.returncode == 0, done.stderr
     summary = last_json(done)
     records = [
