@@ -6,13 +6,14 @@ import base64
 import contextlib
 import json
 import os
+import resource
 import secrets
 import select
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,20 @@ class Recorded:
     launches: Any
     timed_out: bool = False
     log: str = ""
+
+
+@contextlib.contextmanager
+def _whole_address_space() -> Iterator[None]:
+    """Lifts this process's own bound on addresses while a bench starts, which inherits it.
+
+    A judge's bound is for what it decodes; AddressSanitizer reserves 20 TB of addresses. Children are bounded by their locks.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 class Bench:
@@ -313,7 +328,7 @@ class Bench:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, _whole_address_space():
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _BOOT, json.dumps(module_paths()), str(theirs.fileno())],
                 env=self._environment,

@@ -1,5 +1,6 @@
 import json
 import re
+import resource
 import time
 
 import pytest
@@ -138,6 +139,22 @@ def test_memory_is_limited_under_the_sanitizer_too(judge, problem, size):
     )
     assert evaluation.status is Status.CRASHED
     assert "exit code 3" in evaluation.reason
+
+
+@NEEDS_SANITIZER
+def test_a_judges_own_bound_on_addresses_is_not_the_sanitizers(problem):
+    """A judge in its process bounds its own addresses; the benches that it starts later must not inherit that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    made = quick_judge(problem)
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, hard))
+    try:
+        evaluation = made.evaluate(problem.seed)
+        assert resource.getrlimit(resource.RLIMIT_AS) == (8 << 30, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        made.close()
+    assert evaluation.status is Status.OK, evaluation.reason
+    assert evaluation.certificate["sanitizers"]["has_addresses"]
 
 
 def test_a_kernel_that_does_not_compile_is_told_where(judge, problem):
