@@ -23,6 +23,10 @@ OPTIONAL = {
 """Libraries that kernels may use where they are there, and what to do where they are not."""
 
 
+NOTHING_COMPILED = {"library_bytes": 0.0, "vectorised_loops": 0.0}
+"""What a problem in C may ask of the compiler, of a program that none of ours compiles: its baseline."""
+
+
 class PythonBackend:
     """Python with whatever numeric libraries there are. See `Backend` for the contract."""
 
@@ -51,7 +55,8 @@ class PythonBackend:
                 raise NotBuiltError(remedy)
         libraries = sorted(found & set(OPTIONAL) | {"numpy"})
         record = {"interpreter": f"Python {platform.python_version()}"}
-        return Built(record={**record, "libraries": [f"{name} {_version(name)}" for name in libraries]})
+        record |= {"libraries": [f"{name} {_version(name)}" for name in libraries]}
+        return Built(record=record, metrics=NOTHING_COMPILED)
 
 
 @functools.cache

@@ -141,6 +141,12 @@ def test_memory_is_limited_under_the_sanitizer_too(judge, problem, size):
     assert "exit code 3" in evaluation.reason
 
 
+def test_a_baseline_in_python_has_the_metrics_that_a_kernel_in_c_is_filed_by(judge, problem):
+    kernel, baseline = judge.evaluate(problem.seed), judge.evaluate(problem.kernel.baseline.program)
+    assert baseline.status is Status.OK, baseline.reason
+    assert set(kernel.metrics) <= set(baseline.metrics)
+
+
 @NEEDS_SANITIZER
 def test_a_judges_own_bound_on_addresses_is_not_the_sanitizers(problem):
     """A judge in its process bounds its own addresses; the benches that it starts later must not inherit that."""
