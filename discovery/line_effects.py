@@ -1,4 +1,4 @@
-"""What single lines have gone along with, weighed over many programs: who sees all of a history sees it, in a tenth of the words.
+"""What single lines have gone along with, weighed over many programs: what a full history shows, in a fraction of its words.
 
 A model that is shown every earlier program can tell which lines keep turning up in good ones and which were tried in
 vain. Here a ridge regression tells it instead: fitness on the presence of lines, over the latest programs that models
