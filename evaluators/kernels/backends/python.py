@@ -54,8 +54,10 @@ class PythonBackend:
             if name in found and importlib.util.find_spec(name) is None:
                 raise NotBuiltError(remedy)
         libraries = sorted(found & set(OPTIONAL) | {"numpy"})
-        record = {"interpreter": f"Python {platform.python_version()}"}
-        record |= {"libraries": [f"{name} {_version(name)}" for name in libraries]}
+        record = {
+            "interpreter": f"Python {platform.python_version()}",
+            "libraries": [f"{name} {_version(name)}" for name in libraries],
+        }
         return Built(record=record, metrics=NOTHING_COMPILED)
 
 
