@@ -96,9 +96,7 @@ class LineEffects:
         if len(self._seen) < LEAST:
             return Attribution()
         newer = self._count % (1 + min(self._count, WINDOW) // REFIT)
-        at = (
-            self._count - newer
-        )  # of the count alone, not of when somebody asked: a replay must find the same
+        at = self._count - newer  # not when somebody asks: a replay must find the same
         if self._fit is None or self._fit[0] != at:
             seen = list(self._seen)[: len(self._seen) - newer][-WINDOW:]
             # only now: a replay of a long journal must not take every program apart

@@ -18,7 +18,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,10 +66,11 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What becomes of a pool: its members, and functions (name -> text) that are new in it."""
+    """What becomes of a pool: its members, functions (name -> text) that are new in it, whether one is another pool's."""
 
     members: tuple[str, ...]
     functions: Mapping[str, str]
+    is_transplant: bool = False
 
 
 class Graft:
@@ -90,10 +91,11 @@ class Graft:
         if pool_of(first.program) is None:
             raise OperatorError(f"program {first.program_id} is no pool of factors")
         other = next((one for one in others if one.program_id != first.program_id), None)
-        child = graft(first.program, None if other is None else other.program, rng)
-        if child is None:
+        made = graft(first.program, None if other is None else other.program, rng)
+        if made is None:
             raise OperatorError(f"no other pool came out of program {first.program_id}")
-        donors = () if other is None else (other.program_id,)
+        child, is_transplant = made
+        donors = (other.program_id,) if other is not None and is_transplant else ()
         return Proposal(child, (first.program_id, *donors))
 
 
@@ -120,8 +122,8 @@ def pool_of(program: Program) -> Pool | None:
     return None
 
 
-def graft(first: Program, second: Program | None, rng: np.random.Generator) -> Program | None:
-    """Returns `first` with another pool, or None if `TRIES` random attempts made none.
+def graft(first: Program, second: Program | None, rng: np.random.Generator) -> tuple[Program, bool] | None:
+    """Returns `first` with another pool, and whether it has a member of `second` now; None if `TRIES` attempts made none.
 
     `second` is where transplants come from, if there is one.
     """
@@ -134,7 +136,7 @@ def graft(first: Program, second: Program | None, rng: np.random.Generator) -> P
             continue
         child = _written(first, pool, change)
         if syntax.is_child(first, child):
-            return child
+            return child, change.is_transplant
     return None
 
 
@@ -155,8 +157,8 @@ def _draw(pool: Pool, other: Pool | None, rng: np.random.Generator) -> _Change |
     if newcomer is None:
         return None
     if move < _EXCHANGE or len(pool.members) >= POOL_SIZE:
-        return _Change((*rest, *newcomer.members), newcomer.functions)
-    return _Change((*pool.members, *newcomer.members), newcomer.functions)
+        return replace(newcomer, members=(*rest, *newcomer.members))
+    return replace(newcomer, members=(*pool.members, *newcomer.members))
 
 
 _DROP, _RESHAPE, _EXCHANGE = 0.12, 0.27, 0.6
@@ -196,7 +198,7 @@ def _transplant(pool: Pool, other: Pool, rng: np.random.Generator) -> _Change | 
     if read & other.functions.keys() - {drawn} or read - syntax.names_visible(pool.source, ()):
         return None
     name = _free_name(drawn, pool)
-    return _Change((f"{name}(x)",), {name: _renamed(text, drawn, name)})
+    return _Change((f"{name}(x)",), {name: _renamed(text, drawn, name)}, is_transplant=True)
 
 
 def _reshaped(pool: Pool, place: int, rng: np.random.Generator) -> _Change | None:

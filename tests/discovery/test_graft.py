@@ -43,9 +43,9 @@ def chain(number: int, length: int = 4) -> Program:
     rng = np.random.default_rng(number)
     first, second = seed(), seed()
     for _ in range(length):
-        child = graft(first, second, rng)
-        assert child is not None
-        first, second = child, first
+        made = graft(first, second, rng)
+        assert made is not None
+        first, second = made[0], first
     return first
 
 
@@ -57,7 +57,7 @@ def members(child: Program) -> tuple[str, ...]:
 
 def children(text: str, other: str | None = None, tries: int = 200) -> list[Program]:
     donor = None if other is None else program(HEAD + other)
-    return [one for rng in rngs(tries) if (one := graft(program(HEAD + text), donor, rng)) is not None]
+    return [made[0] for rng in rngs(tries) if (made := graft(program(HEAD + text), donor, rng)) is not None]
 
 
 @given(number=NUMBERS)
@@ -162,11 +162,15 @@ def test_what_is_no_pool_has_no_children(text: str) -> None:
         Graft().propose(job("graft", text), np.random.default_rng(0), None)
 
 
-def test_the_operator_names_its_parents() -> None:
-    proposal = Graft().propose(job("graft", alpha_pool.SEED, chain(1).text), np.random.default_rng(0), None)
-    assert len(proposal.parents) == 2
-    assert pool_of(proposal.program) is not None
-    assert len(Graft().propose(job("graft", alpha_pool.SEED), np.random.default_rng(0), None).parents) == 1
+def test_a_second_parent_is_named_where_something_was_taken_from_it_and_nowhere_else() -> None:
+    pools = [
+        HEAD + f'def {name}(x):\n    return x["close"]\n\n\ndef factors(x):\n    return [{name}(x)]\n'
+        for name in ("calm", "loud")
+    ]
+    proposals = [Graft().propose(job("graft", *pools), rng, None) for rng in rngs(80)]
+    assert {proposal.parents for proposal in proposals} == {("parent0",), ("parent0", "parent1")}
+    for proposal in proposals:
+        assert ("def loud" in proposal.program.text) == (len(proposal.parents) == 2)
 
 
 def test_runs_without_a_model_graft_where_the_seed_is_a_pool() -> None:
