@@ -6,7 +6,7 @@ import importlib.util
 
 from evaluators.contract import Program
 from evaluators.kernels.backends.base import Built, NotBuiltError
-from evaluators.kernels.backends.python import PythonBackend
+from evaluators.kernels.backends.python import OPTIONAL, PythonBackend
 from evaluators.kernels.bench.client import Bench
 from evaluators.kernels.task import KernelTask
 from evaluators.source import imported_names
@@ -20,7 +20,7 @@ class TritonBackend:
     def missing(self, bench: Bench) -> str:
         """Returns what to install where there is no Triton."""
         if importlib.util.find_spec("triton") is None:
-            return "Triton is not installed: pip install 'code-discovery[triton]' (1 GB; it needs no GPU for checking)"
+            return OPTIONAL["triton"] + " (1 GB; it needs no GPU for checking)"
         return ""
 
     def build(self, bench: Bench, program: Program, task: KernelTask, *, is_checked: bool = False) -> Built:
