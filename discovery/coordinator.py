@@ -55,8 +55,7 @@ from discovery.records import Record
 from discovery.requests import Request
 from discovery.state import SEED_OPERATOR, RunState
 from discovery.steering import Steering
-from evaluators.contract import Evaluation, Program
-from evaluators.kernels.withheld import is_withheld
+from evaluators.contract import Evaluation, Program, Status
 
 STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
@@ -349,13 +348,9 @@ class Coordinator:
     def _look_for_the_end(self, record: Record) -> None:
         evaluation = record.evaluation
         if record.operator == SEED_OPERATOR and evaluation.score is None:
-            what = f"the seed program fails ({evaluation.status}: {evaluation.reason})"
-            message = f"{what}; look into it with: discovery check"
-            if is_withheld(evaluation):
-                message = (
-                    f"the seed program has no score, so there is nothing to search by: {evaluation.reason}"
-                )
-            self._end_with("seed", message, is_success=False)
+            what = "has no score to begin with" if evaluation.status is Status.REJECTED else "fails"
+            why = f"({evaluation.status}: {evaluation.reason}); look into it with: discovery check"
+            self._end_with("seed", f"the seed program {what} {why}", is_success=False)
         elif evaluation.score is not None:
             objective = self.state.statement.objective
             target = objective.target if self.plan.target is None else self.plan.target
