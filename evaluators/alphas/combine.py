@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.alphas.labels import Labels
+from evaluators.alphas.metrics import sum_variance
 from evaluators.alphas.panel import Bools, Floats
 from evaluators.alphas.rank_ic import average_ranks, rank_ic
 
@@ -104,11 +105,7 @@ def shrunk_match(match: Array, shares: Array, *, lag: int, shrink: float = SHRIN
     The variance of the mean is that of Newey and West with Bartlett weights up to `lag`.
     """
     mean = match @ shares
-    spread = (match - mean[:, None]) * shares
-    variance = (spread * spread).sum(axis=1)
-    for step in range(1, min(lag, match.shape[1] - 1) + 1):
-        weight = 2 * (1 - step / (lag + 1))
-        variance += weight * (spread[:, step:] * spread[:, :-step]).sum(axis=1)
+    variance = sum_variance((match - mean[:, None]) * shares, lag)
     error = np.sqrt(np.maximum(variance, 0.0))
     return np.asarray(np.sign(mean) * np.maximum(np.abs(mean) - shrink * error, LEAST_LEFT * np.abs(mean)))
 

@@ -69,11 +69,17 @@ def newey_west_t(series: Array, lag: int) -> float:
     count = len(values)
     if count < 2:
         return math.nan
-    spread = values - values.mean()
-    variance = float(spread @ spread) / count
-    for step in range(1, min(lag, count - 1) + 1):
-        variance += 2 * (1 - step / (lag + 1)) * float(spread[step:] @ spread[:-step]) / count
-    return float(values.mean()) / math.sqrt(variance / count) if variance > 0 else math.nan
+    variance = float(sum_variance(values - values.mean(), lag)) / count**2
+    return float(values.mean()) / math.sqrt(variance) if variance > 0 else math.nan
+
+
+def sum_variance(spread: Array, lag: int) -> Array:
+    """Returns the variance of the sum of deviations (..., T), with Bartlett weights up to `lag` (Newey and West 1987)."""
+    variance = (spread * spread).sum(axis=-1)
+    for step in range(1, min(lag, spread.shape[-1] - 1) + 1):
+        together = (spread[..., step:] * spread[..., :-step]).sum(axis=-1)
+        variance += 2 * (1 - step / (lag + 1)) * together
+    return np.asarray(variance)
 
 
 def coverage(factor: Floats, labels: Labels) -> float:
