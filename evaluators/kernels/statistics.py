@@ -41,10 +41,14 @@ class Precision:
         """Returns whether a comparison may stop."""
         return rounds >= self.least_rounds and interval.half_width < self.half_width
 
+    def is_telling(self, null: Interval) -> bool:
+        """Returns whether the baseline against itself is known well enough to go by."""
+        return null.half_width < self.gate_half_width
+
     def gate(self, null: Interval) -> str:
         """Returns why the machine is too noisy, going by the baseline against itself; "" if it is not."""
         low, middle, high = null.ratios()
-        if null.half_width >= self.gate_half_width:
+        if not self.is_telling(null):
             return f"the baseline against itself is known to {null.half_width:.1%} only"
         if not null.low - self.gate_slack <= 0.0 <= null.high + self.gate_slack:
             return f"the baseline against itself came out as {middle:.3f} [{low:.3f}, {high:.3f}], not as 1"

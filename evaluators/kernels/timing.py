@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -160,9 +160,11 @@ class Timer:
         task: the task.
         dims: the shapes, all in each round.
         benches: where to run; the baseline's is loaded with the baseline already.
-        budget_s: when to stop adding rounds beyond the least number.
+        budget_s: when to stop adding rounds, unless the baseline against itself is not known well enough by then;
+            after `PATIENCE` times as long it ends in any case.
         precision: when to stop before.
         clocks: what to read.
+        now: what the budget goes by, in seconds.
     """
 
     def __init__(
@@ -174,9 +176,10 @@ class Timer:
         budget_s: float,
         precision: Precision,
         clocks: Clocks = PROCESSOR,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task, self._dims, self._benches, self._budget_s = task, dims, benches, budget_s
-        self._precision, self._clocks = precision, clocks
+        self._precision, self._clocks, self._now = precision, clocks, now
         self.repeats_most = max(1, min(clocks.most_repeats, clocks.most_bytes // slot_bytes(task, dims)))
         self._limits: dict[tuple[int, str], Mapping[str, tuple[float, float]] | None] = {}
 
@@ -187,18 +190,24 @@ class Timer:
             KernelFailedError: the program failed in a timed call, or its output was wrong.
         """
         timing = Timing(self._clocks.names)
-        begun = time.monotonic()
+        begun = self._now()
         while timing.rounds < self._precision.most_rounds:
-            has_enough = timing.rounds >= self._precision.least_rounds
-            if time.monotonic() - begun > self._budget_s * (1 if has_enough else PATIENCE):
+            spent_s = self._now() - begun
+            if spent_s > PATIENCE * self._budget_s or (
+                spent_s > self._budget_s and self._has_enough(timing, rng)
+            ):
                 break
             self._run_session(program, timing, rng)
             if timing.rounds % _LOOK_EVERY == 0 and self._precision.is_reached(
                 timing.gain(rng), timing.rounds
             ):
                 break
-        timing.seconds = time.monotonic() - begun
+        timing.seconds = self._now() - begun
         return timing
+
+    def _has_enough(self, timing: Timing, rng: np.random.Generator) -> bool:
+        """Returns whether there is enough to tell if this machine can be believed. What the program gained has no say."""
+        return timing.rounds >= self._precision.least_rounds and self._precision.is_telling(timing.null(rng))
 
     def _run_session(self, program: Program, timing: Timing, rng: np.random.Generator) -> None:
         runners: list[Runner] = []

@@ -1,5 +1,6 @@
 """The protocol for GPUs, against a scripted one: what is believed, and what is not."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,27 @@ def timed(problem, act, seed, weather, rounds=18):
         clocks=GPU,
     )
     return timer.time(PROGRAM, np.random.default_rng([3, seed])).gain(np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(
+    ("noise", "rounds"), [(0.005, range(12, 15)), (0.05, range(16, 56)), (2.0, range(56, 61))]
+)
+def test_noise_that_hides_the_baseline_from_itself_takes_more_rounds(problem, noise, rounds):
+    """Where the budget is over after 12 rounds, of one second each."""
+    acts = {
+        PLAIN: Act(softmax, call_us=6000),
+        problem.kernel.baseline.program.text: Act(softmax, call_us=6000),
+    }
+    places = [ScriptedGpu(acts, np.random.default_rng([k, 5]), Weather(child=noise)) for k in (1, 2)]
+    precision = Precision(half_width=0.0)  # what the program gains never ends it
+    dims = ({"rows": 8, "cols": 32},)
+    second = itertools.count().__next__
+    timer = Timer(
+        problem.kernel, dims, Benches(*places), budget_s=11.5, precision=precision, clocks=GPU, now=second
+    )
+    timing = timer.time(PROGRAM, np.random.default_rng(5))
+    assert timing.rounds in rounds
+    assert precision.is_telling(timing.null(np.random.default_rng(6))) == (noise < 1)
 
 
 def test_a_faster_kernel_has_the_lower_end_of_its_interval_as_score(judged):
