@@ -58,11 +58,14 @@ class Weather:
         common: of a factor that changes slowly, for all programs alike.
         single: of a factor of each call.
         child: of a factor that each process keeps for as long as it lives.
+        place: no standard deviation, but how much faster a process is than the one that was started before it, of
+            those that live at the same time.
     """
 
     common: float = 0.0
     single: float = 0.002
     child: float = 0.0
+    place: float = 0.0
 
 
 CALM = Weather()
@@ -126,7 +129,7 @@ class ScriptedGpu:
             regions,
             mmap.mmap(descriptors[0], inputs, access=mmap.ACCESS_READ),
             mmap.mmap(descriptors[1], outputs),
-            math.exp(self._rng.normal(0.0, self._weather.child)),
+            math.exp(self._rng.normal(0.0, self._weather.child) - self._weather.place * len(self._children)),
         )
         return Reply("ok")
 
