@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Measure, Objective
+from evaluators.contract import Limits, Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 from problems.kernels.inputs import floats, is_close, running_sum
 
@@ -54,6 +54,7 @@ void attend(const float *q, const float *k, const float *v, float *out, int64_t 
 // EVOLVE-BLOCK-END
 """
 OBJECTIVE = Objective("speedup", "maximize")
+LIMITS = Limits(wall_s=5.0)
 MEASURES = (
     Measure("ast_nodes", 0, 2000, bins=12, source="code"),
     Measure("loops", 0, 16, bins=8, source="code"),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Measure, Objective
+from evaluators.contract import Limits, Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 from problems.kernels.inputs import FLOATS, floats, is_close
 
@@ -46,6 +46,7 @@ void convolve(const float *x, const float *weights, float *y, int64_t ins, int64
 // EVOLVE-BLOCK-END
 """
 OBJECTIVE = Objective("speedup", "maximize")
+LIMITS = Limits(wall_s=5.0)
 MEASURES = (
     Measure("ast_nodes", 0, 1600, bins=12, source="code"),
     Measure("vectorised_loops", 0, 12, bins=6),

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Measure, Objective
+from evaluators.contract import Limits, Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 from problems.kernels.inputs import floats, is_close
 
@@ -46,6 +46,7 @@ void spmv(const float *values, const int32_t *columns, const int32_t *offsets, c
 // EVOLVE-BLOCK-END
 """
 OBJECTIVE = Objective("speedup", "maximize")
+LIMITS = Limits(wall_s=5.0)
 MEASURES = (
     Measure("ast_nodes", 0, 1200, bins=12, source="code"),
     Measure("branches", 0, 12, bins=6, source="code"),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Measure, Objective
+from evaluators.contract import Limits, Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 
 Arrays = Mapping[str, Any]
@@ -34,6 +34,7 @@ void histogram(const uint8_t *x, int64_t *counts, int64_t n) {
 // EVOLVE-BLOCK-END
 """
 OBJECTIVE = Objective("speedup", "maximize")
+LIMITS = Limits(wall_s=5.0)
 MEASURES = (
     Measure("ast_nodes", 0, 1200, bins=12, source="code"),
     Measure("loops", 0, 12, bins=6, source="code"),

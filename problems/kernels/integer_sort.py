@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Measure, Objective
+from evaluators.contract import Limits, Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 
 Arrays = Mapping[str, Any]
@@ -57,6 +57,7 @@ void sort(const uint32_t *x, uint32_t *y, int64_t n) {
 // EVOLVE-BLOCK-END
 """
 OBJECTIVE = Objective("speedup", "maximize")
+LIMITS = Limits(wall_s=5.0)
 MEASURES = (
     Measure("ast_nodes", 0, 2000, bins=12, source="code"),
     Measure("branches", 0, 16, bins=8, source="code"),

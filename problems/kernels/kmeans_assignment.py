@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Measure, Objective
+from evaluators.contract import Limits, Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 
 Arrays = Mapping[str, Any]
@@ -42,6 +42,7 @@ void assign(const float *x, const float *centres, int32_t *labels, int64_t n, in
 // EVOLVE-BLOCK-END
 """
 OBJECTIVE = Objective("speedup", "maximize")
+LIMITS = Limits(wall_s=5.0)
 MEASURES = (
     Measure("ast_nodes", 0, 1200, bins=12, source="code"),
     Measure("vectorised_loops", 0, 12, bins=6),

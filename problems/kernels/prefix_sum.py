@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Measure, Objective
+from evaluators.contract import Limits, Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 from problems.kernels.inputs import FLOATS, floats, is_close
 
@@ -40,6 +40,7 @@ void prefix_sum(const float *x, float *y, int64_t n) {
 // EVOLVE-BLOCK-END
 """
 OBJECTIVE = Objective("speedup", "maximize")
+LIMITS = Limits(wall_s=5.0)
 MEASURES = (
     Measure("ast_nodes", 0, 1200, bins=12, source="code"),
     Measure("vectorised_loops", 0, 12, bins=6),

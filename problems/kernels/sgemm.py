@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Measure, Objective
+from evaluators.contract import Limits, Measure, Objective
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 from problems.kernels.inputs import FLOATS, floats, is_close
 
@@ -35,6 +35,7 @@ void sgemm(const float *a, const float *b, float *c, int64_t m, int64_t n, int64
 // EVOLVE-BLOCK-END
 """
 OBJECTIVE = Objective("speedup", "maximize")
+LIMITS = Limits(wall_s=5.0)
 MEASURES = (
     Measure("ast_nodes", 0, 2000, bins=12, source="code"),
     Measure("loops", 0, 16, bins=8, source="code"),
