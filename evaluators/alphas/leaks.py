@@ -91,7 +91,7 @@ def plan_probes(
 
 def make_probe(features: Features, kind: str, cut: int, rng: np.random.Generator) -> Probe:
     """Returns copies of `features` with the rows after `cut` changed; equal rng states give equal probes."""
-    return Probe(kind, cut, {name: values.copy() for name, values in _changed(features, kind, cut, rng)})
+    return Probe(kind, cut, dict(_changed(features, kind, cut, rng)))
 
 
 def _changed(
@@ -106,7 +106,7 @@ def _changed(
         return
     for name, values in features.items():
         if kind == "truncate":
-            yield name, values[: cut + 1]
+            yield name, np.array(values[: cut + 1])
             continue
         changed = np.array(values)
         if kind == "nan":
@@ -166,7 +166,7 @@ def difference(base: Floats, probed: Floats, cut: int) -> str | None:
         return f"its shape became {probed.shape}"
     old = np.asarray(base[: cut + 1], dtype=np.float64)
     new = np.asarray(probed[: cut + 1], dtype=np.float64)
-    if np.array_equal(old, new, equal_nan=True):
+    if np.array_equal(old.view(np.int64), new.view(np.int64)):  # honest programs give the same bits
         return None
     known = np.isfinite(old)
     if (known != np.isfinite(new)).any():
