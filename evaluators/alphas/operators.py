@@ -7,6 +7,8 @@ them (two at least where a spread is asked for); `cs_` functions compare the nam
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,7 +17,7 @@ Array = NDArray[np.float64]
 
 def _array(values: ArrayLike) -> Array:
     array = np.array(values, dtype=np.float64)
-    array[~np.isfinite(array)] = np.nan
+    array[np.isinf(array)] = np.nan
     return array
 
 
@@ -152,8 +154,10 @@ def ewma(x: ArrayLike, days: float) -> Array:
     keep = 0.5 ** (1.0 / max(0.1, float(days)))
     known = np.isfinite(values)
     sums = np.stack([np.where(known, values, 0.0), known], axis=1)
-    for day in range(1, len(sums)):
-        sums[day] += keep * sums[day - 1]
+    kept = np.empty(sums.shape[1:])
+    for before, day in pairwise(sums):
+        np.multiply(before, keep, out=kept)
+        np.add(day, kept, out=day)
     out = np.full_like(values, np.nan)
     np.divide(sums[:, 0], sums[:, 1], out=out, where=known)
     return out
