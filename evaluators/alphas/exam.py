@@ -45,7 +45,7 @@ from evaluators.alphas.leaks import (
     random_cuts,
 )
 from evaluators.alphas.metrics import mutual_information
-from evaluators.alphas.panel import Bools, load_panel
+from evaluators.alphas.panel import load_panel
 from evaluators.alphas.rank_ic import RankScorer, rank_ic
 from evaluators.alphas.synthetic import Market, synthesize
 from evaluators.alphas.world import WARM_UP_DAYS, World, make_world
@@ -311,17 +311,29 @@ class EliteSitting:
 
 def able_members(world: World, *parts: slice) -> list[Array]:
     """Returns the members that can be scored and do not overlap, as `score_pool` takes them."""
-    days = world.shape[0]
-    labels, universe = world.labels.rows(0, days), world.panel.universe[:days]
-    able: list[Array] = []
-    standard: list[NDArray[np.float32]] = []
-    for factor in _handed_in(world):
-        if _reject_member(factor, standard, labels, universe, parts) is None:
-            able.append(factor)
-            standard.append(standardise(factor, universe))
-    if not able:
-        raise Invalid("no factor of the pool can be scored")
-    return able
+    return [world.answers[place] for place in _able(world, parts)[0]]
+
+
+def _able(world: World, parts: Sequence[slice]) -> tuple[list[int], NDArray[np.float32], Array]:
+    """Returns the places of the members that count, these standardised (K, T, N), and their |mutual correlations|.
+
+    Raises:
+        Invalid: no member can be scored on all of the `parts`.
+    """
+    labels, universe = world.labels.rows(0, world.shape[0]), world.panel.universe[: world.shape[0]]
+    places, scorable, reason = [], [], ""
+    for place, factor in enumerate(_handed_in(world)):
+        if found := _unscorable(factor, labels, parts):
+            reason = reason or f"factor {place + 1}: {found}"
+        else:
+            places.append(place)
+            scorable.append(standardise(factor, universe))
+    if not scorable:
+        raise Invalid(f"no factor of the pool can be scored: {reason}")
+    stack = np.stack(scorable)
+    mutual = np.abs(mutual_correlations(stack, universe, parts[0]))
+    kept = _without_overlap(mutual)
+    return [places[place] for place in kept], stack[kept], mutual[np.ix_(kept, kept)]
 
 
 def _answer(request: Any) -> Any:
@@ -379,21 +391,10 @@ def score_pool(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, floa
         return oracle.result()
     learned, scored, days = examiner.learned(case), examiner.scored(case), world.shape[0]
     labels, universe = world.labels.rows(0, days), world.panel.universe[:days]
-    members: list[NDArray[np.float32]] = []
-    reasons = []
-    for place, factor in enumerate(_handed_in(world)):
-        reason = _reject_member(factor, members, labels, universe, (learned, scored))
-        if reason is None:
-            members.append(standardise(factor, universe))
-        else:
-            reasons.append(f"factor {place + 1}: {reason}")
-    if not members:
-        raise Invalid(f"no factor of the pool can be scored: {reasons[0]}")
-    stack = np.stack(members)
+    _, stack, mutual = _able(world, (learned, scored))
     correlations, match = ridge_moments(stack, labels, universe, learned)
     signal = combined_signal(stack, solve_ridge(correlations, match))
     found = measure(signal, labels, train=learned, valid=scored)
-    mutual = np.abs(mutual_correlations(stack, universe, learned) - np.eye(len(stack)))
 
     def without(place: int) -> float:
         """Returns the RankIC of the others."""
@@ -410,33 +411,30 @@ def score_pool(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, floa
         **found,
         **_more(world, signal, learned, scored),
         "members": float(len(stack)),
-        "left_out": float(len(reasons)),
+        "left_out": float(len(world.answers) - len(stack)),
         "least_gain": float(min(gains)),
-        "overlap": float(mutual.max()),
+        "overlap": float((mutual - np.diag(np.diag(mutual))).max()),
     }
     return world.metrics
 
 
-def _reject_member(
-    factor: Array,
-    members: Sequence[NDArray[np.float32]],
-    labels: Labels,
-    universe: Bools,
-    parts: Sequence[slice],
-) -> str | None:
+def _unscorable(factor: Array, labels: Labels, parts: Sequence[slice]) -> str | None:
+    """Returns why a factor cannot be scored on one of the `parts`, or None."""
     for part in parts:
         try:
             check_answers(factor[part], labels.rows(part.start, part.stop))
         except Invalid as error:
             return str(error)
-    if members:
-        stack = np.stack([*members, standardise(factor, universe)])
-        overlap = float(np.abs(mutual_correlations(stack, universe, parts[0])[-1, :-1]).max())
-        if overlap > MAX_OVERLAP:
-            return (
-                f"its rank correlation with an earlier one is {overlap:.2f}, at most {MAX_OVERLAP} is allowed"
-            )
     return None
+
+
+def _without_overlap(mutual: Array) -> list[int]:
+    """Returns the places of the members that overlap with no earlier one of them by more than MAX_OVERLAP."""
+    kept: list[int] = []
+    for place, row in enumerate(mutual):
+        if row[kept].max(initial=0.0) <= MAX_OVERLAP:
+            kept.append(place)
+    return kept
 
 
 def _handed_in(world: World) -> list[Array]:
