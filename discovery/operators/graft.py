@@ -3,6 +3,7 @@
 A pool is a program that imports `evaluators.alphas.operators as op` and whose function `factors(x)` returns a list.
 The moves, chosen at random among those that are possible:
 
+    stretch     a window of a member becomes some times as long or as short
     grow        a random factor (evaluators/alphas/grammar.py) joins the pool
     twin        a member joins once more, with other windows
     transplant  a member of another pool joins
@@ -146,7 +147,14 @@ def _draw(pool: Pool, other: Pool | None, rng: np.random.Generator) -> _Change |
         lambda: _twin(pool, rng),
         lambda: None if other is None else _transplant(pool, other, rng),
     ]
-    move = rng.random()
+    able = [
+        place
+        for place, member in enumerate(pool.members)
+        if _windows(pool.functions.get(pool.function_of(member) or ""))
+    ]
+    move = rng.random() if able else rng.uniform(_STRETCH, 1.0)
+    if move < _STRETCH:
+        return _stretched(pool, able[rng.integers(len(able))], rng)
     place = int(rng.integers(len(pool.members)))
     rest = pool.members[:place] + pool.members[place + 1 :]
     if move < _DROP:
@@ -161,10 +169,11 @@ def _draw(pool: Pool, other: Pool | None, rng: np.random.Generator) -> _Change |
     return replace(newcomer, members=(*pool.members, *newcomer.members))
 
 
-_DROP, _RESHAPE, _EXCHANGE = 0.12, 0.27, 0.6
-"""Cumulated shares of the moves; the rest joins."""
-_NEWCOMERS = (0.2, 0.6, 0.2)
-"""Shares of random factors, twins and transplants. Twins most: a random factor adds more luck than truth to a choice."""
+_STRETCH, _DROP, _RESHAPE, _EXCHANGE = 0.9, 0.93, 0.95, 0.96
+"""Cumulated shares of the moves; the rest joins. Stretching most: where a few hundred days choose, whatever exchanges
+whole members is chosen by its luck (docs/alphas.md has the figures)."""
+_NEWCOMERS = (0.5, 0.2, 0.3)
+"""Shares of random factors, twins and transplants. Few twins: nine of ten overlap with the member they are made of."""
 
 
 def _grown(pool: Pool, rng: np.random.Generator) -> _Change:
@@ -176,16 +185,39 @@ def _grown(pool: Pool, rng: np.random.Generator) -> _Change:
 def _twin(pool: Pool, rng: np.random.Generator) -> _Change | None:
     if (drawn := _member_function(pool, rng)) is None:
         return None
-    function = pool.functions[drawn]
-    start = pool.source.start(function)
-    text = pool.text_of(drawn)
-    for default in reversed(function.args.defaults):
-        if isinstance(default, ast.Constant) and isinstance(default.value, float):
-            days = default.value * draw_days(rng, *STRETCH) ** (1 if rng.random() < 1 / 2 else -1)
-            begin, end = pool.source.start(default) - start, pool.source.end(default) - start
-            text = text[:begin] + repr(shorten(days, 0.1 * days)) + text[end:]
+    text = _restretched(pool, drawn, _windows(pool.functions[drawn]), rng)
     name = _free_name(drawn, pool)
     return _Change((f"{name}(x)",), {name: _renamed(text, drawn, name)})
+
+
+def _windows(function: ast.FunctionDef | None) -> list[tuple[ast.Constant, float]]:
+    """Returns the defaults of a function that are floats, with their values; none of no function."""
+    defaults = [] if function is None else function.args.defaults
+    return [
+        (one, one.value) for one in defaults if isinstance(one, ast.Constant) and isinstance(one.value, float)
+    ]
+
+
+def _restretched(
+    pool: Pool, name: str, windows: Sequence[tuple[ast.Constant, float]], rng: np.random.Generator
+) -> str:
+    """Returns the text of a function with these of its windows so many times as long, or as short."""
+    start, text = pool.source.start(pool.functions[name]), pool.text_of(name)
+    for window, days in reversed(windows):
+        other = days * draw_days(rng, *STRETCH) ** (1 if rng.random() < 1 / 2 else -1)
+        begin, end = pool.source.start(window) - start, pool.source.end(window) - start
+        text = text[:begin] + repr(shorten(other, 0.1 * other)) + text[end:]
+    return text
+
+
+def _stretched(pool: Pool, place: int, rng: np.random.Generator) -> _Change | None:
+    """Returns the pool with one window of a member changed, in a copy of its function; None where it has none."""
+    drawn = pool.function_of(pool.members[place])
+    windows = [] if drawn is None else _windows(pool.functions[drawn])
+    if drawn is None or not windows:
+        return None
+    text = _restretched(pool, drawn, [windows[rng.integers(len(windows))]], rng)
+    return _in_place(pool, place, drawn, text)
 
 
 def _transplant(pool: Pool, other: Pool, rng: np.random.Generator) -> _Change | None:
@@ -222,6 +254,11 @@ def _reshaped(pool: Pool, place: int, rng: np.random.Generator) -> _Change | Non
         value = pool.source.segment(last.value)
         days = draw_days(rng, 10.0, 250.0)
         text = f"{text[:start]}({value}) - op.ewma({value}, {days!r})"
+    return _in_place(pool, place, drawn, text)
+
+
+def _in_place(pool: Pool, place: int, drawn: str, text: str) -> _Change:
+    """Returns the pool with a changed copy of the function `drawn` in the place of a member that calls it."""
     name = _free_name(drawn, pool)
     members = (*pool.members[:place], f"{name}(x)", *pool.members[place + 1 :])
     return _Change(members, {name: _renamed(text, drawn, name)})

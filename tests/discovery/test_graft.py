@@ -127,6 +127,24 @@ def test_a_twin_has_the_same_formula_with_other_windows() -> None:
     assert all(1.9 < max(days / 20, 20 / days) < 6.1 for days in found)
 
 
+def test_a_stretched_member_stands_in_its_place_with_one_window_changed() -> None:
+    text = (
+        'def calm(x, days=20.0, past=60.0):\n    return op.ts_std(x["close"], days) - op.ewma(x["open"], past)\n\n\n'
+        'def loud(x):\n    return x["high"]\n\n\ndef factors(x):\n    return [calm(x), loud(x)]\n'
+    )
+    found = [
+        (float(windows[1]) / 20.0, float(windows[2]) / 60.0)
+        for child in children(text)
+        if members(child) == ("calm_2(x)", "loud(x)")
+        and (windows := re.search(r"def calm_2\(x, days=([\d.]+), past=([\d.]+)\)", child.text))
+        and windows.groups() != ("20.0", "60.0")
+    ]
+    assert len(found) > 20
+    assert all(min(abs(days - 1), abs(past - 1)) == 0 for days, past in found)
+    assert all(1.9 < max(days, 1 / days, past, 1 / past) < 6.1 for days, past in found)
+    assert {days == 1 for days, _ in found} == {True, False}
+
+
 def test_a_transplant_comes_with_its_function_and_without_what_it_cannot_read() -> None:
     text = 'def calm(x):\n    return x["close"]\n\n\ndef factors(x):\n    return [calm(x)]\n'
     other = (
