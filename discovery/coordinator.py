@@ -321,7 +321,7 @@ class Coordinator:
             )
         )
         instructions: list[Instruction] = [Save({"type": "evaluated", "record": record})]
-        if self.state.statement.has_held_out and record.cell is not None:
+        if self.state.deserves_exam(record):
             held_out = EvaluateJob(f"held-out-{record.program_id}", record.program, held_out=True)
             self._held_out[held_out.job_id] = record.program_id
             instructions.append(Evaluate(held_out))

@@ -6,10 +6,12 @@ journal and in git, so memory grows by a fingerprint and a number per program.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from discovery.admission import has_trace
 from discovery.budget import Ledger
 from discovery.genealogy import Genealogy
 from discovery.instructions import Instructions
@@ -116,6 +118,7 @@ class RunState:
         self.ledger = Ledger()
         self.best: Individual | None = None
         self.best_index = -1
+        self._passed = -math.inf
         self.start = statement.start
         self.first: Individual | None = None
         self.first_fitness: float | None = None
@@ -289,8 +292,23 @@ class RunState:
                 self.tuner.open(session, record.island, root, level)
         self.tuner.tell(session, step, fitness)
 
+    def deserves_exam(self, record: Record) -> bool:
+        """Returns whether a program is to meet the held-out cases: a new elite.
+
+        Where a verdict asks how many were examined (discovery.admission), it must also be better than all that passed,
+        for no other will be reported, and an exam takes as long as two evaluations.
+        """
+        if not self.statement.has_held_out or record.cell is None:
+            return False
+        fitness = credit(self.statement, record.evaluation)
+        return not has_trace(record.evaluation.metrics) or (fitness is not None and fitness > self._passed)
+
     def note_held_out(self, program_id: str, metrics: Mapping[str, float]) -> None:
-        """Notes the metrics of a program on the held-out cases."""
+        """Notes the metrics of a program on the held-out cases; none where they refused it."""
+        examined = self._individuals.get(program_id)
+        fitness = None if examined is None else credit(self.statement, examined.evaluation)
+        if metrics and fitness is not None:
+            self._passed = max(self._passed, fitness)
         for individual in (self._individuals.get(program_id), self.best):
             if individual is not None and individual.program_id == program_id:
                 noted = replace(individual, evaluation=replace(individual.evaluation, held_out=dict(metrics)))

@@ -27,6 +27,7 @@ from discovery.events import (
 from discovery.fingerprint import fingerprint
 from discovery.jobs import propose
 from discovery.operators.base import ModelCall, ModelError, OperatorError, Proposal
+from discovery.records import Record
 from discovery.state import RunState, Statement
 from discovery.tuning import Tuner, TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
@@ -410,3 +411,24 @@ def test_held_out_cases_are_asked_for_new_elites_only_and_noted() -> None:
     assert state.best is not None
     assert state.best.evaluation.held_out == {"gap": 0.25}
     assert next(json.loads(line)["metrics"] for line in world.journal if "held_out" in line) == {"gap": 0.25}
+
+
+def test_where_a_verdict_is_asked_only_what_beats_all_that_passed_is_examined() -> None:
+    state = World({"splice": Jitter()}).coordinator.state
+    state.statement = replace(state.statement, has_held_out=True)
+
+    def examined(number: int, score: float, passes: bool, **metrics: float) -> bool:
+        program = Program({"program.py": f"x = {number}\n"})
+        evaluation = Evaluation(Status.OK, score=score, metrics=metrics, measures=(number / 10,))
+        record = Record(number, program, program.id, (), evaluation, "splice", 0, None, number)
+        state.fold(record)
+        if is_due := state.deserves_exam(replace(record, cell=number)):
+            state.note_held_out(program.id, {"gap": 0.1} if passes else {})
+        return is_due
+
+    assert examined(0, 0.5, True, _ic_00=0.1)
+    assert not examined(1, 0.4, True, _ic_00=0.1)
+    assert examined(2, 0.9, False, _ic_00=0.1)  # refused, so it raises no bar
+    assert examined(3, 0.6, True, _ic_00=0.1)
+    assert not examined(4, 0.6, True, _ic_00=0.1)
+    assert examined(5, 0.1, True)  # no verdict is asked
