@@ -5,8 +5,8 @@
 For each seed: `discovery run alpha_pool --minutes M --seed S`; then the sealed test of that run's market is
 opened and four things are measured on it, each chosen without it:
 
-    pool     what `discovery unseal` reports: the best admitted program's admitted members (where the exam admits
-             no program, the best one, marked *)
+    pool     what `discovery unseal` reports: the admitted members of the admitted program that leads most surely
+             (where the exam admits no program, of the best one, marked *)
     seed     the program that the search began with, all its members
     zoo      the one of thirty classic factors with the best RankIC on validation
     gplearn  genetic programming with as many evaluations, fitness the mean daily RankIC on the training days;

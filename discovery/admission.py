@@ -10,6 +10,7 @@ often it tried, does the rest:
     _evidence_sharpe, _evidence_skewness, _evidence_kurtosis, _evidence_periods, _evidence_overlap, _evidence_p
                             moments of an elite's series out of sample, among its held-out metrics, and the p that
                             its mean is not positive
+    _walk_00, _walk_01, ... that series itself, block after block
     _noise_icir_sd, _noise_rank_ic_sd
                             how far worthless factors stray on the same days
     _gate_percentile        of the generation, which each of GATED must reach, where the problem asks for that
@@ -19,6 +20,12 @@ trials of the run so far is at least 0.95, it is among the discoveries at a fals
 programs that were examined (Benjamini and Hochberg), SPA rejects that nothing tried is better than nothing
 (p <= 0.05), and the choice among the trials loses out of sample with a probability of at most 0.05. Everything is a
 function of the journal, so it can be computed again at any time.
+
+Which of the admitted programs is the one to open the sealed test for is asked of their leads: how far each is better
+than the first program of the run out of sample (_walk_00, _walk_01, ... of their exams), block by block, less
+LEAD_ERRORS standard errors. Where hundreds of days choose among hundreds of programs, the highest score is the luckiest
+one; a lead asks how much of it is luck, also on days that had no say in the search, and the program that the search
+began with, whose lead is 0, stays unless another is surely better.
 """
 
 from __future__ import annotations
@@ -30,9 +37,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from discovery.records import Record
 from evaluators.alphas.admission import LEVEL, Gate
+from evaluators.alphas.metrics import sum_variance
 from evaluators.alphas.significance import (
     Moments,
     deflated_sharpe,
@@ -50,6 +59,13 @@ GATED = ("ic", "rank_ic", "icir", "rank_icir", "mi")
 LARGEST_P = 0.05
 FALSE_DISCOVERIES = 0.05
 LARGEST_LOSS_PROBABILITY = 0.05
+WALK = "_walk_"
+LEAD_ERRORS = 1.5
+"""Standard errors that are taken off a gain over the first program (docs/alphas.md has the figures)."""
+_LEAD_LAG = 2
+"""Blocks over which Newey and West look back: labels overlap with the next block's."""
+COST = "cost_rank_ic"
+"""What trading costs, in the unit of the traces, which are before cost."""
 _MOST_PBO_BLOCKS = 12
 _SPA_BLOCK = 2.0
 _LEAST_PERIODS = 12
@@ -102,6 +118,24 @@ class Verdict:
                 f"{self.sharpe:.3f} against {self.expected_best:.3f} by luck)"
             )
         return f"{word}{figures}" + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """How far a program is better than the first one of the run: mean over the blocks, net of cost, and its error."""
+
+    gain: float
+    error: float
+
+    @property
+    def least(self) -> float:
+        """Returns what is left of the gain without most of its luck."""
+        return self.gain - LEAD_ERRORS * self.error
+
+    @property
+    def text(self) -> str:
+        """Returns it in one sentence."""
+        return f"better than the first program by {self.gain:+.4f}, standard error {self.error:.4f}"
 
 
 class Trials:
@@ -173,6 +207,44 @@ class Trials:
         reason = self._objection(deflated, found)
         best = noise_sd * expected_maximum(self.count)
         return Verdict(program_id, not reason, reason, self.count, deflated, sharpe, best)
+
+    @property
+    def first(self) -> str | None:
+        """Returns the first program with a trace, what the search began with; None before it."""
+        return next(iter(self._traces), None)
+
+    def lead(self, program_id: str) -> Lead | None:
+        """Returns the lead of a program over the first one; None where they cannot be compared.
+
+        The error is that of Newey and West, of the differences block by block: what both met alike drops out. Both must
+        have been examined.
+        """
+        if self.first is None:
+            return None
+        own, base = self._walk(program_id), self._walk(self.first)
+        if not len(base) or len(own) != len(base):
+            return None
+        gains = own - base
+        cost = self._metrics[program_id].get(COST, 0.0) - self._metrics[self.first].get(COST, 0.0)
+        error = math.sqrt(max(float(sum_variance(gains - gains.mean(), _LEAD_LAG)), 0.0)) / len(gains)
+        return Lead(float(gains.mean()) - cost, error)
+
+    def _walk(self, program_id: str) -> NDArray[np.float64]:
+        """Returns a program's performance out of sample, block by block; empty where it was not examined."""
+        exam, _ = self._exams.get(program_id, ({}, ""))
+        found = {**self._metrics.get(program_id, {}), **exam}
+        return np.array([value for name, value in found.items() if name.startswith(WALK)])
+
+    def choice(self) -> str | None:
+        """Returns the admitted program with the largest lead at least; None where none is admitted or leads are unknown."""
+        leads = {
+            program_id: lead.least
+            for program_id in self._traces
+            if (lead := self.lead(program_id)) is not None
+            and (verdict := self.verdict(program_id)) is not None
+            and verdict.admitted
+        }
+        return max(leads, key=leads.__getitem__, default=None)
 
     def _objection(self, deflated: float, found: Mapping[str, float]) -> str:
         luck = self.luck

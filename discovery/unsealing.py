@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from discovery.admission import Trials, Verdict, has_trace
+from discovery.admission import Lead, Trials, Verdict, has_trace
 from discovery.config import RunConfig
 from discovery.errors import RunError
 from discovery.folder import RunFolder
@@ -116,28 +116,41 @@ def openings(entries: Iterable[Mapping[str, Any]]) -> list[Opening]:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a run's journal says for and against a program: the verdict on it, and the looks at the sealed test."""
+    """What a run's journal says for and against a program: the verdict on it, and the looks at the sealed test.
+
+    `lead` is its lead over the first program of the run, `choice` what `discovery unseal` would judge.
+    """
 
     verdict: Verdict | None
     looks: tuple[Opening, ...]
+    lead: Lead | None = None
+    choice: str | None = None
 
     @property
     def lines(self) -> list[str]:
         """Returns it in sentences, none where the problem asks for no verdict."""
         verdict = [] if self.verdict is None else [self.verdict.text]
-        return verdict + [look.text for look in self.looks]
+        lead = [] if self.lead is None else [self.lead.text]
+        choice = [] if self.choice is None else [f"chosen for the sealed test: {self.choice}"]
+        return verdict + lead + choice + [look.text for look in self.looks]
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON form."""
-        verdict = None if self.verdict is None else asdict(self.verdict)
-        return {"admission": verdict, "sealed_test": [asdict(look) for look in self.looks]}
+        return {
+            "admission": None if self.verdict is None else asdict(self.verdict),
+            "lead": None if self.lead is None else asdict(self.lead),
+            "choice": self.choice,
+            "sealed_test": [asdict(look) for look in self.looks],
+        }
 
 
 def account(journal: Path, program_id: str, metrics: Mapping[str, float]) -> Account | None:
     """Returns the account of a program with these metrics; None where the problem asks for no verdict."""
     if not has_trace(metrics):
         return None
-    return Account(Trials(read_entries(journal)).verdict(program_id), tuple(openings(read_entries(journal))))
+    trials, looks = Trials(read_entries(journal)), tuple(openings(read_entries(journal)))
+    lead = None if program_id == trials.first else trials.lead(program_id)
+    return Account(trials.verdict(program_id), looks, lead, trials.choice())
 
 
 def open_test(folder: RunFolder, name: str = "", *, again: bool = False) -> Opening:
@@ -145,7 +158,8 @@ def open_test(folder: RunFolder, name: str = "", *, again: bool = False) -> Open
 
     Args:
         folder: the run, which nobody else may be working on.
-        name: id of the program or its beginning; "best" for the best; "" for the best that is admitted.
+        name: id of the program or its beginning; "best" for the best score; "" for the admitted program that is surest
+            to be better than what the search began with (`Trials.choice`).
         again: look again, for another program or once more; the record says so from then on.
 
     Raises:
@@ -245,10 +259,13 @@ def _choose(folder: RunFolder, problem: Problem, trials: Trials, name: str) -> t
     scored.sort(key=lambda record: -problem.objective.fitness(record["evaluation"]["score"]))
     if not scored:
         raise RunError(f"{folder.path} holds no program with a score yet")
+    choice = None if name else trials.choice()
     for data in scored:
         program_id = data["program_id"]
         verdict = trials.verdict(program_id)
-        if name in ("", "best"):
+        if choice is not None:
+            is_chosen = program_id == choice
+        elif name in ("", "best"):  # nothing leads where the first program was not examined
             is_chosen = name == "best" or (verdict is not None and verdict.admitted)
         else:
             is_chosen = program_id.startswith(name.lower())

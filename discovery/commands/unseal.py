@@ -15,7 +15,9 @@ from discovery.unsealing import open_test
 
 @click.command()
 @click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--program", default="", help="An id, or best.  [default: the best that is admitted]")
+@click.option(
+    "--program", default="", help="An id, or best.  [default: the admitted one that leads most surely]"
+)
 @click.option("--again", is_flag=True, help="Look once more; every account of the run says so from then on.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def unseal(path: Path, program: str, again: bool, as_json: bool) -> None:

@@ -161,6 +161,7 @@ def examine(members: Sequence[Array], scene: Scene, rng: np.random.Generator, no
         "ir": annual.ir,
         "drawdown": annual.drawdown,
         **evidence(walked, labels.horizon.days, noise),
+        **trace(walked, labels.horizon.days, name="walk"),
     }
     finite = {name: value if math.isfinite(value) else 0.0 for name, value in figures.items()}
     correlations = mutual_correlations(stack, universe, scene.learned)
@@ -189,7 +190,7 @@ def walk(members: NDArray[np.float32], scene: Scene) -> tuple[Array, float]:
     return np.concatenate(parts), min(means)
 
 
-def trace(daily: Array, horizon_days: int) -> dict[str, float]:
+def trace(daily: Array, horizon_days: int, *, name: str = "ic") -> dict[str, float]:
     """Returns the mean of each run of `horizon_days` days of a daily series as hidden metrics `_ic_00`, ...
 
     From these traces of all trials a run computes how many independent ones they amount to, the
@@ -198,7 +199,7 @@ def trace(daily: Array, horizon_days: int) -> dict[str, float]:
     count = max(1, len(daily) // horizon_days)
     blocks = np.array_split(daily, count)
     means = [float(np.nanmean(block)) if np.isfinite(block).any() else 0.0 for block in blocks]
-    return {f"{HIDDEN}ic_{place:02d}": round(mean, 5) for place, mean in enumerate(means)}
+    return {f"{HIDDEN}{name}_{place:02d}": round(mean, 5) for place, mean in enumerate(means)}
 
 
 def evidence(walked: Array, horizon_days: int, noise: NoiseFloor) -> dict[str, float]:

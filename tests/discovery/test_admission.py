@@ -128,3 +128,51 @@ def test_false_discoveries_are_controlled_among_all_that_were_examined() -> None
     assert among.reason.startswith(f"false discovery rate: adjusted p {want:.3f}")
     admitted = [Trials([*entries, *exams]).verdict(f"p{n}").admitted for n in range(0, 400, 20)]
     assert sum(admitted) == 0
+
+
+def walked(program_id: str, daily: np.ndarray, **metrics: float) -> list[dict]:
+    """Returns a program and its exam, with this performance out of sample."""
+    walk = {f"_walk_{place:02d}": float(value) for place, value in enumerate(daily)}
+    trace = 0.08 + 0.02 * np.random.default_rng(9).standard_normal(BLOCKS)
+    return [evaluated(program_id, trace, **metrics), exam(program_id, **EVIDENCE, **walk)]
+
+
+def test_what_both_programs_met_alike_is_no_doubt_in_a_lead() -> None:
+    base = 0.05 * np.random.default_rng(7).standard_normal(BLOCKS)
+    better = walked("p1", base + 0.003, cost_rank_ic=0.012)
+    trials = Trials([*walked("p0", base, cost_rank_ic=0.01), *better, evaluated("p2", base)])
+    lead = trials.lead("p1")
+    assert lead.gain == pytest.approx(0.001)
+    assert lead.error == pytest.approx(0.0, abs=1e-9)
+    assert lead.text == "better than the first program by +0.0010, standard error 0.0000"
+    assert trials.first == "p0"
+    assert trials.lead("p0").least == 0.0
+    assert trials.lead("p2") is None  # not examined
+    assert trials.lead("unknown") is None
+    assert Trials(better[:1]).lead("p1") is None
+    assert Trials().lead("p0") is None
+
+
+def test_the_error_of_a_lead_is_that_of_statsmodels() -> None:
+    rng = np.random.default_rng(8)
+    base, gains = rng.standard_normal((2, BLOCKS)).cumsum(axis=1) / 100
+    lead = Trials([*walked("p0", base), *walked("p1", base + gains)]).lead("p1")
+    fitted = pytest.importorskip("statsmodels.api").OLS(gains, np.ones(BLOCKS))
+    hac = fitted.fit(cov_type="HAC", cov_kwds={"maxlags": 2, "use_correction": False})
+    assert lead.gain == pytest.approx(gains.mean())
+    assert lead.error == pytest.approx(float(hac.bse[0]))
+
+
+@pytest.mark.parametrize(("noise", "chosen"), [(0.001, "sure"), (0.02, "first")])
+def test_the_test_is_opened_for_a_sure_gain_rather_than_a_large_one(noise: float, chosen: str) -> None:
+    rng = np.random.default_rng(9)
+    base, spread = 0.08 + 0.02 * rng.standard_normal(BLOCKS), rng.standard_normal(BLOCKS)
+    spread -= spread.mean()
+    entries = [
+        *walked("first", base),
+        *walked("sure", base + 0.002 + noise * spread),
+        *walked("lucky", base + 0.01 + 0.1 * spread),
+        evaluated("not examined", base + 0.05),
+    ]
+    assert Trials(entries).choice() == chosen
+    assert Trials(entries[::2]).choice() is None  # without exams

@@ -149,6 +149,8 @@ def test_elites_are_examined_and_shown(judge) -> None:
     assert found.held_out is not None
     assert found.held_out["walk_rank_ic"] > -0.1
     assert found.held_out["_evidence_periods"] > 80
+    walk = [value for name, value in found.held_out.items() if name.startswith("_walk_")]
+    assert np.mean(walk) == pytest.approx(found.held_out["walk_rank_ic"], abs=0.002)
     assert abs(found.held_out["placebo_t"]) < 4
     assert {"mi", "aer", "ir", "drawdown", "log10_capacity", "rank_ic_h20", "rank_ic_delay_0"} <= set(
         found.held_out

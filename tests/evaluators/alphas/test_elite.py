@@ -116,6 +116,7 @@ def test_the_trace_holds_block_means_and_hidden_names() -> None:
     found = trace(daily, 10)
     assert list(found) == ["_ic_00", "_ic_01"]
     assert found["_ic_00"] == round(float(np.nanmean(daily[:13])), 5)
+    assert list(trace(daily, 10, name="walk")) == ["_walk_00", "_walk_01"]
     assert trace(np.full(20, np.nan), 10) == {"_ic_00": 0.0, "_ic_01": 0.0}
 
 
