@@ -23,6 +23,7 @@ from evaluators.blocks import editable_text
 SHOWN_FAILURES = 2
 SHOWN_SIBLINGS = 6
 SHOWN_ANCESTORS = 4
+SHOWN_PITFALLS = 16
 SAMPLED = 8
 """Elites among which exemplars are chosen."""
 STALE = 20
@@ -47,6 +48,7 @@ class ContextConfig:
         choice: how they are chosen: "informative" (score, and what they add to those shown already) or "best".
         failures: whether recent failures of the same parent are told, with their causes.
         siblings: whether the parent's other children are told, with what they gained.
+        pitfalls: whether it is told why programs failed anywhere in the search.
         summaries: whether the inherited summary of the parent is told.
         direction: whether a direction is drawn from rising and falling lines of descent.
         attribution: whether it is told which lines went along with better and worse scores in many programs.
@@ -61,6 +63,7 @@ class ContextConfig:
     choice: Literal["informative", "best"] = "informative"
     failures: bool = True
     siblings: bool = True
+    pitfalls: bool = False
     summaries: bool = True
     direction: bool = True
     attribution: bool = True
@@ -163,6 +166,7 @@ def compose_context(
         context,
         ancestors=family.ancestors(first.program_id, SHOWN_ANCESTORS) if config.summaries else (),
         siblings=family.siblings(first.program_id, SHOWN_SIBLINGS) if config.siblings else (),
+        pitfalls=family.pitfalls(SHOWN_PITFALLS) if config.pitfalls else (),
         trajectories=family.trajectories(rng) if config.direction else (),
         standing=tuple(state.statement.objective.fitness(best) for best in bests),
         situation=situation(

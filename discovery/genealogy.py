@@ -5,7 +5,8 @@ A learner, kept only by runs with models. It holds words and numbers, no program
 
 from __future__ import annotations
 
-from collections import deque
+import re
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from discovery.learning import Lesson, Remark, Waste
-from discovery.operators.base import Trace, Trajectory
+from discovery.operators.base import Pitfall, Trace, Trajectory
 from discovery.texts import one_line
 from evaluators.contract import Objective
 
@@ -22,6 +23,10 @@ RECENT = 64
 MAX_STEPS = 3
 MAX_WALK = 200
 MAX_FAULT_CHARS = 200
+MAX_PITFALLS = 256
+"""So many different reasons are remembered, those of late."""
+_MEASURED = re.compile(r"\d*\.\d+(?:e[-+]?\d+)?")
+"""Two faults that differ in a measured number only are one."""
 _NO_TEXTS: Final[Mapping[str, str]] = {}
 
 
@@ -42,6 +47,7 @@ class Genealogy:
         self._objective = objective
         self._nodes: dict[str, _Node] = {}
         self._recent: deque[str] = deque(maxlen=RECENT)
+        self._pitfalls: OrderedDict[str, Pitfall] = OrderedDict()
 
     def learn(self, lesson: Lesson) -> None:
         """Takes in an evaluated program."""
@@ -51,6 +57,8 @@ class Genealogy:
             gain = lesson.fitness - parent_fitness
         evaluation = record.evaluation
         fault = "" if evaluation.is_ok else f"{evaluation.status}: {evaluation.reason}".rstrip(": ")
+        if fault and evaluation.reason:
+            self._note(one_line(fault, MAX_FAULT_CHARS))
         parent = record.parents[0] if record.parents else None
         self._nodes[record.program_id] = _Node(
             parent, evaluation.score, gain, one_line(fault, MAX_FAULT_CHARS), record.texts or _NO_TEXTS
@@ -59,6 +67,13 @@ class Genealogy:
             self._recent.append(record.program_id)
             if (node := self._nodes.get(parent)) is not None:
                 node.children.append(record.program_id)
+
+    def _note(self, fault: str) -> None:
+        kind = _MEASURED.sub("#", fault)
+        known = self._pitfalls.pop(kind, None)
+        self._pitfalls[kind] = Pitfall(fault, 1 if known is None else known.times + 1)
+        if len(self._pitfalls) > MAX_PITFALLS:
+            self._pitfalls.popitem(last=False)
 
     def learn_waste(self, waste: Waste) -> None:
         """Passes over what led to no program."""
@@ -85,6 +100,11 @@ class Genealogy:
         node = self._nodes.get(parent_id)
         children = node.children[-count:] if node else []
         return tuple(_trace(child, self._nodes[child]) for child in children)
+
+    def pitfalls(self, count: int) -> tuple[Pitfall, ...]:
+        """Returns why programs failed, the most frequent reasons first, of equal ones the latest first; at most `count`."""
+        latest_first = list(self._pitfalls.values())[::-1]
+        return tuple(sorted(latest_first, key=lambda one: -one.times)[:count])
 
     def summaries(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yields the programs that were summed up, with all their texts."""

@@ -25,6 +25,8 @@ PROGRAMS_SHARE = 0.6
 """At most this share of the room goes to other programs; the rest is for words on the past."""
 ATTRIBUTION_SHARE = 0.75
 """At most this share of the room goes to what many programs say of single lines."""
+PITFALLS_SHARE = 0.25
+"""At most this share of the room goes to reasons for which programs failed."""
 MAX_SUMMARY_CHARS = 480
 MAX_GUIDANCE_CHARS = 240
 _WORSE = "- tried and worse: "
@@ -54,11 +56,14 @@ class _Told:
     descent: list[str]
     direction: list[str]
     tried: list[str]
+    pitfalls: list[str]
     attributed: list[str]
 
     def drop(self) -> bool:
         """Gives up one piece; returns whether there was any."""
-        if pieces := self.programs or self.descent or self.direction or self.tried or self.attributed:
+        if pieces := (
+            self.programs or self.descent or self.direction or self.tried or self.pitfalls or self.attributed
+        ):
             pieces.pop()
             return True
         return False
@@ -74,6 +79,8 @@ def past_text(past: Past, context: Context, room: int) -> str:
     told = set(past.known)
     attributed = _attributed(context, int(ATTRIBUTION_SHARE * room))
     room_left = room - _tokens(attributed)
+    pitfalls = _pitfalls(context, int(PITFALLS_SHARE * room))
+    room_left -= _tokens(pitfalls)
     share = 1.0 if context.is_full else PROGRAMS_SHARE
     programs = _programs(past, context, told, int(share * room_left))
     room_left -= _tokens(programs)
@@ -83,7 +90,7 @@ def past_text(past: Past, context: Context, room: int) -> str:
     descent = _kept(filter(None, lines), room_left)
     room_left -= _tokens(descent)
     direction = _kept(filter(None, (_direction(context.trajectories, told),)), room_left)
-    pieces = _Told(programs, descent, direction, tried, attributed)
+    pieces = _Told(programs, descent, direction, tried, pitfalls, attributed)
     while estimate_tokens(text := _assembled(past, context, pieces)) > room and pieces.drop():
         pass
     return text
@@ -95,6 +102,8 @@ def _assembled(past: Past, context: Context, told: _Told) -> str:
         parts.append("Other programs, worst first:\n" + "\n".join(reversed(told.programs)))
     if told.tried:
         parts.append(f"Changes of {past.subject} that were tried:\n" + "\n".join(told.tried))
+    if told.pitfalls:
+        parts.append("Why other programs failed:\n" + "\n".join(told.pitfalls))
     if told.descent and past.with_plans:
         parts.append("Its line of descent, oldest first:\n" + "\n".join(told.descent))
     else:
@@ -174,8 +183,7 @@ def outcome_line(trace: Trace) -> str:
 def trace_outcome(trace: Trace) -> str:
     """Returns a step's score and what it gained, or how it failed."""
     if trace.score is None:
-        status, _, reason = trace.fault.partition(": ")
-        return status + (f" ({quoted(reason, 200)})" if reason else "")
+        return _fault(trace.fault)
     return f"score {score_text(trace.score)}" + (
         f", {gain_text(trace.gain)}" if trace.gain is not None else ""
     )
@@ -201,6 +209,24 @@ def _tried(past: Past, context: Context, told: set[str]) -> list[str]:
             lines[line] = lines.get(line, 0) + 1
     told.update(trace.program_id for trace in context.siblings)
     return [line + (f", {times} times" if times > 1 else "") for line, times in lines.items()]
+
+
+def _pitfalls(context: Context, room: int) -> list[str]:
+    """Returns one line per reason for which programs failed, but for those that the parent's children tell."""
+    told = {fault_text(one) for one in context.failures} | {_fault(one.fault) for one in context.siblings}
+    lines: list[str] = []
+    for one in context.pitfalls:
+        fault = _fault(one.fault)
+        line = f"- {fault}" + (f", {one.times} times" if one.times > 1 else "")
+        if fault not in told and (tokens := estimate_tokens(line)) <= room:
+            room -= tokens
+            lines.append(line)
+    return lines
+
+
+def _fault(fault: str) -> str:
+    status, _, reason = fault.partition(": ")
+    return status + (f" ({quoted(reason, 200)})" if reason else "")
 
 
 def _attributed(context: Context, room: int) -> list[str]:

@@ -109,6 +109,14 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class Pitfall:
+    """A reason for which programs failed: as the latest of them was told it, and how many there were."""
+
+    fault: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trajectory:
     """Steps of one line of descent, oldest first: "rising" (all gains), "falling" (all losses) or "mixed"."""
 
@@ -130,6 +138,7 @@ class Context:
         token_budget: upper bound of a prompt's tokens.
         ancestors: the first parent's ancestors and itself, oldest first.
         siblings: earlier children of the first parent, oldest first.
+        pitfalls: why programs failed anywhere in the search, the most frequent first.
         trajectories: lines of descent to learn a direction from, at most one of each kind.
         standing: best score of each open island; situation: "stuck", "fuse", "barren" (see context.py) or "".
         advice: what was learned earlier, the most valuable first.
@@ -151,6 +160,7 @@ class Context:
     hints: tuple[str, ...] = ()
     ancestors: tuple[Trace, ...] = ()
     siblings: tuple[Trace, ...] = ()
+    pitfalls: tuple[Pitfall, ...] = ()
     trajectories: tuple[Trajectory, ...] = ()
     standing: tuple[float, ...] = ()
     situation: str = ""

@@ -16,9 +16,9 @@ from discovery.context import (
     summary_context,
 )
 from discovery.errors import ConfigError
-from discovery.genealogy import Genealogy
+from discovery.genealogy import MAX_PITFALLS, Genealogy
 from discovery.learning import Remark
-from discovery.operators.base import Advice, ModelCall
+from discovery.operators.base import Advice, ModelCall, Pitfall
 from discovery.prompting import compose, count_message_tokens
 from discovery.records import Record
 from discovery.state import RunState, Statement
@@ -144,6 +144,25 @@ class TestGenealogy:
         grown.add(4.0, 0, idea="less")
         assert grown.genealogy.ancestors(grown.ids[1], 1)[0].gain == pytest.approx(1.0)
 
+    def test_reasons_of_failures_are_counted_and_measured_numbers_make_no_other_reason(
+        self, family: Family
+    ) -> None:
+        for reason in ("off by 0.25 at 3", "off by 1.5e-3 at 3", "off by 0.25 at 4", "", "ZeroDivisionError"):
+            family.add(None, 3, idea=reason, reason=reason)
+        assert family.genealogy.pitfalls(10) == (
+            Pitfall("error: ZeroDivisionError", 2),
+            Pitfall("error: off by 1.5e-3 at 3", 2),
+            Pitfall("error: off by 0.25 at 4", 1),
+        )
+        assert len(family.genealogy.pitfalls(2)) == 2
+
+    def test_no_more_than_some_reasons_are_remembered(self, family: Family) -> None:
+        for number in range(MAX_PITFALLS):
+            family.add(None, 3, idea="x", reason=f"reason {number}")
+        found = family.genealogy.pitfalls(2 * MAX_PITFALLS)
+        assert len(found) == MAX_PITFALLS
+        assert found[0].fault == f"error: reason {MAX_PITFALLS - 1}"
+
     def test_summaries_are_listed(self, family: Family) -> None:
         assert [program_id for program_id, _ in family.genealogy.summaries()] == [family.ids[2]]
         assert family.state.individual(family.ids[2]).texts["guidance"] == "explore products"
@@ -156,13 +175,19 @@ class TestComposer:
                 assert room_tokens == 300
                 return [Advice("a", "b")]
 
-        whole = family.context(3, memory=Told())
+        whole = family.context(3, ContextConfig(pitfalls=True), memory=Told())
         assert (len(whole.ancestors), len(whole.siblings), len(whole.failures)) == (2, 2, 1)
         assert whole.trajectories
+        assert whole.pitfalls == (Pitfall("error: ZeroDivisionError", 1),)
         assert len(whole.inspirations) == 2
         assert whole.advice == (Advice("a", "b"),)
         config = ContextConfig(
-            exemplars=0, failures=False, siblings=False, summaries=False, direction=False, memory=False
+            exemplars=0,
+            failures=False,
+            siblings=False,
+            summaries=False,
+            direction=False,
+            memory=False,
         )
         bare = family.context(3, config, memory=Told())
         assert replace(bare, standing=(), situation="") == plain_context(family.state, config=config)

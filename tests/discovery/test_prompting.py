@@ -19,6 +19,7 @@ from discovery.operators.base import (
     Individual,
     LineEffect,
     OperatorError,
+    Pitfall,
     Trace,
     Trajectory,
 )
@@ -146,6 +147,11 @@ RICH = replace(
     CONTEXT,
     ancestors=(TRACES["root"], TRACES["parent"]),
     siblings=(TRACES["sibling"],),
+    pitfalls=(
+        Pitfall("invalid: circles 1 and 2 overlap by 0.01", 6),
+        Pitfall("error: NameError: name 'random' is not defined", 4),
+        Pitfall("invalid: circle 3 leaves the square by 0.2", 1),
+    ),
     trajectories=(
         Trajectory("rising", (TRACES["far"], TRACES["near"])),
         Trajectory("falling", (TRACES["lost"], TRACES["worse"])),
