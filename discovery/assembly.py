@@ -9,8 +9,10 @@ from discovery.genealogy import Genealogy
 from discovery.instructions import Instructions
 from discovery.line_effects import LineEffects
 from discovery.novelty import novelty_of
+from discovery.operators.cherry_pick import CherryPick
 from discovery.operators.registry import OPERATORS
 from discovery.parts import Parts, make_parts
+from discovery.patches import Patches
 from discovery.planning import PlanBoard
 from discovery.state import RunState, Statement
 from discovery.tuning import Tuner
@@ -71,6 +73,7 @@ def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | 
         Genealogy(problem.objective) if config.models.models else None,
         Instructions(config.context.instructions) if config.context.instructions else None,
         LineEffects() if config.models.models and config.context.attribution else None,
+        Patches() if config.weights_for(problem.seed).get(CherryPick.name, 0) > 0 else None,
     )
 
 

@@ -192,6 +192,13 @@ class Chooser:
             if (failed := state.next_repairable()) is None:
                 return None
             parents = (failed,)
+        elif arm.operator == "cherry_pick":
+            (target,) = self._parents(operator, island, rng)
+            if state.patches is None or not (
+                donors := state.patches.choose(target, state.find, state.is_known)
+            ):
+                return None
+            parents = (target, *donors)
         else:
             parents = self._parents(operator, island, rng)
         context = (

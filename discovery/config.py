@@ -36,6 +36,7 @@ MODEL_WEIGHTS: Mapping[str, float] = {
     "rewrite": 1.0,
     "crossover": 1.0,
     "repair": 1.0,
+    "cherry_pick": 16.0,
     "tune": 2.0,
 }
 

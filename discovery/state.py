@@ -18,6 +18,7 @@ from discovery.instructions import Instructions
 from discovery.learning import Learner, Lesson, Remark, Waste
 from discovery.line_effects import LineEffects
 from discovery.operators.base import Individual
+from discovery.patches import Patches
 from discovery.planning import PLAN, PlanBoard, Turns
 from discovery.records import Record
 from discovery.tuning import Tuner
@@ -101,17 +102,19 @@ class RunState:
         genealogy: Genealogy | None = None,
         instructions: Instructions | None = None,
         line_effects: LineEffects | None = None,
+        patches: Patches | None = None,
     ) -> None:
         """Starts empty; `learners` are told of every record and of every paid call that led to none, in order.
 
         `genealogy`, a learner too, is what questions to models tell of the past; without it they tell nothing of it.
-        So are the `instructions` that models write, and the `line_effects`.
+        So are the `instructions` that models write, and the `line_effects`. `patches` is what `cherry_pick` goes by.
         """
-        own = (part for part in (genealogy, instructions, line_effects) if part is not None)
+        own = (part for part in (genealogy, instructions, line_effects, patches) if part is not None)
         self._learners: tuple[Learner, ...] = (*learners, *own)
         self.instructions = instructions or Instructions(0)
         self.genealogy = genealogy
         self.line_effects = line_effects
+        self.patches = patches
         self.plans = plans or PlanBoard()
         self.statement = statement
         self.tuner = tuner

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from discovery.operators.base import Operator
+from discovery.operators.cherry_pick import CherryPick
 from discovery.operators.crossover import Crossover
 from discovery.operators.diff import Diff
 from discovery.operators.graft import Graft
@@ -31,6 +32,7 @@ OPERATORS: Mapping[str, Operator] = {
         Splice(),
         Prune(),
         Graft(),
+        CherryPick(),
     )
 }
 JOBS: Mapping[str, Operator] = {
