@@ -169,17 +169,23 @@ HEAD = (
 
 
 def tables(world: str, courses: Mapping[str, Sequence[Course]]) -> str:
-    """Returns the markdown tables of one world: every arm against the full system, the opponents against the default."""
+    """Returns the markdown tables of one world: every arm against the full system, opponents and variants against the default."""
     target = TARGET[world]
     parts = [f"\n{world}, target {target:g} of the best possible; against `full`\n\n{HEAD}"]
     parts += [
         row(name, ours, None if name == "full" else courses["full"], target) for name, ours in courses.items()
     ]
+    variants = tuple(arm.name for arm in ARMS if arm.name.startswith("default with"))
     for reference in (name for name in REFERENCES if name in courses):
-        parts.append(f"\n{world}; simple opponents against `{reference}`\n\n{HEAD}")
+        parts.append(f"\n{world}; against `{reference}`\n\n{HEAD}")
         parts += [
             row(name, courses[name], None if name == reference else courses[reference], target)
-            for name in (reference, *OPPONENTS, "greedy without attribution")
+            for name in (
+                reference,
+                *OPPONENTS,
+                "greedy without attribution",
+                *(variants if reference == "default" else ()),
+            )
             if name in courses
         ]
     return "\n".join(parts)
