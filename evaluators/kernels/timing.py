@@ -256,10 +256,12 @@ class Timer:
         for dims in self._dims:
             batch = [self._task.make_inputs(rng, dims, self._distribution(0))] * repeats
             for role in rng.permutation(len(runners)).tolist():
-                for _ in range(_WARM_UPS):
-                    counted, _ = self._clocks.read(runners[role].run(batch, dims, rng, is_judged=False))
+                times = [
+                    self._clocks.read(runners[role].run(batch, dims, rng, is_judged=False))[0]
+                    for _ in range(_WARM_UPS)
+                ]
                 if role == len(runners) - 1:
-                    last.append(counted / repeats)
+                    last.append(times[-1] / repeats)
         return fmean(last)
 
     def _run_round(self, runners: Mapping[int, Runner], timing: Timing, rng: np.random.Generator) -> Sample:
