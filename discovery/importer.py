@@ -16,6 +16,7 @@ What `all` holds is written; on opening, the other branches are brought back to 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import struct
@@ -418,7 +419,8 @@ class Importer:
         return sum(1 for _ in (self.repository.path / "objects" / "pack").glob("*.pack"))
 
     def _start(self) -> subprocess.Popen[bytes]:
-        options = ("--quiet", "--force", "--date-format=raw", "--active-branches=1000")
+        # --done: a stream that a kill cut off between two commands must not move a branch to half of a record
+        options = ("--quiet", "--force", "--done", "--date-format=raw", "--active-branches=1000")
         self._process = self.repository.start("fast-import", *options, inherit=(self._lock,))
         self._session_start, self._is_tip_marked = self.next_index, False
         for island in self._islands.values():
@@ -430,6 +432,9 @@ class Importer:
         process, self._process = self._process, None
         if process is None:
             return ""
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.write(b"done\n")
         _, complaint = process.communicate()
         return complaint.decode("utf-8", "replace")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from discovery.errors import LineageError
-from discovery.importer import Importer, cell_path
+from discovery.importer import Importer, _Batch, cell_path
 from discovery.lineage import Lineage, rebuild
 from discovery.records import Change, Record
 from discovery.repository import Repository
@@ -315,6 +315,26 @@ def test_a_killed_writer_leaves_a_sound_repository(tmp_path: Path, delay_s: floa
     assert "missing" not in fsck(path)
     if held <= len(records):
         assert refs(path) == refs(written(tmp_path / "whole", records))
+
+
+@pytest.mark.parametrize("cut", [b"commit refs/heads/all", b"M 040000"], ids=["a commit", "a tree"])
+def test_a_stream_that_is_cut_within_a_record_moves_no_branch(tmp_path: Path, cut: bytes) -> None:
+    path = written(tmp_path / "lineage", RUN[:50])
+    before, repository = refs(path), Repository(path)
+    lock = repository.lock()
+    importer = Importer(repository, lock, UP)
+    importer.open()
+    with importer._start() as process:
+        batch = _Batch()
+        importer._write_program(batch, RUN[50])
+        process.communicate(bytes(batch.blobs + batch.commits[: batch.commits.index(cut, 1)]), timeout=10)
+    os.close(lock)
+    assert refs(path) == before
+    with Lineage(path, UP) as lineage:
+        assert lineage.recorded() == 50
+        for record in RUN[50:60]:
+            lineage.append(record)
+    assert refs(path) == refs(written(tmp_path / "whole", RUN[:60]))
 
 
 def test_stale_locks_and_islands_ahead_are_mended(repo: Repository, tmp_path: Path) -> None:
