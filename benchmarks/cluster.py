@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,10 @@ def score(case, output):
         os.kill(os.getppid(), 9)
     return {{"closeness": -sum((x * x - 0.5) ** 2 for x in output), "first": output[0], "second": output[1]}}
 '''
+
+
+START_S = 30.0
+"""A coordinator that has not begun by then is left to itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,17 @@ class Cluster:
         )
 
     def resume(self) -> None:
-        """Goes on with the run."""
+        """Goes on with the run; waits until the broker has answered, without which a process that begins is right to give up."""
+        before, deadline = self._beginnings(), time.monotonic() + START_S
         self.coordinator = self.spawn(*self.resuming)
+        while (
+            self.coordinator.poll() is None and self._beginnings() == before and time.monotonic() < deadline
+        ):
+            time.sleep(0.05)
+
+    def _beginnings(self) -> int:
+        """Returns how often a coordinator said that it works on the run."""
+        return self.log_path.read_text(errors="replace").count(f"run {self.run}  (")
 
     @property
     def resuming(self) -> tuple[str, ...]:
