@@ -35,8 +35,9 @@ TWO_MODELS = {
     "cheap": Skill(attention=0.6, is_weak=True, seconds=2.0, usd_per_mtok=0.25),
     "strong": Skill(attention=0.95, slip=0.02, seconds=8.0, usd_per_mtok=5.0),
 }
-OPERATORS = "diff=8,rewrite=1,crossover=1,repair=1,cherry_pick=16"
-WITH_PLANS = "diff=5,rewrite=1,crossover=1,repair=1,plan=3,cherry_pick=16"
+PICKS = ",cherry_pick=16"
+OPERATORS = "diff=8,rewrite=1,crossover=1,repair=1" + PICKS
+WITH_PLANS = "diff=5,rewrite=1,crossover=1,repair=1,plan=3" + PICKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ ARMS = (
     Arm("plans in 3 rounds", {"planning": {"summaries": "plan", "rounds": 3}}),
     Arm("one conversation", {"planning": {"summaries": "plan", "conversation": True}}),
     Arm("without attribution", {"context": {"attribution": False}}),
-    Arm("without cherry_pick", {"operators": WITH_PLANS.replace(",cherry_pick=16", "")}),
+    Arm("without cherry_pick", {"operators": WITH_PLANS.removesuffix(PICKS)}),
     Arm("with pitfalls", {"context": {"pitfalls": True}}),
     Arm("without outcomes", {"context": {"failures": False, "siblings": False}}),
     Arm("without direction", {"context": {"direction": False}}),
@@ -91,7 +92,7 @@ ARMS = (
     Arm(
         "all off",
         {
-            "operators": OPERATORS.replace(",cherry_pick=16", ""),
+            "operators": OPERATORS.removesuffix(PICKS),
             "bandit": {"enabled": False},
             "memory": {"enabled": False},
             "duplicates": {"enabled": False},
@@ -104,7 +105,7 @@ ARMS = (
     ),
     Arm("default", DEFAULT),
     Arm("default without attribution", {**DEFAULT, "context": {"attribution": False}}),
-    Arm("default without cherry_pick", {**DEFAULT, "operators": OPERATORS.replace(",cherry_pick=16", "")}),
+    Arm("default without cherry_pick", {**DEFAULT, "operators": OPERATORS.removesuffix(PICKS)}),
     Arm("default with pitfalls", {**DEFAULT, "context": {"pitfalls": True}}),
     Arm("default with one slot", {**DEFAULT, "model_slots": 1}),
     *(Arm(name, DEFAULT, opponent=name) for name in OPPONENTS),

@@ -56,12 +56,13 @@ class Genealogy:
         if lesson.fitness is not None and parent_fitness is not None:
             gain = lesson.fitness - parent_fitness
         evaluation = record.evaluation
-        fault = "" if evaluation.is_ok else f"{evaluation.status}: {evaluation.reason}".rstrip(": ")
+        said = "" if evaluation.is_ok else f"{evaluation.status}: {evaluation.reason}".rstrip(": ")
+        fault = one_line(said, MAX_FAULT_CHARS)
         if fault and evaluation.reason:
-            self._note(one_line(fault, MAX_FAULT_CHARS))
+            self._note(fault)
         parent = record.parents[0] if record.parents else None
         self._nodes[record.program_id] = _Node(
-            parent, evaluation.score, gain, one_line(fault, MAX_FAULT_CHARS), record.texts or _NO_TEXTS
+            parent, evaluation.score, gain, fault, record.texts or _NO_TEXTS
         )
         if record.texts and parent is not None:
             self._recent.append(record.program_id)

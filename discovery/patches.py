@@ -56,14 +56,14 @@ class Patches:
         record, fitness, level = lesson.record, lesson.fitness, lesson.parent_fitness
         if level is None or not record.parents:
             return
-        gain = -1.0 if fitness is None else fitness - level
+        is_better = fitness is not None and fitness > level
         if record.operator == CherryPick.name:
             for donor in record.parents[1:]:
                 if (change := self._changes.get(donor)) is not None:
                     change.tried += 1
-                    change.won += gain > 0
-        elif gain > 0 and record.calls and len(record.parents) == 1:
-            self._changes[record.program_id] = _Change(record.parents[0], gain)
+                    change.won += is_better
+        elif fitness is not None and is_better and record.calls and len(record.parents) == 1:
+            self._changes[record.program_id] = _Change(record.parents[0], fitness - level)
             if len(self._changes) > RECENT:
                 self._changes.popitem(last=False)
 
