@@ -18,7 +18,7 @@ from evaluators.contract import Case, Exhausted, Invalid, Oracle, PlainData
 from evaluators.findings import Finding, Level, brief
 from evaluators.modules import import_source
 from evaluators.problem import Problem, ProblemError
-from evaluators.source import SourceFiles
+from evaluators.source_files import SourceFiles
 
 SCORE_LIMIT_S = 1.0
 LARGE_SHARE = 0.5

@@ -15,7 +15,7 @@ from typing import Any
 from evaluators import blocks, measures, trees
 from evaluators.contract import DEFAULT_ENTRY, Baseline, BestKnown, ContractError, Measure, Objective, Program
 from evaluators.kernels.task import KernelTask
-from evaluators.source import ProblemError, SourceFiles
+from evaluators.source_files import ProblemError, SourceFiles
 
 RUN_EXTRAS = ("oracle", "report", "deadline_s", "files")
 _REQUIRED = ("SEED", "OBJECTIVE", "cases", "run", "score")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from evaluators.contract import Program
 from evaluators.modules import import_source
-from evaluators.source import ProblemError, SourceFiles
+from evaluators.source_files import ProblemError, SourceFiles
 
 if TYPE_CHECKING:
     from evaluators.problem import Problem

@@ -36,7 +36,7 @@ from evaluators.measures import axis_values
 from evaluators.problem import Problem
 from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, Session
 from evaluators.sandbox.clean import clean_line
-from evaluators.source import ProblemError
+from evaluators.source_files import ProblemError
 
 MAX_CERTIFICATE_BYTES = 128 * 1024
 MAX_EXHIBIT_BYTES = 256 * 1024

@@ -24,7 +24,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from evaluators import trees
-from evaluators.source import ProblemError, SourceFiles, dotted_name, imported_names, strip_package
+from evaluators.source import dotted_name, imported_names, strip_package
+from evaluators.source_files import ProblemError, SourceFiles
 
 TRUSTED_FUNCTIONS = ("cases", "score", "serve", "aggregate", "held_out", "exact")
 _PREFIX = "_code_discovery_problem_"

@@ -38,7 +38,8 @@ from evaluators.exact import Ball, Exact, mean
 from evaluators.improving import improving
 from evaluators.kernels.task import KernelTask
 from evaluators.modules import import_source, run_half, run_source
-from evaluators.source import ProblemError, SourceFiles, locate, read_source, shipped_names
+from evaluators.source import locate, read_source, shipped_names
+from evaluators.source_files import ProblemError, SourceFiles
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ scorer do (hang, swallow memory, die) ends that process alone.
 
 Exceptions:
     Invalid (contract.py)     the output is refused; the message says why
-    ProblemError (source.py)  the problem cannot be loaded, or its scorer breaks the contract
+    ProblemError (source_files.py)  the problem cannot be loaded, or its scorer breaks the contract
 """
 
 from __future__ import annotations

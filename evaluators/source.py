@@ -2,9 +2,6 @@
 
 A problem is read into memory once; its version is a hash of the text that is then imported from there
 (modules.py).
-
-Exceptions:
-    ProblemError (ContractError)   no such problem, or a module that breaks the contract; says what to do
 """
 
 from __future__ import annotations
@@ -13,59 +10,18 @@ import ast
 import hashlib
 import importlib.machinery
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evaluators import trees
-from evaluators.contract import ContractError
+from evaluators.source_files import ProblemError, SourceFiles
 
 ENTRY_POINT_GROUP = "code_discovery.problems"
 _MAX_FILES = 1000
 _MAX_BYTES = 64 * 1024 * 1024
-
-
-class ProblemError(ContractError):
-    """A problem cannot be found or breaks the contract.
-
-    Attributes:
-        what: what is wrong; remedy: what to do about it.
-        file: the file it stands in, or ""; line: the line in it, or 0.
-    """
-
-    def __init__(self, what: str, *, remedy: str = "", file: str = "", line: int = 0) -> None:
-        place = f"{file}:{line}: " if line else f"{file}: " if file else ""
-        super().__init__(place + what + (f"; {remedy}" if remedy else ""))
-        self.what, self.remedy, self.file, self.line = what, remedy, file, line
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFiles:
-    """The text of a problem, read once.
-
-    Attributes:
-        name: the problem's name.
-        module: path of the problem's module within `files`.
-        files: texts by relative path: the module, the siblings it imports, for a folder all text files in it.
-        folder: the folder they were read from ("" when they came over the wire).
-        package: dotted name of the package they belong to ("" for none); `from package import x` is a
-            sibling.
-        version: 16 hex digits of the content, files that are not text included.
-    """
-
-    name: str
-    module: str
-    files: Mapping[str, str]
-    folder: str = ""
-    package: str = ""
-    version: str = ""
-
-    @property
-    def path(self) -> str:
-        """Returns the path of the module for messages."""
-        return str(Path(self.folder, self.module)) if self.folder else self.module
 
 
 @dataclass(frozen=True, slots=True)

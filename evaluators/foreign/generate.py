@@ -18,7 +18,7 @@ from evaluators.foreign import shims
 from evaluators.foreign.layout import Format, Layout, find_layout, read_folder
 from evaluators.foreign.needs import Needs, find_needs, pip_name
 from evaluators.foreign.settings import Settings, read_settings
-from evaluators.source import ProblemError, SourceFiles
+from evaluators.source_files import ProblemError, SourceFiles
 
 MODULE = "foreign_problem.py"
 _FOLDER_MODULE = "foreign_folder.py"

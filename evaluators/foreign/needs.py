@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from evaluators import trees
-from evaluators.source import ProblemError
+from evaluators.source_files import ProblemError
 
 _PIP_NAMES = {
     "bs4": "beautifulsoup4",

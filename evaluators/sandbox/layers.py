@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evaluators.sandbox.base import SandboxError
 from evaluators.sandbox.linux import Harness, LinuxSandbox
-from evaluators.source import SourceFiles
+from evaluators.source_files import SourceFiles
 
 _TRIAL = "def run(program, inputs):\n    return program.answer(inputs)\n"
 _CGROUPS = Path("/sys/fs/cgroup")

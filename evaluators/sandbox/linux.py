@@ -21,7 +21,7 @@ from evaluators.contract import Limits, Program
 from evaluators.sandbox import control, scratch
 from evaluators.sandbox.base import SandboxError, SandboxUnavailable
 from evaluators.sandbox.session import LinuxSession
-from evaluators.source import SourceFiles
+from evaluators.source_files import SourceFiles
 
 _ANSWER_TIMEOUT_S = 30.0
 _START_TIMEOUT_S = 120.0

@@ -159,7 +159,7 @@ def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
     for name in ("numpy", "numpy.random", "numpy.linalg", *request["preload"]):
         importlib.import_module(name)
     from evaluators.modules import import_source
-    from evaluators.source import SourceFiles
+    from evaluators.source_files import SourceFiles
 
     run: Callable[..., Any] = import_source(SourceFiles(**request["source"])).run
     child.warm_up()

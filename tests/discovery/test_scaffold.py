@@ -10,7 +10,7 @@ from discovery.scaffold import write_problem
 from evaluators.contract import Invalid
 from evaluators.modules import import_source
 from evaluators.problem import load_problem
-from evaluators.source import SourceFiles
+from evaluators.source_files import SourceFiles
 
 
 def test_the_new_problem_runs_as_it_is(tmp_path: Path):

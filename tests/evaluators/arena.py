@@ -140,7 +140,7 @@ def open_arena(folder: Path, tier: int, limits: str = STRICT) -> Arena:
 def tiers() -> list[int]:
     """Returns the tiers that this machine has."""
     from evaluators.sandbox.linux import Harness
-    from evaluators.source import SourceFiles
+    from evaluators.source_files import SourceFiles
 
     harness = Harness(SourceFiles("t", "t.py", {"t.py": "def run(program, inputs):\n    return 0\n"}))
     found = [1]

@@ -14,7 +14,7 @@ from evaluators.findings import Finding
 from evaluators.measures import axis_values
 from evaluators.modules import import_source
 from evaluators.problem import Problem, load_problem
-from evaluators.source import SourceFiles
+from evaluators.source_files import SourceFiles
 
 TEXT = '''"""Guess the hidden number: guess(hint) is given a list of hints and returns a float."""
 

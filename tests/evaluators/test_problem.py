@@ -11,7 +11,7 @@ import pytest
 from evaluators.contract import Case, Invalid, Objective
 from evaluators.modules import import_source, run_half, run_source
 from evaluators.problem import ProblemError, ProblemSource, load_problem, load_source, shipped_names
-from evaluators.source import SourceFiles
+from evaluators.source_files import SourceFiles
 
 TEXT = '''"""Guess the number that guess() should return."""
 

@@ -23,7 +23,7 @@ from evaluators.sandbox import (
     seccomp,
 )
 from evaluators.sandbox.clean import clean, clean_line
-from evaluators.source import SourceFiles
+from evaluators.source_files import SourceFiles
 from tests.evaluators.arena import TIERS
 
 RUN = """

@@ -13,7 +13,7 @@ from evaluators import plain
 from evaluators.contract import Case, Exhausted, Invalid, Program
 from evaluators.modules import import_source
 from evaluators.problem import Problem, load_problem
-from evaluators.source import SourceFiles
+from evaluators.source_files import SourceFiles
 from problems.algorithms import function_minimization as problem_module
 from problems.algorithms.function_minimization import SHAPES, draw_landscape, run, score, serve
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evaluators.contract import Case, Invalid
 from evaluators.modules import import_source
 from evaluators.problem import Problem, load_problem
-from evaluators.source import SourceFiles
+from evaluators.source_files import SourceFiles
 from problems.algorithms.online_bin_packing import Packing, _case, aggregate, draw_items, run, score, serve
 
 ITEMS = [60, 30, 50, 100, 40, 1]
