@@ -10,6 +10,9 @@ largest draw is taken (Thompson sampling; discounted after Raj and Kalyani, arXi
 - The discount runs with cost, not with returns, so that a slow arm's evidence does not age faster than a quick one's.
 - Paid calls that led to no program are exposure without gain.
 - An arm begins at what its operator, its model and its variant brought elsewhere, multiplied, with little weight.
+- The weights of the settings are the prior of the choice: an arm of weight k takes part with the largest of k draws (k is
+  1 on average). As long as nothing is known, arms are chosen about as their weights say; what is known well is chosen
+  whatever its weight.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ class BanditConfig:
 
     Attributes:
         enabled: False draws operators and models by their weights, whatever they bring.
-        floor: share of the choices that are drawn by the weights all the same, in [0, 1].
+        floor: share of the choices that are drawn by the weights alone, in [0, 1].
         half_life: after so many trials of mean cost, evidence counts half, > 0.
         prior: weight of what an arm is expected to bring before it was tried, in trials of mean cost, > 0.
         dollars, seconds, evaluations: what a trial costs, as weights >= 0 of its money, its time and its evaluation, each in
@@ -152,7 +155,7 @@ class Bandit:
         prior = self._config.prior
         shapes = np.array([tally.gain / self._scale for tally in tallies]) + prior * rates
         costs = np.array([tally.cost / self._scale for tally in tallies]) + prior
-        return arms[int((rng.gamma(shapes) / costs).argmax())]
+        return arms[int((_largest(shapes, self._shares(arms), rng) / costs).argmax())]
 
     def rates(self) -> dict[Arm, float]:
         """Returns the mean gain per unit of cost (a trial of mean cost is 1) of every arm that was tried."""
@@ -273,6 +276,12 @@ class Bandit:
             for variant in self._variants.get(name, ("",))
         ]
 
+    def _shares(self, arms: Sequence[Arm]) -> np.ndarray:
+        """Returns (n,) what the settings' weights say of arms; 1 on average."""
+        of_model = dict(self._models)
+        shares = np.array([self._weights[arm.operator] * of_model.get(arm.model or "", 1.0) for arm in arms])
+        return np.asarray(shares / shares.mean())
+
     def _drawn(self, operators: Sequence[str], rng: np.random.Generator) -> Arm:
         name = operators[_draw([self._weights[one] for one in operators], rng)]
         variants = self._variants.get(name, ("",))
@@ -280,6 +289,17 @@ class Bandit:
         if not self._needs_model[name]:
             return Arm(name, None, variant)
         return Arm(name, self._models[_draw([weight for _, weight in self._models], rng)][0], variant)
+
+
+def _largest(shapes: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns (n,) for each arm the largest of so many draws from Gamma(shape, 1); counts > 0 need not be whole.
+
+    The largest of k draws lies below x with probability F(x)^k.
+    """
+    from scipy.special import gammainccinv  # slow to load, and only runs with a bandit need it
+
+    above = -np.expm1(-rng.exponential(size=len(shapes)) / counts)
+    return np.asarray(gammainccinv(shapes, above))
 
 
 def _share(value: float, mean: float) -> float:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.learning import by_duration, per_return, pool, regret, regrets
-from discovery.bandit import Bandit, BanditConfig
+from discovery.bandit import Bandit, BanditConfig, _largest
 from discovery.choosing import Arm
 from discovery.errors import ConfigError
 from discovery.gains import NEW_CELL, OFF_BEST, GainMeter
@@ -221,6 +221,42 @@ def test_a_strong_model_is_called_when_the_cheap_ones_stall_and_less_when_it_fai
         lesson(2.0, best=1.0, calls=(call(STRONG, cost=PRICES[STRONG]),))
     )  # a new best: the cheap ones go on
     assert share_of_strong() < 0.15
+
+
+def weighted(weights: dict[str, float], **config) -> Bandit:
+    return Bandit(
+        BanditConfig(enabled=True, **config),
+        weights=weights,
+        models=((CHEAP, 3.0), (STRONG, 1.0)),
+        needs_model=dict.fromkeys(weights, True),
+        meter=Told(),
+    )
+
+
+def test_as_long_as_nothing_is_known_arms_are_chosen_as_their_weights_say() -> None:
+    policy = weighted({"diff": 8.0, "rewrite": 1.0, "repair": 1.0}, floor=0.0)
+    rng = np.random.default_rng(0)
+    chosen = [policy.choose(("diff", "rewrite", "repair"), 0, rng) for _ in range(4000)]
+    assert np.mean([arm.operator == "diff" for arm in chosen]) == pytest.approx(0.8, abs=0.03)
+    assert np.mean([arm.model == CHEAP for arm in chosen]) == pytest.approx(0.75, abs=0.03)
+
+
+def test_what_is_known_well_is_chosen_whatever_its_weight() -> None:
+    policy = weighted({"diff": 8.0, "rewrite": 1.0}, floor=0.0)
+    for _ in range(60):
+        for model in (CHEAP, STRONG):
+            credit(policy, Arm("diff", model), 0.0)
+            credit(policy, Arm("rewrite", model), 0.5)
+    rng = np.random.default_rng(0)
+    chosen = [policy.choose(("diff", "rewrite"), 0, rng).operator for _ in range(500)]
+    assert np.mean([name == "rewrite" for name in chosen]) > 0.95
+
+
+@pytest.mark.parametrize(("count", "mean"), [(1.0, 1.0), (3.0, 11 / 6), (0.5, 2 - 2 * np.log(2))])
+def test_the_largest_of_so_many_draws_has_the_mean_of_theory(count: float, mean: float) -> None:
+    """Of Exp(1) it is the harmonic number of the count, which needs not be whole."""
+    draws = _largest(np.ones(200_000), np.full(200_000, count), np.random.default_rng(1))
+    assert draws.mean() == pytest.approx(mean, abs=0.01)
 
 
 def test_the_floor_keeps_every_arm_alive():
