@@ -68,6 +68,9 @@ DEFAULT: Mapping[str, object] = {
     "operators": "", "bandit": {}, "memory": {}, "duplicates": {}, "planning": {},
 }  # fmt: skip
 """What a run has that asks for nothing. With one slot nothing is proposed on stale knowledge, as in a single agent."""
+NO_SCREENING = {"enabled": False}
+PLAIN_GREEDY = "plain greedy"
+"""A hill climber: models change the best program, and nothing is weighed, carried over or refused."""
 REFERENCES = ("default", "default with one slot")
 ARMS = (
     Arm("full", {}),
@@ -89,6 +92,8 @@ ARMS = (
     Arm("memory of an earlier run", {}, earlier=True),
     Arm("without bandit", {"bandit": {"enabled": False}}),
     Arm("without near-duplicates refused", {"duplicates": {"enabled": False}}),
+    Arm("without screening", {"screening": NO_SCREENING}),
+    Arm("without rebase", {"rebase": False}),
     Arm(
         "all off",
         {
@@ -97,6 +102,8 @@ ARMS = (
             "memory": {"enabled": False},
             "duplicates": {"enabled": False},
             "planning": {"summaries": "none"},
+            "screening": NO_SCREENING,
+            "rebase": False,
             "context": {
                 "failures": False, "siblings": False, "summaries": False, "direction": False, "choice": "best",
                 "attribution": False,
@@ -106,10 +113,20 @@ ARMS = (
     Arm("default", DEFAULT),
     Arm("default without attribution", {**DEFAULT, "context": {"attribution": False}}),
     Arm("default without cherry_pick", {**DEFAULT, "operators": OPERATORS.removesuffix(PICKS)}),
+    Arm("default without screening", {**DEFAULT, "screening": NO_SCREENING}),
+    Arm("default without rebase", {**DEFAULT, "rebase": False}),
+    Arm("default with bandit", {**DEFAULT, "bandit": {"enabled": True}}),
     Arm("default with pitfalls", {**DEFAULT, "context": {"pitfalls": True}}),
     Arm("default with one slot", {**DEFAULT, "model_slots": 1}),
     *(Arm(name, DEFAULT, opponent=name) for name in OPPONENTS),
-    Arm("greedy without attribution", {**DEFAULT, "context": {"attribution": False}}, opponent="greedy"),
+    Arm(
+        PLAIN_GREEDY,
+        {
+            **DEFAULT, "operators": OPERATORS.removesuffix(PICKS), "context": {"attribution": False},
+            "screening": NO_SCREENING, "rebase": False,
+        },
+        opponent="greedy",
+    ),
 )  # fmt: skip
 
 
@@ -184,7 +201,7 @@ def tables(world: str, courses: Mapping[str, Sequence[Course]]) -> str:
             for name in (
                 reference,
                 *OPPONENTS,
-                "greedy without attribution",
+                PLAIN_GREEDY,
                 *(variants if reference == "default" else ()),
             )
             if name in courses

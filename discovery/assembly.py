@@ -14,6 +14,7 @@ from discovery.operators.registry import OPERATORS
 from discovery.parts import Parts, make_parts
 from discovery.patches import Patches
 from discovery.planning import PlanBoard
+from discovery.screening import Screen
 from discovery.state import RunState, Statement
 from discovery.tuning import Tuner
 from evaluators.contract import Program, Start
@@ -64,6 +65,10 @@ def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | 
     """Returns the state of a run that has not begun."""
     axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
     objective = problem.objective
+    effects = screen = None
+    if config.models.models and (config.context.attribution or config.screening.enabled):
+        effects = LineEffects()
+        screen = Screen(config.screening, effects, config.seed) if config.screening.enabled else None
     return RunState(
         statement_of(problem, start),
         lambda: Archipelago(config.islands, axes, objective.order if objective.also else "single"),
@@ -72,8 +77,9 @@ def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | 
         PlanBoard(config.planning),
         Genealogy(problem.objective) if config.models.models else None,
         Instructions(config.context.instructions) if config.context.instructions else None,
-        LineEffects() if config.models.models and config.context.attribution else None,
+        effects,
         Patches() if config.weights_for(problem.seed).get(CherryPick.name, 0) > 0 else None,
+        screen,
     )
 
 
@@ -87,5 +93,6 @@ def plan_of(config: RunConfig, seed: Program) -> Plan:
         budget=config.budget,
         target=config.target,
         parents=config.parents,
+        rebase=config.rebase,
         context=config.context,
     )

@@ -41,6 +41,7 @@ class Plan:
         budget: what may be spent.
         target: overrides the problem's target, in the declared direction.
         parents: the rule by which they are drawn.
+        rebase: whether a change of the best program is carried over into what is the best when the reply comes.
         context: what questions to models tell of the search.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     budget: Budget
     target: float | None = None
     parents: Rule = "boltzmann"
+    rebase: bool = True
     context: ContextConfig = field(default_factory=ContextConfig)
 
     @property

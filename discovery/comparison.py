@@ -33,7 +33,8 @@ def opponent(name: str, config: RunConfig) -> RunConfig:
     """Returns a simple search with the problem, the budget and the models of another.
 
     - "best-of-n": every child is an independent rewrite of the first program; nothing is learned.
-    - "single-agent": one line of refinement: the best program, changed by diffs, all earlier attempts in view.
+    - "single-agent": one line of refinement: the best program, changed by diffs, all earlier attempts in view; every
+      reply is evaluated as it came.
     - "greedy": the same operators, always on the best program.
     - "random": the same operators, on a program drawn uniformly among the elites.
 
@@ -41,6 +42,7 @@ def opponent(name: str, config: RunConfig) -> RunConfig:
         ConfigError: there is none of that name, or it needs a model and there is none.
     """
     one_island = replace(config, islands=replace(config.islands, islands=1))
+    plain = replace(one_island, screening=replace(config.screening, enabled=False), rebase=False)
     if name in ("best-of-n", "single-agent") and not config.models.models:
         raise ConfigError(
             f"opponent {name} asks a model: name one in the configuration that it is compared with"
@@ -48,10 +50,10 @@ def opponent(name: str, config: RunConfig) -> RunConfig:
     match name:
         case "best-of-n":
             alone = replace(config.context, history="none")
-            return replace(one_island, parents="seed", operators={"rewrite": 1.0}, context=alone)
+            return replace(plain, parents="seed", operators={"rewrite": 1.0}, context=alone)
         case "single-agent":
             full = replace(config.context, history="full")
-            return replace(one_island, parents="best", operators={"diff": 1.0}, context=full, model_slots=1)
+            return replace(plain, parents="best", operators={"diff": 1.0}, context=full, model_slots=1)
         case "greedy":
             return replace(one_island, parents="best")
         case "random":

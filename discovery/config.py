@@ -24,6 +24,7 @@ from discovery.models import ModelConfig, parse_models
 from discovery.operators.graft import pool_of
 from discovery.operators.registry import OPERATORS
 from discovery.planning import PlanningConfig
+from discovery.screening import ScreeningConfig
 from discovery.tuning import TuningConfig
 from evaluators.contract import Program
 from islands.archipelago import IslandsConfig
@@ -48,7 +49,7 @@ BUDGET_KEYS: Mapping[str, str] = {
     "tokens": "tokens",
 }
 """What a person calls the parts of a budget, and its fields."""
-_PLAIN_KEYS = ("seed", "workers", "model_slots", "target", "parents", "tier", "unsafe")
+_PLAIN_KEYS = ("seed", "workers", "model_slots", "target", "parents", "rebase", "tier", "unsafe")
 
 T = TypeVar("T")
 
@@ -67,7 +68,8 @@ class RunConfig:
         tier: the sandbox tier to use, 1 or 2; None takes the best there is.
         unsafe: run with whatever protection there is (never for code you do not trust).
         parents: how they are drawn: see discovery/parents.py; all but "boltzmann" are for comparisons.
-        islands, models, tuning, bandit, memory, context, planning: settings of the parts.
+        rebase: whether a change of the best program is carried over into what is the best when the model's reply comes.
+        islands, models, tuning, bandit, memory, duplicates, screening, context, planning: settings of the parts.
     """
 
     problem: str
@@ -80,12 +82,14 @@ class RunConfig:
     tier: int | None = None
     unsafe: bool = False
     parents: Literal["boltzmann", "best", "uniform", "seed"] = "boltzmann"
+    rebase: bool = True
     islands: IslandsConfig = field(default_factory=IslandsConfig)
     models: ModelConfig = field(default_factory=ModelConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
     bandit: BanditConfig = field(default_factory=BanditConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)
+    screening: ScreeningConfig = field(default_factory=ScreeningConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
     planning: PlanningConfig = field(default_factory=PlanningConfig)
 

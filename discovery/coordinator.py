@@ -46,6 +46,7 @@ from discovery.events import (
     Ticked,
 )
 from discovery.fingerprint import fingerprint
+from discovery.intake import Intake
 from discovery.learning import Waste
 from discovery.noise import Measurements, rivals_of
 from discovery.novelty import Novelty
@@ -53,6 +54,7 @@ from discovery.operators.base import ModelCall, Note, Operator, Proposal
 from discovery.planning import PLAN
 from discovery.records import Record
 from discovery.requests import Request
+from discovery.screening import is_screened
 from discovery.state import SEED_OPERATOR, RunState
 from discovery.steering import Steering
 from evaluators.contract import Evaluation, Program, Status
@@ -81,11 +83,10 @@ class Coordinator:
         novelty: Novelty | None = None,
     ) -> None:
         self.plan = plan
-        self._near = near
+        self._intake = Intake(state, near, rebase=plan.rebase)
         self._measurements = measurements
         self._novelty = novelty
         self.state = state
-        self.duplicates = 0
         self.end: Finish | None = None
         self._chooser = Chooser(plan, state, operators, policy, memory)
         self._next_decision = 0
@@ -99,6 +100,11 @@ class Coordinator:
         self._wasted = 0
         self._is_over = False
         self._steering = Steering(state)
+
+    @property
+    def duplicates(self) -> int:
+        """Returns how many children were known already, or almost."""
+        return self._intake.duplicates
 
     @property
     def in_flight(self) -> int:
@@ -192,23 +198,19 @@ class Coordinator:
     def _on_proposed(self, event: Proposed) -> list[Instruction]:
         if (job := self._proposing.pop(event.job_id, None)) is None:
             return []
-        job.proposal, job.fingerprint = event.proposal, event.fingerprint
-        job.parents = event.proposal.parents
         if event.proposal.calls:
             self._endpoint_failures = 0
+        if job.from_best:
+            event = self._intake.up_to_date(job, event)
+        job.proposal, job.fingerprint = event.proposal, event.fingerprint
+        job.parents = event.proposal.parents
         if self.state.is_known(event.fingerprint):
-            self.duplicates += 1
+            self._intake.duplicates += 1
             self._tell_tuner(job, self.state.known_fitness(event.fingerprint))
             return self._drop(job, "this program is known already", event.proposal.calls)
-        if event.refusal:
+        if refusal := event.refusal or self._intake.refusal(job, event.proposal):
             self._tell_tuner(job, None)
-            return self._drop(job, event.refusal, event.proposal.calls)
-        if self._near and (
-            like := self._near.like(job.operator, job.island, event.proposal.program, self.state)
-        ):
-            self.duplicates += 1
-            self._tell_tuner(job, None)
-            return self._drop(job, f"this program is almost the same as {like}", event.proposal.calls)
+            return self._drop(job, refusal, event.proposal.calls, event.proposal.program)
         self._wasted = 0
         self.state.ledger.charge(event.proposal.calls)
         self._expect(job)
@@ -265,8 +267,10 @@ class Coordinator:
         elif remark.kind == "summary":
             self.state.plans.settle(remark.program_id)
 
-    def _drop(self, job: Decision, reason: str, calls: tuple[ModelCall, ...]) -> list[Instruction]:
-        """Books a decision that leads to no evaluation; paid calls go to the journal with the reason."""
+    def _drop(
+        self, job: Decision, reason: str, calls: tuple[ModelCall, ...], refused: Program | None = None
+    ) -> list[Instruction]:
+        """Books a decision that leads to no evaluation; paid calls go to the journal with the reason, and what they bought."""
         self._barren += 1
         is_candidate = job.operator == PLAN and job.session is not None and job.step is not None
         if not calls and not is_candidate:
@@ -276,11 +280,11 @@ class Coordinator:
             assert job.step is not None
             self.state.plans.tell(job.session, job.step, None)
         self.state.waste(Waste(job.operator, job.model, job.variant, job.island, reason, calls))
-        self._wasted += 1
+        self._wasted = 0 if is_screened(reason) else self._wasted + 1
         if self._wasted >= max(WASTE_LIMIT, 3 * self.plan.model_slots):
             message = f"{self._wasted} paid replies in a row gave no new program; the last: {reason}"
             self._end_with("endpoint", message, is_success=False)
-        return [Save(waste_to_json(job, reason, calls))]
+        return [Save(waste_to_json(job, reason, calls, refused))]
 
     def _on_evaluated(self, event: Evaluated) -> list[Instruction]:
         if (program_id := self._held_out.pop(event.job_id, None)) is not None:
@@ -299,27 +303,7 @@ class Coordinator:
             job.measured += 1
             self._queued.appendleft(job)
             return []
-        record = self._recorded(
-            Record(
-                index=self.state.next_index,
-                program=job.proposal.program,
-                program_id=job.proposal.program.id,
-                parents=job.parents,
-                evaluation=evaluation,
-                operator=job.operator,
-                island=job.island,
-                cell=None,
-                decision=job.number,
-                calls=job.proposal.calls,
-                texts=job.proposal.texts,
-                at_s=event.at_s,
-                fingerprint=job.fingerprint,
-                session=job.session,
-                step=job.step,
-                model=job.model,
-                variant=job.variant,
-            )
-        )
+        record = self._recorded(job.record(self.state.next_index, evaluation, event.at_s))
         instructions: list[Instruction] = [Save({"type": "evaluated", "record": record})]
         if self.state.deserves_exam(record):
             held_out = EvaluateJob(f"held-out-{record.program_id}", record.program, held_out=True)
@@ -492,6 +476,7 @@ class Coordinator:
             variant=request.variant,
             kind=choice.kind,
             needs_model=choice.needs_model,
+            from_best=self._intake.is_from_best(choice),
             about=request.parents[0].program_id if choice.kind in ("plan", "summary") else "",
         )
         is_aside = choice.kind not in ("child", PLAN)

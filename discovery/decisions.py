@@ -9,7 +9,8 @@ from typing import Any
 from discovery.learning import Remark, Waste
 from discovery.operators.base import ModelCall, Note, Proposal
 from discovery.planning import Turns
-from evaluators.contract import Program
+from discovery.records import Record
+from evaluators.contract import Evaluation, Program
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Decision:
         session, step: the tuning session or the plan that asked for it.
         kind: "child", or the kind of note that is asked for (see `Remark`).
         needs_model: whether a model is asked.
+        from_best: whether its parent was the best of its island when it was decided.
         about: the program that a note is about.
         proposal, fingerprint: the child, once there is one.
         measured: how often it was measured already, where scores vary.
@@ -39,6 +41,7 @@ class Decision:
     variant: str = ""
     kind: str = "child"
     needs_model: bool = False
+    from_best: bool = False
     about: str = ""
     measured: int = 0
 
@@ -46,6 +49,29 @@ class Decision:
     def job_id(self) -> str:
         """Returns the id of its evaluation."""
         return f"{self.number}-{self.operator}" + (f"~{self.measured}" if self.measured else "")
+
+    def record(self, index: int, evaluation: Evaluation, at_s: float) -> Record:
+        """Returns the record of its evaluated child, not yet in any archive; `at_s` is unix time."""
+        assert self.proposal is not None
+        return Record(
+            index=index,
+            program=self.proposal.program,
+            program_id=self.proposal.program.id,
+            parents=self.parents,
+            evaluation=evaluation,
+            operator=self.operator,
+            island=self.island,
+            cell=None,
+            decision=self.number,
+            calls=self.proposal.calls,
+            texts=self.proposal.texts,
+            at_s=at_s,
+            fingerprint=self.fingerprint,
+            session=self.session,
+            step=self.step,
+            model=self.model,
+            variant=self.variant,
+        )
 
 
 def child_to_json(decision: Decision) -> dict[str, Any]:
@@ -90,8 +116,10 @@ def child_from_json(entry: Mapping[str, Any]) -> Decision:
     )
 
 
-def waste_to_json(decision: Decision, reason: str, calls: tuple[ModelCall, ...]) -> dict[str, Any]:
-    """Returns the entry of a decision that led to no evaluation."""
+def waste_to_json(
+    decision: Decision, reason: str, calls: tuple[ModelCall, ...], refused: Program | None = None
+) -> dict[str, Any]:
+    """Returns the entry of a decision that led to no evaluation; with the program, where one was paid for and refused."""
     return {
         "type": "unproposed",
         "decision": decision.number,
@@ -99,6 +127,7 @@ def waste_to_json(decision: Decision, reason: str, calls: tuple[ModelCall, ...])
         "island": decision.island,
         "reason": reason,
         "calls": [asdict(call) for call in calls],
+        **({"program": refused.to_json()} if refused else {}),
         **_arm_to_json(decision),
         **_step_to_json(decision),
     }

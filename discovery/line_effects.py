@@ -10,10 +10,12 @@ Nothing changes under score -> a * score + b, a > 0, but the effects' own unit. 
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -35,9 +37,24 @@ CANDIDATES = 96
 MAX_GAINS, MAX_LOSSES = 6, 48
 SURE = 0.5
 """An effect of fewer standard deviations is not told."""
+LEAST_FOR_PROMISE = 12
+"""With fewer, nothing is promised."""
 ALIKE = 0.5
 """A line takes another's place if they begin alike, share this much of the shorter one, and never stand side by side."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What the programs so far say of a child, beside its parent.
+
+    Attributes:
+        probability: that it is better.
+        unknown: how many of its lines no program had.
+    """
+
+    probability: float
+    unknown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +85,25 @@ class _Fit:
         variance = self.prior * (length - column @ self.inverse @ column)
         return float(gain), float(np.sqrt(max(variance, 0.0)))
 
+    def promise(self, child: Sequence[str], parent: Sequence[str]) -> Promise:
+        """Returns what becomes of the lines of `parent` turning into those of `child`.
+
+        A line that no program had, or all had, has an effect like any other before it was seen: none, give or take the
+        prior.
+        """
+        group = {line: k for k, lines in enumerate(self.groups) for line in lines}
+        added, removed = set(child) - set(parent), set(parent) - set(child)
+        change = np.zeros(len(self.groups))
+        change[list({group[line] for line in added if line in group})] += 1.0
+        change[list({group[line] for line in removed if line in group})] -= 1.0
+        unknown, usual = (sum(line not in group for line in lines) for lines in (added, removed))
+        column = self.centred @ change
+        variance = self.prior * (change @ change + unknown + usual - column @ self.inverse @ column)
+        mean = float(change @ self.effects)
+        if not variance > 0:
+            return Promise(0.5, unknown)
+        return Promise(NormalDist().cdf(mean / math.sqrt(variance)), unknown)
+
 
 class LineEffects:
     """The latest programs that models made, and what their lines are worth."""
@@ -95,6 +131,17 @@ class LineEffects:
         """Returns what the programs so far say of changing `program`."""
         if len(self._seen) < LEAST:
             return Attribution()
+        fit = self._latest()
+        gains, losses = _changes(fit, _lines(program))
+        return Attribution(len(fit.presence), tuple(gains[:MAX_GAINS]), tuple(losses[:MAX_LOSSES]))
+
+    def promise(self, child: Program, parent: Program) -> Promise | None:
+        """Returns what the programs so far say of `child`, None where they are too few."""
+        if len(self._seen) < LEAST_FOR_PROMISE:
+            return None
+        return self._latest().promise(_lines(child), _lines(parent))
+
+    def _latest(self) -> _Fit:
         newer = self._count % (1 + min(self._count, WINDOW) // REFIT)
         at = self._count - newer  # not when somebody asks: a replay must find the same
         if self._fit is None or self._fit[0] != at:
@@ -103,9 +150,7 @@ class LineEffects:
             self._lines = {name: self._lines.get(name) or _lines(one) for name, one, _ in seen}
             fitness = np.array([fitness for _, _, fitness in seen])
             self._fit = at, _weigh([self._lines[name] for name, _, _ in seen], fitness)
-        fit = self._fit[1]
-        gains, losses = _changes(fit, _lines(program))
-        return Attribution(len(fit.presence), tuple(gains[:MAX_GAINS]), tuple(losses[:MAX_LOSSES]))
+        return self._fit[1]
 
 
 def _lines(program: Program) -> tuple[str, ...]:

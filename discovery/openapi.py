@@ -56,11 +56,16 @@ _REQUEST: dict[str, Any] = {
         "operators": {"type": "string", "description": "For example diff=3,tune."},
         "tuning": {"type": "object"},
         "parents": {"enum": ["boltzmann", "best", "uniform", "seed"], "description": "How they are drawn."},
+        "rebase": {
+            "type": "boolean",
+            "description": "Whether late changes of the best are carried over into the best.",
+        },
         "context": {"type": "object", "description": "What questions to models tell."},
         "planning": {"type": "object"},
         "bandit": {"type": "object"},
         "memory": {"type": "object"},
         "duplicates": {"type": "object"},
+        "screening": {"type": "object"},
     },
 }
 _ASKING: dict[str, Any] = {

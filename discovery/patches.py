@@ -13,6 +13,7 @@ from discovery.fingerprint import fingerprint
 from discovery.learning import Lesson, Remark, Waste
 from discovery.operators.base import Individual
 from discovery.operators.cherry_pick import CherryPick, carry_over
+from discovery.operators.crossover import Crossover
 
 RECENT = 128
 """So many of the newest changes are remembered."""
@@ -20,6 +21,8 @@ LOOKED_AT = 16
 """So many, the most promising first, are tried on for one decision."""
 MOST = 3
 """So many are carried over at once."""
+MOST_UNFIT = 16_384
+"""So many pairs of a program and a change that brings it nothing are remembered."""
 HOPELESS = 2
 """A change that was carried over so many times and never made a program better is not carried over again."""
 
@@ -50,6 +53,7 @@ class Patches:
 
     def __init__(self) -> None:
         self._changes: OrderedDict[str, _Change] = OrderedDict()
+        self._unfit: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def learn(self, lesson: Lesson) -> None:
         """Takes in an evaluated program: a change for the better, or how one did elsewhere."""
@@ -62,7 +66,7 @@ class Patches:
                 if (change := self._changes.get(donor)) is not None:
                     change.tried += 1
                     change.won += is_better
-        elif fitness is not None and is_better and record.calls and len(record.parents) == 1:
+        elif fitness is not None and is_better and record.calls and record.operator != Crossover.name:
             self._changes[record.program_id] = _Change(record.parents[0], fitness - level)
             if len(self._changes) > RECENT:
                 self._changes.popitem(last=False)
@@ -94,11 +98,22 @@ class Patches:
             donor, base = find(donor_id), find(change.base)
             if donor is None or base is None or target.program_id in (donor_id, change.base):
                 continue
+            pair = None if chosen else (target.program_id, donor_id)
+            if pair in self._unfit:
+                continue
             changed = carry_over(child, base.program, donor.program)
             if changed is None or is_known(fingerprint(changed)):
+                self._note_unfit(pair)
                 continue
             child = changed
             chosen += (donor, base)
             if len(chosen) >= 2 * MOST:
                 break
         return tuple(chosen)
+
+    def _note_unfit(self, pair: tuple[str, str] | None) -> None:
+        """Remembers that a change brings nothing to a program, which will stay so: comparing texts takes time."""
+        if pair is not None:
+            self._unfit[pair] = None
+            if len(self._unfit) > MOST_UNFIT:
+                self._unfit.popitem(last=False)

@@ -197,6 +197,7 @@ class Session:
             "evaluations": ledger.evaluations,
             "statuses": dict(state.counts),
             "duplicates": self.coordinator.duplicates,
+            "screened": state.screen.refused if state.screen else 0,
             "seconds": round(ledger.elapsed_s, 3),
             "model_calls": ledger.calls,
             "tokens": ledger.tokens,

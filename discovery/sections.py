@@ -359,7 +359,7 @@ def _diff_line(line: str) -> str:
 
 def _yield_table(name: str, rows: Sequence[tuple[str, Yield]]) -> str:
     top = max((each.gain for _, each in rows), default=0.0)
-    heads = ("tried", "no child", "ok", "new best", "new cells", "better cells", "gain")
+    heads = ("tried", "no child", "screened out", "ok", "new best", "new cells", "better cells", "gain")
     head = f"<tr><th>{name}</th>" + "".join(f"<th class='n'>{text}</th>" for text in heads)
     head += "<th></th><th class='n'>tokens</th><th class='n'>cost</th></tr>"
     body = []
@@ -368,7 +368,8 @@ def _yield_table(name: str, rows: Sequence[tuple[str, Yield]]) -> str:
         evaluated = each.tried - each.childless
         figures = (
             f"{each.tried:,}",
-            f"{each.childless:,}" if each.childless else "",
+            f"{each.childless - each.screened:,}" if each.childless > each.screened else "",
+            f"{each.screened:,}" if each.screened else "",
             f"{each.ok / evaluated:.0%}" if evaluated else "",
             f"{each.bests:,}" if each.bests else "",
             f"{each.new_cells:,}" if each.new_cells else "",

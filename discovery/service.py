@@ -41,7 +41,8 @@ from evaluators.contract import ContractError
 
 RUN_KEYS = (
     "name", "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "islands", "workers", "model",
-    "model_slots", "operators", "parents", "tuning", "context", "planning", "bandit", "memory", "duplicates",
+    "model_slots", "operators", "parents", "rebase", "tuning", "context", "planning", "bandit", "memory", "duplicates",
+    "screening",
 )  # fmt: skip
 _OPEN_PATHS = ("/healthz", "/readyz")
 _HEARTBEAT_S = 15.0

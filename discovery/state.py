@@ -21,6 +21,7 @@ from discovery.operators.base import Individual
 from discovery.patches import Patches
 from discovery.planning import PLAN, PlanBoard, Turns
 from discovery.records import Record
+from discovery.screening import Screen
 from discovery.tuning import Tuner
 from evaluators.contract import Evaluation, Objective, Program, Start, Status
 from islands.archipelago import Archipelago, Change
@@ -103,18 +104,22 @@ class RunState:
         instructions: Instructions | None = None,
         line_effects: LineEffects | None = None,
         patches: Patches | None = None,
+        screen: Screen | None = None,
     ) -> None:
         """Starts empty; `learners` are told of every record and of every paid call that led to none, in order.
 
         `genealogy`, a learner too, is what questions to models tell of the past; without it they tell nothing of it.
-        So are the `instructions` that models write, and the `line_effects`. `patches` is what `cherry_pick` goes by.
+        So are the `instructions` that models write, and the `line_effects`. `patches` is what `cherry_pick` goes by;
+        `screen` says which children are not worth an evaluation.
         """
-        own = (part for part in (genealogy, instructions, line_effects, patches) if part is not None)
+        parts = (genealogy, instructions, line_effects, patches, screen)
+        own = (part for part in parts if part is not None)
         self._learners: tuple[Learner, ...] = (*learners, *own)
         self.instructions = instructions or Instructions(0)
         self.genealogy = genealogy
         self.line_effects = line_effects
         self.patches = patches
+        self.screen = screen
         self.plans = plans or PlanBoard()
         self.statement = statement
         self.tuner = tuner

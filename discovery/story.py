@@ -10,6 +10,7 @@ from typing import Any
 
 from discovery.operators.base import ModelCall
 from discovery.records import Record, RunInfo
+from discovery.screening import is_screened
 from discovery.texts import one_line
 from evaluators.contract import Measure
 
@@ -44,6 +45,7 @@ class Yield:
 
     Attributes:
         tried: children asked for; childless: how often none came out; ok: children with a score.
+        screened: of the childless, how many a model made that were not worth an evaluation.
         bests: new best programs; new_cells: cells opened; better_cells: elites replaced.
         gain: what its new bests added to the best score, in the objective's direction.
         calls, tokens, cost_usd: of its model calls; unpriced: calls whose price is unknown.
@@ -51,6 +53,7 @@ class Yield:
 
     tried: int = 0
     childless: int = 0
+    screened: int = 0
     ok: int = 0
     bests: int = 0
     new_cells: int = 0
@@ -201,6 +204,7 @@ class Story:
         for each in (self._operator(operator), self.total, *map(self._model, sorted(models))):
             each.tried += 1
             each.childless += 1
+            each.screened += is_screened(entry["reason"])
         self._charge(operator, calls, self._worked(self.last_s))
 
     def _fold_note(self, entry: Mapping[str, Any]) -> None:

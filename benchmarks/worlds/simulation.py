@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.worlds.landscapes import World
@@ -17,6 +17,7 @@ from discovery.jobs import propose
 from discovery.memory.items import Item
 from discovery.operators.registry import JOBS
 from discovery.parts import Parts
+from discovery.records import Record
 from discovery.run import assemble
 
 EVALUATION_S = 1.0
@@ -37,7 +38,12 @@ class _Tape:
 
 
 def simulate(
-    world: World, config: RunConfig, skills: Mapping[str, Skill], *, known: tuple[Item, ...] = ()
+    world: World,
+    config: RunConfig,
+    skills: Mapping[str, Skill],
+    *,
+    known: tuple[Item, ...] = (),
+    tell: Callable[[Record], None] = lambda _: None,
 ) -> tuple[Course, Parts]:
     """Returns the course of a search in a world, and what its parts have learned.
 
@@ -46,6 +52,7 @@ def simulate(
         config: settings of the run; its budget must be limited.
         skills: the models, by name.
         known: items of an earlier run's memory.
+        tell: is told each record.
     """
     coordinator, parts = assemble(world.problem, config, "simulated")
     if parts.memory is not None:
@@ -68,6 +75,7 @@ def simulate(
             elif isinstance(one, Save):
                 if one.entry["type"] == "evaluated":
                     _note(tape, coordinator, now_s)
+                    tell(one.entry["record"])
             elif isinstance(one, Finish):
                 return tape.course(), parts
         now_s, _, event = heapq.heappop(pending)

@@ -38,9 +38,9 @@ from evaluators.problem import Problem, ProblemSource, load_problem, load_source
 
 EXIT_STOPPED = 3
 KEYS = (
-    "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "parents", "islands", "workers", "model", "models",
-    "model_slots", "api_base", "operators", "bandit", "memory", "duplicates", "out", "tier", "unsafe", "tuning", "context",
-    "planning", "json", "from_best", "start",
+    "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "parents", "rebase", "islands", "workers", "model",
+    "models", "model_slots", "api_base", "operators", "bandit", "memory", "duplicates", "screening", "out", "tier", "unsafe", "tuning",
+    "context", "planning", "json", "from_best", "start",
 )  # fmt: skip
 
 _BUDGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 
 import numpy as np
 
 from discovery.operators import syntax
-from discovery.operators.base import Model, OperatorError, Proposal, ProposeJob
+from discovery.operators.base import Individual, Model, OperatorError, Proposal, ProposeJob
 from evaluators.contract import Program
 
 MAX_LINES = 3000
@@ -67,6 +68,14 @@ def carry_over(program: Program, base: Program, donor: Program) -> Program | Non
             return None
         child = child.with_text(changed, path)
     return child if syntax.is_child(program, child) else None
+
+
+def rebased(proposal: Proposal, base: Individual, best: Individual) -> Proposal | None:
+    """Returns a child that was made from `base`, made from `best` instead, as `git rebase` would; None if it does not fit."""
+    program = carry_over(best.program, base.program, proposal.program)
+    if program is None:
+        return None
+    return replace(proposal, program=program, parents=(best.program_id, base.program_id))
 
 
 def apply_change(text: str, before: str, after: str) -> str | None:

@@ -73,6 +73,14 @@ def test_an_opponent_differs_in_its_search_alone(name: str) -> None:
     assert other.islands.islands == 1
 
 
+@pytest.mark.parametrize("name", OPPONENTS)
+def test_the_simplest_opponents_evaluate_every_reply_as_it_came(name: str) -> None:
+    config = RunConfig("toy", 1, models=ModelConfig(models=(("m", 1.0),)))
+    other = opponent(name, config)
+    is_simplest = name in ("best-of-n", "single-agent")
+    assert (other.screening.enabled, other.rebase) == (not is_simplest, not is_simplest)
+
+
 def test_opponents_that_ask_a_model_say_so_and_unknown_ones_are_named() -> None:
     config = RunConfig("toy", 1)
     for name in ("best-of-n", "single-agent"):

@@ -201,6 +201,24 @@ def test_a_large_run_stays_a_small_page() -> None:
     assert len(render_report(INFO, lambda: journal)) < 1_500_000
 
 
+def test_children_that_were_screened_out_are_told_apart_from_those_that_never_came() -> None:
+    refused = {
+        "type": "unproposed",
+        "operator": "diff",
+        "reason": "screened out: by its lines it is 3% likely to be better than 00ff",
+        "calls": [],
+    }
+    journal = [*entries(), refused, refused]
+    story = Story(INFO)
+    for entry in journal:
+        story.fold(entry)
+    assert (story.total.childless, story.total.screened) == (3, 2)
+    assert (story.operators["diff"].childless, story.operators["diff"].screened) == (3, 2)
+    page = render_report(INFO, lambda: journal)
+    assert "<th class='n'>screened out</th>" in page
+    assert "<td class='n'>1</td><td class='n'>2</td>" in page
+
+
 def test_the_story_counts_what_happened() -> None:
     story = Story(INFO)
     for entry in entries():
