@@ -249,3 +249,16 @@ def test_a_replay_may_refuse_as_many_as_the_live_run() -> None:
     ]
     assert said[0] == said[1]
     assert any(said[0])
+
+
+def test_whatever_was_paid_for_is_known_after_a_kill_at_any_line() -> None:
+    journal, _ = drive(make(ScreeningConfig(threshold=0.4)), 60)
+    for kept in range(len(journal) + 1):
+        again = make(ScreeningConfig(threshold=0.4))
+        for entry in journal[:kept]:
+            again.replay(entry)
+        paid = [one for one in journal[:kept] if one["type"] in ("proposed", "unproposed")]
+        refused = [one for one in paid if one["type"] == "unproposed" and is_screened(one["reason"])]
+        assert again.state.ledger.calls == sum(len(one["calls"]) for one in paid)
+        assert again.state.screen.refused == len(refused)
+    assert refused
