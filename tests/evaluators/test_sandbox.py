@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import socket
@@ -251,10 +252,12 @@ class TestConformance:
         assert any(layer.startswith("landlock-") for layer in sandbox.layers)
 
     def test_many_evaluations_leave_nothing(self, sandbox):
+        gc.collect()  # what earlier tests left is not counted, and may go at any time
         before = len(os.listdir("/proc/self/fd"))
         for _ in range(30):
             self.run(sandbox, "def f(x, *rest): return 1")
-        assert len(os.listdir("/proc/self/fd")) == before
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_a_closed_sandbox_leaves_no_folder_and_no_process():
