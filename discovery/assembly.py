@@ -66,9 +66,11 @@ def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | 
     axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
     objective = problem.objective
     effects = screen = None
-    if config.models.models and (config.context.attribution or config.screening.enabled):
+    # scores must compare: not where a program is handed the best output so far, nor where another objective may gain
+    is_screened = config.screening.enabled and start is None and not objective.also
+    if config.models.models and (config.context.attribution or is_screened):
         effects = LineEffects()
-        screen = Screen(config.screening, effects, config.seed) if config.screening.enabled else None
+        screen = Screen(config.screening, effects, config.seed) if is_screened else None
     return RunState(
         statement_of(problem, start),
         lambda: Archipelago(config.islands, axes, objective.order if objective.also else "single"),

@@ -32,7 +32,7 @@ class ScreeningConfig:
     """Which replies of models are refused before an evaluation is spent.
 
     Attributes:
-        enabled: False evaluates all.
+        enabled: False evaluates all; so do runs with several objectives, and those that improve on the best output so far.
         threshold: probability of being better than its parent below which a child is refused, in [0, 0.5].
         audit: share of those that are evaluated all the same, in [0, 1].
     """

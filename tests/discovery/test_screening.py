@@ -8,20 +8,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.worlds.landscapes import World
+from discovery.assembly import new_state
 from discovery.budget import Budget
 from discovery.choosing import Plan
+from discovery.config import RunConfig
 from discovery.coordinator import WASTE_LIMIT, Coordinator
 from discovery.errors import ConfigError
 from discovery.events import Evaluate, Evaluated, Finish, Propose, Proposed, Save
 from discovery.fingerprint import fingerprint
 from discovery.learning import Waste
 from discovery.line_effects import LEAST_FOR_PROMISE, LineEffects
+from discovery.models import ModelConfig
 from discovery.operators.base import Individual, ModelCall, Proposal
+from discovery.parts import Parts
 from discovery.records import Record
 from discovery.screening import MOST_CREDIT, NEW_IDEA, Screen, ScreeningConfig, is_screened
 from discovery.state import RunState, Statement
 from discovery.tuning import Tuner, TuningConfig
-from evaluators.contract import Evaluation, Objective, Program, Status
+from evaluators.contract import Evaluation, Objective, Program, Start, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from tests.discovery.test_line_effects import CALL, LETTERS, SLOTS, WORTH, choices, learned, lesson, program
 
@@ -225,6 +230,22 @@ def test_a_run_pays_for_what_it_refuses_and_spends_no_evaluation_on_it() -> None
     all_evaluated = make(ScreeningConfig(threshold=0.0))
     drive(all_evaluated, 90)
     assert all_evaluated.state.ledger.evaluations > ledger.evaluations + 10
+
+
+def test_every_reply_is_evaluated_where_one_score_does_not_tell_which_program_is_better() -> None:
+    config = RunConfig("toy", 1, models=ModelConfig(models=(("m", 1.0),)))
+    one = World("lessons", 1).problem
+    two = replace(one, objective=Objective("share", also=(("size", "minimize"),)))
+    off = replace(config, screening=ScreeningConfig(enabled=False))
+    assert new_state(one, config, Parts(), None).screen is not None
+    for state in (
+        new_state(two, config, Parts(), None),
+        new_state(one, config, Parts(), Start([1.0], 0.5)),
+        new_state(one, off, Parts(), None),
+    ):
+        assert state.screen is None
+        assert state.line_effects is not None
+    assert new_state(one, RunConfig("toy", 1), Parts(), None).screen is None
 
 
 def test_refusals_are_no_sign_of_a_broken_model() -> None:
