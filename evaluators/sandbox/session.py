@@ -374,7 +374,8 @@ class LinuxSession:
         if answer["was_killed"]:
             return _End(Status.CRASHED, "closed its channel and ran on without an answer")
         number = int(answer["signal"])
-        out_of_cpu = self._cpu_s >= limits.cpu_s * self._cases_begun
+        # nearly: the clock that kills counts otherwise than the one that is read
+        out_of_cpu = self._cpu_s >= 0.9 * limits.cpu_s * self._cases_begun
         if number in (signal.SIGXCPU, signal.SIGKILL) and out_of_cpu:
             return _End(Status.TIMEOUT, f"used more than {limits.cpu_s:g} s of CPU time", allows_report=True)
         if number == signal.SIGKILL and answer["peak_kib"] * _KIB > 0.8 * limits.memory_mib * _MIB:

@@ -138,7 +138,9 @@ def test_memory_is_limited_under_the_sanitizer_too(judge, problem, size):
         problem.seed.with_text(text.replace(LOOP, greedy.replace("SIZE", f"({size})") + LOOP, 1))
     )
     assert evaluation.status is Status.CRASHED
-    assert "exit code 3" in evaluation.reason
+    assert re.search(
+        "exit code (3|99)", evaluation.reason
+    )  # 99: the sanitizer itself was refused memory first
 
 
 def test_a_baseline_in_python_has_the_metrics_that_a_kernel_in_c_is_filed_by(judge, problem):
