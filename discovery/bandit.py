@@ -29,6 +29,7 @@ from discovery.gains import GainMeter
 from discovery.learning import Lesson, Remark, Waste
 from discovery.operators.base import ModelCall
 from discovery.state import SEED_OPERATOR
+from evaluators import trees
 
 STRONG_PRICE = 3.0
 """A model that costs so many times what the cheapest costs per call counts as strong, where none is named."""
@@ -296,7 +297,8 @@ def _largest(shapes: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -
 
     The largest of k draws lies below x with probability F(x)^k.
     """
-    from scipy.special import gammainccinv  # slow to load, and only runs with a bandit need it
+    with trees.one_at_a_time:
+        from scipy.special import gammainccinv  # slow to load, and only runs with a bandit need it
 
     above = -np.expm1(-rng.exponential(size=len(shapes)) / counts)
     return np.asarray(gammainccinv(shapes, above))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+import numpy.ma  # noqa: F401 - numpy loads it in the first median: too late beside threads that parse (evaluators/trees.py)
+
 from discovery.clock import now_s
 from discovery.events import Broken, Evaluated, EvaluateJob, Event
 from discovery.jobs import propose

@@ -14,7 +14,6 @@ import logging
 import math
 import os
 import re
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,10 +26,10 @@ from discovery.errors import ConfigError
 from discovery.operators.base import ModelCall, ModelError, Reply
 from discovery.texts import one_line
 from discovery.tokens import estimate_tokens
+from evaluators import trees
 
 _MAX_MESSAGE_CHARS = 300
 _LONGEST_PAUSE_S = 60.0
-_loading = threading.Lock()
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$")
 _SECRET_TEXT = re.compile(
     r"(?i)\b(?:sk|pk|rk|gsk|xai|hf|ghp|AIza)[-_]?[\w*-]{12,}|\bsk-[\w*-]+"
@@ -237,7 +236,7 @@ def redact_keys(text: str) -> str:
 
 def load_litellm() -> Any:
     """Returns litellm, silenced and kept from fetching its price list from the network. Thread-safe."""
-    with _loading:
+    with trees.one_at_a_time:
         return _load()
 
 
