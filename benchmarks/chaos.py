@@ -37,9 +37,9 @@ import numpy as np
 import psutil
 import redis
 
-from benchmarks.cluster import Cluster, Size
-from benchmarks.oom import MemorySqueeze
-from discovery import history
+from benchmarks.service.cluster import Cluster, Size
+from benchmarks.service.oom import MemorySqueeze
+from discovery.storage.git import history
 
 LONG = Size(evals=500, poison=("13", "31", "37", "73", "79", "97"))
 SHORT = Size(
@@ -104,7 +104,7 @@ class Chaos:
 
     def other_version(self) -> None:
         code = (
-            "import sys, discovery.broker as b; b.FORMAT = 99; from discovery.__main__ import main; "
+            "import sys, discovery.execution.broker as b; b.FORMAT = 99; from discovery.__main__ import main; "
             "sys.argv[0] = 'discovery'; main()"
         )
         other = self.cluster.spawn(

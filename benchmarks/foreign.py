@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from discovery.journal import read_entries
+from discovery.storage.journal import read_entries
 
 EVALUATORS = ("evaluator.py", "eval_program.py", "evaluate.py")
 STEMS = ("initial_program", "initial", "init_program")

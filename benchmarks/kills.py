@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from discovery import history
-from discovery.commits import CERTIFICATE
-from discovery.folder import RunFolder
-from discovery.journal import read_entries
-from discovery.run import replayed_state
+from discovery.execution.session import replayed_state
+from discovery.storage.git import history
+from discovery.storage.git.commits import CERTIFICATE
+from discovery.storage.journal import read_entries
+from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Program
 
 

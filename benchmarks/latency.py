@@ -21,16 +21,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.overhead import TRIVIAL, tree_cpu_s
-from discovery.budget import Budget
-from discovery.config import RunConfig
-from discovery.folder import RunFolder
-from discovery.models import ModelConfig
-from discovery.records import Record
-from discovery.requests import Request
-from discovery.run import Session, StopRequest, create_run
-from discovery.state import RunState
+from discovery.core.budget import Budget
+from discovery.core.records import Record
+from discovery.execution.session import Session, StopRequest, create_run
+from discovery.llm.client import ModelConfig
+from discovery.search.state import RunState
+from discovery.settings.config import RunConfig
+from discovery.storage.requests import Request
+from discovery.storage.run_folder import RunFolder
 from discovery.testing import Latency
-from evaluators.problem import load_problem
+from evaluators.problems.loading import load_problem
 
 
 class Clock:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from discovery.lineage import Lineage
-from discovery.records import Change, Record
+from discovery.core.records import Change, Record
+from discovery.storage.git.lineage import Lineage
 from evaluators.contract import Evaluation, Objective, Program, Status
 
 CELLS, ISLANDS = 256, 4

@@ -23,14 +23,14 @@ from pathlib import Path
 
 import psutil
 
-from discovery.budget import Budget
-from discovery.config import RunConfig
-from discovery.folder import RunFolder
-from discovery.records import Record
-from discovery.requests import Request
-from discovery.run import Session, StopRequest, create_run
-from discovery.state import RunState
-from evaluators.problem import load_problem
+from discovery.core.budget import Budget
+from discovery.core.records import Record
+from discovery.execution.session import Session, StopRequest, create_run
+from discovery.search.state import RunState
+from discovery.settings.config import RunConfig
+from discovery.storage.requests import Request
+from discovery.storage.run_folder import RunFolder
+from evaluators.problems.loading import load_problem
 
 TRIVIAL = '''"""Return ten numbers; the closer their squares are to 0.5, the better."""
 from evaluators.contract import Case, Invalid, Limits, Measure, Objective

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.baselines.__main__ import program_output
-from discovery import history
+from discovery.storage.git import history
 from evaluators.contract import PlainData
-from evaluators.problem import Problem, load_problem, shipped_names
-from evaluators.scoring import object_cases, score_output
+from evaluators.judging.scoring import object_cases, score_output
+from evaluators.problems.loading import Problem, load_problem, shipped_names
 
 REPEATS = 5
 

@@ -21,19 +21,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.overhead import TRIVIAL
-from discovery.budget import Budget
-from discovery.config import RunConfig
-from discovery.events import Evaluated, EvaluateJob, Event
-from discovery.folder import RunFolder
-from discovery.jobs import propose
-from discovery.operators.base import ProposeJob
+from discovery.core.budget import Budget
+from discovery.core.events import Evaluated, EvaluateJob, Event
+from discovery.core.records import Record
+from discovery.core.types import ProposeJob
+from discovery.execution.jobs import propose
+from discovery.execution.session import Session, StopRequest, create_run
 from discovery.operators.registry import OPERATORS
-from discovery.records import Record
-from discovery.requests import Request
-from discovery.run import Session, StopRequest, create_run
-from discovery.state import RunState
+from discovery.search.state import RunState
+from discovery.settings.config import RunConfig
+from discovery.storage.requests import Request
+from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Case, Evaluation, Invalid, Status
-from evaluators.problem import Problem, load_problem
+from evaluators.problems.loading import Problem, load_problem
 
 
 class DirectExecutor:

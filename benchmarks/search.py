@@ -20,8 +20,8 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from benchmarks.landscapes import CONSTANTS, LANDSCAPES, Landscape, Vector
-from discovery.statistics import signed_rank
+from benchmarks.learned.landscapes import CONSTANTS, LANDSCAPES, Landscape, Vector
+from discovery.analysis.statistics import signed_rank
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.emitter import CmaEmitter
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from discovery.cli import cli
+from discovery.cli.main import cli
 
 EXIT_ERROR = 1
 
@@ -31,10 +31,10 @@ def main() -> None:
 
 def _expected() -> tuple[type[Exception], ...]:
     """Returns the errors whose message is meant for a person; loaded only when something was raised."""
-    from discovery.errors import DiscoveryError
-    from discovery.operators.base import ModelError
+    from discovery.core.errors import DiscoveryError
+    from discovery.core.types import ModelError
     from evaluators.contract import ContractError
-    from evaluators.judge import JudgeError
+    from evaluators.judging.judge import JudgeError
     from evaluators.sandbox.base import SandboxError
 
     return DiscoveryError, ModelError, ContractError, JudgeError, SandboxError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from discovery.cli import COMMANDS, cli
+from discovery.cli.main import COMMANDS, cli
 from tests.discovery.conftest import Discovery, discovery, last_json
 
 __all__ = ["discovery"]

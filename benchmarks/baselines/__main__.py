@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evaluators.contract import Case, Exhausted
-from evaluators.problem import Problem, load_problem
+from evaluators.problems.loading import Problem, load_problem
 
 
 def program_output(problem: Problem, text: str, case: Case) -> tuple[Any, Any]:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.alphas import operators as op
+from evaluators.alphas.markets.world import World
 from evaluators.alphas.rank_ic import RankScorer
-from evaluators.alphas.world import World
 
 Array = NDArray[np.float64]
 

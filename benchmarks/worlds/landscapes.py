@@ -21,8 +21,8 @@ from itertools import pairwise
 import numpy as np
 
 from evaluators.contract import Evaluation, Measure, Objective, Program, Status
-from evaluators.describe import Description
-from evaluators.problem import ProblemSource
+from evaluators.problems.describe import Description
+from evaluators.problems.loading import ProblemSource
 
 SLOTS = 12
 LETTERS = "abcdef"

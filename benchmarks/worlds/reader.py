@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.worlds.landscapes import GROUP, HARD, LETTERS, SLOTS, Choices, read_choices
-from discovery.operators.base import ModelCall, Reply
-from discovery.tokens import estimate_tokens
+from discovery.core.types import ModelCall, Reply
+from discovery.llm.tokens import estimate_tokens
 
 _MOVE = re.compile(r"set slot_(\d+) to ([a-f])")
 _ASSIGNED = re.compile(r'^\+?slot_(\d+) = "([a-f])"$', re.MULTILINE)

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from benchmarks.worlds.landscapes import World
 from benchmarks.worlds.reader import ScriptedModels, Skill
-from discovery.comparison import Course
-from discovery.config import RunConfig
-from discovery.coordinator import Coordinator
-from discovery.events import Evaluate, Evaluated, Event, Finish, Instruction, Propose, Save, Ticked
-from discovery.jobs import propose
-from discovery.memory.items import Item
+from discovery.analysis.comparison import Course
+from discovery.core.events import Evaluate, Evaluated, Event, Finish, Instruction, Propose, Save, Ticked
+from discovery.core.records import Record
+from discovery.execution.jobs import propose
+from discovery.execution.session import assemble
+from discovery.learning.memory.items import Item
 from discovery.operators.registry import JOBS
-from discovery.parts import Parts
-from discovery.records import Record
-from discovery.run import assemble
+from discovery.search.components import Parts
+from discovery.search.coordinator import Coordinator
+from discovery.settings.config import RunConfig
 
 EVALUATION_S = 1.0
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from discovery.edits import EditError, apply_edits, has_edits, parse_edits
-from discovery.operators.base import (
+from discovery.core.texts import one_line, printable
+from discovery.core.types import (
     Context,
     Individual,
     Model,
@@ -19,11 +19,11 @@ from discovery.operators.base import (
     Proposal,
     ProposeJob,
 )
-from discovery.prompting import Kind, compose, correction, count_message_tokens, message
-from discovery.rewrites import apply_rewrite, restore_frozen
-from discovery.texts import one_line, printable
-from evaluators import c_text
+from discovery.programs.rewrites import apply_rewrite, restore_frozen
+from discovery.programs.search_replace import EditError, apply_edits, has_edits, parse_edits
+from discovery.prompts.question import Kind, compose, correction, count_message_tokens, message
 from evaluators.contract import Program
+from evaluators.text import c_text
 
 MAX_IDEA_CHARS = 240
 _IDEA = re.compile(r"^[\s#>*_-]*idea[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)

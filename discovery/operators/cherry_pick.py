@@ -15,8 +15,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from discovery.operators import syntax
-from discovery.operators.base import Individual, Model, OperatorError, Proposal, ProposeJob
+from discovery.core.types import Individual, Model, OperatorError, Proposal, ProposeJob
+from discovery.operators.python import syntax
 from evaluators.contract import Program
 
 MAX_LINES = 3000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from discovery.operators.base import Model, OperatorError, Proposal, ProposeJob
+from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
 from discovery.operators.chat import propose_child
 
 

@@ -12,9 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from discovery.operators import c_perturb, c_syntax, constants, syntax
-from discovery.operators.base import Model, OperatorError, Proposal, ProposeJob
-from discovery.operators.syntax import Source, Spot
+from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
+from discovery.operators.c import perturb as c_perturb
+from discovery.operators.c import syntax as c_syntax
+from discovery.operators.python import constants, syntax
+from discovery.operators.python.syntax import Source, Spot
 from evaluators.contract import Program
 
 TRIES = 40

@@ -1,7 +1,7 @@
 """The operator `plan` in its three steps, plan, execute and summarize (LoongFlow, arXiv:2512.24077), and `instruct`.
 
 Each step is a job of its own, so that every reply is in the journal before the next question is asked. What decides
-between them is in `discovery.planning`.
+between them is in `discovery.search.plan_tracker`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import re
 
 import numpy as np
 
-from discovery.operators.base import Model, Note, OperatorError, Proposal, ProposeJob
+from discovery.core.texts import one_line, printable
+from discovery.core.types import Model, Note, OperatorError, Proposal, ProposeJob
 from discovery.operators.chat import advice_texts, ask_for_child, find_idea, restored
-from discovery.plan_prompts import (
+from discovery.programs.static_checks import static_fault
+from discovery.prompts.plan_questions import (
     execute_messages,
     form_of,
     instruct_messages,
     plan_messages,
     summary_messages,
 )
-from discovery.prompting import MAX_INSTRUCTION_CHARS, message
-from discovery.static_checks import static_fault
-from discovery.texts import one_line, printable
+from discovery.prompts.question import MAX_INSTRUCTION_CHARS, message
 
 MAX_PLAN_CHARS = 6000
 MAX_OUTLINES_CHARS = 4000

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from discovery.fingerprint import parse
-from discovery.operators import c_prune, c_syntax, syntax
-from discovery.operators.base import Model, OperatorError, Proposal, ProposeJob
-from discovery.operators.syntax import Source, Spot
+from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
+from discovery.operators.c import prune as c_prune
+from discovery.operators.c import syntax as c_syntax
+from discovery.operators.python import syntax
+from discovery.operators.python.syntax import Source, Spot
+from discovery.programs.fingerprint import parse
 from evaluators.contract import Program
 
 TRIES = 40

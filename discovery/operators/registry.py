@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from discovery.operators.base import Operator
+from discovery.core.types import Operator
+from discovery.families.alphas.graft import Graft
+from discovery.families.alphas.persona import Persona
 from discovery.operators.cherry_pick import CherryPick
 from discovery.operators.crossover import Crossover
 from discovery.operators.diff import Diff
-from discovery.operators.graft import Graft
-from discovery.operators.persona import Persona
 from discovery.operators.perturb import Perturb
 from discovery.operators.plan import Execute, Instruct, Plan, Summarize
 from discovery.operators.prune import Prune

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from discovery.fingerprint import skeleton
-from discovery.operators import c_splice, c_syntax, constants, syntax
-from discovery.operators.base import Model, OperatorError, Proposal, ProposeJob
-from discovery.operators.syntax import Source, Spot
+from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
+from discovery.operators.c import splice as c_splice
+from discovery.operators.c import syntax as c_syntax
+from discovery.operators.python import constants, syntax
+from discovery.operators.python.syntax import Source, Spot
+from discovery.programs.fingerprint import skeleton
 from evaluators.contract import Program
 
 TRIES = 40

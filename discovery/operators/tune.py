@@ -1,11 +1,11 @@
-"""`tune`: a parent with other numbers in place of its constants; `discovery.tuning` chooses them."""
+"""`tune`: a parent with other numbers in place of its constants; `discovery.learning.tuning` chooses them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from discovery.operators import constants
-from discovery.operators.base import Model, OperatorError, Proposal, ProposeJob
+from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
+from discovery.operators.python import constants
 
 
 class Tune:

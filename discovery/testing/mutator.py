@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from discovery.edits import diff_edits, format_edits
-from discovery.operators.base import ModelCall, Reply
+from discovery.core.types import ModelCall, Reply
+from discovery.llm.tokens import estimate_tokens
+from discovery.programs.search_replace import diff_edits, format_edits
 from discovery.testing.endpoint import Answer, ChatRequest, Latency
-from discovery.tokens import estimate_tokens
-from evaluators.blocks import block_texts, replace_block_texts
+from evaluators.text.blocks import block_texts, replace_block_texts
 
 Mutation: TypeAlias = Callable[[str, np.random.Generator], str]
 """Returns a changed copy of the evolvable text of one program."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.alphas.labels import Labels
+from evaluators.alphas.markets.labels import Labels
 from evaluators.alphas.rank_ic import RankScorer
 from evaluators.alphas.significance import deflated_sharpe, expected_maximum, moments
 from evaluators.contract import ContractError

@@ -18,8 +18,8 @@ from evaluators.alphas.admission import noise_floor
 from evaluators.alphas.combine import standardise
 from evaluators.alphas.exam import Examiner
 from evaluators.alphas.factors import as_array, figures
+from evaluators.alphas.markets.world import FEATURES, World
 from evaluators.alphas.rank_ic import rank_ic
-from evaluators.alphas.world import FEATURES, World
 from evaluators.alphas.zoo import compute_zoo
 from evaluators.contract import Case, Invalid
 
@@ -95,7 +95,7 @@ def score_model(examiner: Examiner, case: Case, oracle: DailyQuestions) -> dict[
     """Returns the figures of the predictions (see `figures`), and what a verdict on them needs.
 
     A model answers day by day and learned on the training days alone, so its daily RankIC is out of sample as
-    it stands: evidence for `discovery.admission`.
+    it stands: evidence for `discovery.families.alphas.admission`.
 
     Raises:
         Invalid: days are missing, or the predictions cannot be scored.

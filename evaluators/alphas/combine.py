@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.alphas.labels import Labels
+from evaluators.alphas.markets.labels import Labels
+from evaluators.alphas.markets.panel import Bools, Floats
 from evaluators.alphas.metrics import sum_variance
-from evaluators.alphas.panel import Bools, Floats
 from evaluators.alphas.rank_ic import average_ranks, rank_ic
 
 Array = NDArray[np.float64]

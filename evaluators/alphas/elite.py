@@ -14,7 +14,7 @@ What the judge computes from the answers that it kept:
     evidence    the daily RankIC of that pool (or of the one factor) walking forward: sign and weights of each
                 fold come from the days before it. Its moments, and the spread of RankICIR among worthless
                 factors on this very panel, are what a deflated Sharpe ratio is made of once the number of
-                trials is known (`discovery.admission`), for only the run knows that number
+                trials is known (`discovery.families.alphas.admission`), for only the run knows that number
 Then what it would be worth: mutual information, decay, TopkDropout with costs, capacity.
 """
 
@@ -30,8 +30,10 @@ from numpy.typing import NDArray
 from evaluators.alphas.admission import NoiseFloor, noise_floor
 from evaluators.alphas.combine import combined_signal, mutual_correlations, ridge_weights, standardise
 from evaluators.alphas.factors import cost_rank_ic
-from evaluators.alphas.labels import Horizon, Labels, make_labels
 from evaluators.alphas.leaks import difference, lag_reason, placebo_t
+from evaluators.alphas.markets.labels import Horizon, Labels, make_labels
+from evaluators.alphas.markets.panel import Floats, Panel
+from evaluators.alphas.markets.splits import Split, walk_forward
 from evaluators.alphas.metrics import (
     decay,
     lag_of,
@@ -40,7 +42,6 @@ from evaluators.alphas.metrics import (
     quantile_weights,
     summarise,
 )
-from evaluators.alphas.panel import Floats, Panel
 from evaluators.alphas.portfolio import (
     AnnualFigures,
     Backtest,
@@ -51,7 +52,6 @@ from evaluators.alphas.portfolio import (
 )
 from evaluators.alphas.rank_ic import rank_ic
 from evaluators.alphas.significance import NORMAL, moments
-from evaluators.alphas.splits import Split, walk_forward
 from evaluators.contract import Invalid
 
 Array = NDArray[np.float64]

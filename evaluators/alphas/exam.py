@@ -34,7 +34,6 @@ from evaluators.alphas.combine import (
 )
 from evaluators.alphas.exhibits import pages
 from evaluators.alphas.factors import as_array, as_factor, check_answers, exposure, measure
-from evaluators.alphas.labels import Horizon, Labels
 from evaluators.alphas.leaks import (
     Probe,
     best_days,
@@ -44,11 +43,12 @@ from evaluators.alphas.leaks import (
     plan_probes,
     random_cuts,
 )
+from evaluators.alphas.markets.labels import Horizon, Labels
+from evaluators.alphas.markets.panel import load_panel
+from evaluators.alphas.markets.synthetic import Market, synthesize
+from evaluators.alphas.markets.world import WARM_UP_DAYS, World, make_world
 from evaluators.alphas.metrics import mutual_information
-from evaluators.alphas.panel import load_panel
 from evaluators.alphas.rank_ic import RankScorer, rank_ic
-from evaluators.alphas.synthetic import Market, synthesize
-from evaluators.alphas.world import WARM_UP_DAYS, World, make_world
 from evaluators.contract import Case, ContractError, Invalid, Oracle
 
 Array = NDArray[np.float64]

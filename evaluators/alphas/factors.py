@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.alphas import metrics
-from evaluators.alphas.labels import Labels, finite_in
-from evaluators.alphas.panel import Bools, Floats, Panel, daily_returns
+from evaluators.alphas.markets.labels import Labels, finite_in
+from evaluators.alphas.markets.panel import Bools, Floats, Panel, daily_returns
 from evaluators.alphas.portfolio import trailing_mean, trailing_sd
 from evaluators.alphas.rank_ic import ic, rank_ic
 from evaluators.contract import Invalid

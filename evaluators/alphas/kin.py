@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.alphas.combine import standardise
-from evaluators.alphas.panel import Bools, Floats
+from evaluators.alphas.markets.panel import Bools, Floats
 from evaluators.alphas.zoo import FAMILIES, compute_zoo
 
 Array = NDArray[np.float64]

@@ -32,9 +32,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.alphas.labels import Labels, finite_in
+from evaluators.alphas.markets.labels import Labels, finite_in
+from evaluators.alphas.markets.panel import PRICES, Floats
 from evaluators.alphas.metrics import newey_west_t
-from evaluators.alphas.panel import PRICES, Floats
 from evaluators.alphas.rank_ic import average_ranks, rank_ic
 
 Features: TypeAlias = Mapping[str, Floats]

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.alphas.labels import Horizon, Labels, finite_in, make_labels
-from evaluators.alphas.panel import Bools, Floats, Panel
+from evaluators.alphas.markets.labels import Horizon, Labels, finite_in, make_labels
+from evaluators.alphas.markets.panel import Bools, Floats, Panel
 from evaluators.alphas.rank_ic import average_ranks, ic, rank_ic
 from evaluators.contract import ContractError
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluators.alphas.admission import noise_floor
-from evaluators.alphas.labels import Horizon, make_labels
-from evaluators.alphas.panel import Panel, daily_returns, digest, panel_warnings
+from evaluators.alphas.markets.labels import Horizon, make_labels
+from evaluators.alphas.markets.panel import Panel, daily_returns, digest, panel_warnings
 
 NOISE_TRIALS = (100, 1_000, 10_000)
 

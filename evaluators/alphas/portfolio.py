@@ -25,8 +25,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.alphas.labels import DELISTING_LOSS
-from evaluators.alphas.panel import Bools, Floats, Panel, daily_returns
+from evaluators.alphas.markets.labels import DELISTING_LOSS
+from evaluators.alphas.markets.panel import Bools, Floats, Panel, daily_returns
 from evaluators.contract import ContractError
 
 Array = NDArray[np.float64]

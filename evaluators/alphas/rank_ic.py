@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.alphas.panel import Bools, Floats
+from evaluators.alphas.markets.panel import Bools, Floats
 from evaluators.contract import ContractError
 
 Engine = Literal["auto", "numba", "numpy"]

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from evaluators import blocks
 from evaluators.contract import ContractError, Program
 from evaluators.foreign import shims
 from evaluators.foreign.layout import Format, Layout, find_layout, read_folder
 from evaluators.foreign.needs import Needs, find_needs, pip_name
 from evaluators.foreign.settings import Settings, read_settings
-from evaluators.source_files import ProblemError, SourceFiles
+from evaluators.problems.source_files import ProblemError, SourceFiles
+from evaluators.text import blocks
 
 MODULE = "foreign_problem.py"
 _FOLDER_MODULE = "foreign_folder.py"

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evaluators import trees
-from evaluators.source_files import ProblemError
+from evaluators.problems.source_files import ProblemError
+from evaluators.text import trees
 
 _PIP_NAMES = {
     "bs4": "beautifulsoup4",

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.checking.findings import Finding, Level, brief
 from evaluators.contract import Evaluation, Program
-from evaluators.findings import Finding, Level, brief
 from evaluators.kernels.task import Buffer, Dims, KernelTask, Outputs, Values
 from evaluators.kernels.tolerance import Expected, expect, find_fault
 from evaluators.kernels.withheld import is_withheld
-from evaluators.problem import Problem
+from evaluators.problems.loading import Problem
 
 _DRAWS = 5
 _HIDDEN = 20

@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from evaluators.contract import Evaluation, Program, Status
-from evaluators.judge import JudgeError
+from evaluators.judging.judge import JudgeError
 from evaluators.kernels import correctness, feedback, hotspots, roofline, rules
 from evaluators.kernels.backends.base import Backend, Built, NotBuiltError
 from evaluators.kernels.backends.c import CBackend
@@ -44,10 +44,10 @@ from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import Dims
 from evaluators.kernels.timing import GPU, PATIENCE, PROCESSOR, Benches, Timer, Timing
 from evaluators.kernels.withheld import WITHHELD
-from evaluators.measures import axis_values
-from evaluators.problem import Problem
+from evaluators.problems.loading import Problem
 from evaluators.sandbox.base import SandboxError
 from evaluators.sandbox.clean import clean, clean_line
+from evaluators.text.measures import axis_values
 
 PROTOCOL = 1
 """Version of the way results are come by; stored with each."""

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from evaluators import trees
 from evaluators.contract import ContractError
 from evaluators.kernels.task import C_TYPES, Baseline, Buffer, Dims, KernelTask, Outputs, Scalar, Values
+from evaluators.text import trees
 
 NEEDED = ("Model", "get_inputs", "get_init_inputs")
 ENTRY = "forward"

@@ -11,9 +11,9 @@ import io
 import re
 import tokenize
 
-from evaluators import trees
 from evaluators.contract import Program
 from evaluators.kernels.task import KernelTask
+from evaluators.text import trees
 
 _C_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from evaluators import plain
+from evaluators.judging import plain
 from evaluators.sandbox import frames, programs
-from evaluators.sandbox.lock import IN_FD, OUT_FD
+from evaluators.sandbox.locks.lock import IN_FD, OUT_FD
 
 _MAX_FRAMES = 12
 _MEMORY_FRAME = frames.frame(

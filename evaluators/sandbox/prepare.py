@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from evaluators.sandbox import kernel, landlock, lock, namespaces, scratch
+from evaluators.sandbox import scratch
+from evaluators.sandbox.locks import kernel, landlock, lock, namespaces
 
 _NEEDED_CAPABILITIES = (0, 1, 3, 5, 6, 7)  # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID
 _TEMPORARY = ("/tmp", "/var/tmp")

@@ -6,7 +6,8 @@ import os
 import socket
 from collections.abc import Callable
 
-from evaluators.sandbox import kernel, lock, prepare
+from evaluators.sandbox import prepare
+from evaluators.sandbox.locks import kernel, lock
 
 _LIMITS = lock.ChildLimits(cpu_s=5, memory_mib=64, scratch_mib=1, processes=1, native=False)
 

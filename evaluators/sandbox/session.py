@@ -20,8 +20,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from evaluators import plain
 from evaluators.contract import Limits, Oracle, PlainData, Program, Status
+from evaluators.judging import plain
 from evaluators.sandbox import frames
 from evaluators.sandbox.base import Outcome, SandboxError
 from evaluators.sandbox.clean import clean, clean_line

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 
-from evaluators.sandbox import lock
+from evaluators.sandbox.locks import lock
 
 
 def end_tree(plan: lock.Plan, pid: int) -> int:

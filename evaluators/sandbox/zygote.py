@@ -22,7 +22,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from evaluators.sandbox import child, control, kernel, lock, prepare, scratch, selftest, sweep
+from evaluators.sandbox import child, control, prepare, scratch, selftest, sweep
+from evaluators.sandbox.locks import kernel, lock
 
 LOCK_FAILED = 72
 """Exit code of a child that could not lock itself; it has read nothing then."""
@@ -158,8 +159,8 @@ def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
     """Imports what programs will want, and the half of the problem that may live beside them."""
     for name in ("numpy", "numpy.random", "numpy.linalg", *request["preload"]):
         importlib.import_module(name)
-    from evaluators.modules import import_source
-    from evaluators.source_files import SourceFiles
+    from evaluators.problems.modules import import_source
+    from evaluators.problems.source_files import SourceFiles
 
     run: Callable[..., Any] = import_source(SourceFiles(**request["source"])).run
     child.warm_up()

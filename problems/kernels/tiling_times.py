@@ -1,6 +1,6 @@
 """How long the matrix product of tiling_heuristic.py took, in units of 10 ns.
 
-Made by `python -m benchmarks.tiling_table --seed 1 --rounds 4`
+Made by `python -m benchmarks.kernels.tiling_table --seed 1 --rounds 4`
 on AMD EPYC, gcc 12.2.0 -O3 -march=native -ffast-math, one thread.
 """
 

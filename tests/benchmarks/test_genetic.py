@@ -5,8 +5,8 @@ import pytest
 
 from benchmarks.baselines.genetic import evolve, terminals
 from evaluators.alphas.factors import measure
-from evaluators.alphas.synthetic import synthesize
-from evaluators.alphas.world import make_world
+from evaluators.alphas.markets.synthetic import synthesize
+from evaluators.alphas.markets.world import make_world
 
 pytest.importorskip("gplearn")
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.landscapes import CONSTANTS, LANDSCAPES
+from benchmarks.learned.landscapes import CONSTANTS, LANDSCAPES
 from benchmarks.search import BASELINES, OURS, claims, contender, mutate, search, signed_rank, table
 from islands.archipelago import IslandsConfig
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import screening
-from benchmarks.ablation import ARMS, ONE_MODEL, settings_of
+from benchmarks.learned import screening
+from benchmarks.learned.ablation import ARMS, ONE_MODEL, settings_of
 from benchmarks.worlds.landscapes import World
 from benchmarks.worlds.simulation import simulate
-from discovery.assembly import assemble
-from discovery.coordinator import Coordinator
-from discovery.events import Save
+from discovery.core.events import Save
 from discovery.operators.cherry_pick import CherryPick, carry_over
+from discovery.search.assembly import assemble
+from discovery.search.coordinator import Coordinator
 
 
 @pytest.fixture(params=["default"])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from discovery.operators.base import ModelCall
-from discovery.records import Change, Record
-from discovery.repository import Repository
+from discovery.core.records import Change, Record
+from discovery.core.types import ModelCall
+from discovery.storage.git.repository import Repository
 from evaluators.contract import Evaluation, Program, Status
 
 CELLS = 16

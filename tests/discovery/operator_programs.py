@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from discovery.operators.base import Context, Individual, ProposeJob
+from discovery.core.types import Context, Individual, ProposeJob
 from evaluators.contract import Evaluation, Program, Status
 
 RICH = '''"""A program with a bit of everything."""

@@ -451,7 +451,7 @@ HARMLESS = {
     "patched harness": """
         import sys
         from evaluators.sandbox import child, frames
-        import evaluators.plain as plain
+        import evaluators.judging.plain as plain
         plain.MAX_DEPTH = 10**9
         child._answer.__globals__["frames"].MAX_TEXT_BYTES = 10**9
         def f(x): return 1

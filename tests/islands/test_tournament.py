@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.learning import ranked
+from benchmarks.learned.learning import ranked
 from islands import IslandsError
 from islands.tournament import knock_out
 

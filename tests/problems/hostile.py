@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evaluators.contract import Case, Invalid
-from evaluators.problem import Problem, load_problem
+from evaluators.problems.loading import Problem, load_problem
 
 NO_NUMBERS = [
     pytest.param(float("nan"), id="nan"),

@@ -9,14 +9,14 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from evaluators import plain
-from evaluators.blocks import check_frozen, editable_text, has_blocks
-from evaluators.check import Level, check_problem
-from evaluators.check_cases import same_data
-from evaluators.modules import TRUSTED_FUNCTIONS, import_source, run_source
-from evaluators.probes import called_functions
-from evaluators.problem import Problem, ProblemSource, load_problem, load_source, shipped_names
-from evaluators.worker import JudgeProcess
+from evaluators.checking.cases import same_data
+from evaluators.checking.check import Level, check_problem
+from evaluators.checking.probes import called_functions
+from evaluators.judging import plain
+from evaluators.judging.worker import JudgeProcess
+from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source, shipped_names
+from evaluators.problems.modules import TRUSTED_FUNCTIONS, import_source, run_source
+from evaluators.text.blocks import check_frozen, editable_text, has_blocks
 
 FIRST = ("circle_packing", "function_minimization", "online_bin_packing")
 

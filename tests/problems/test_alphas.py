@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from evaluators.alphas.exam import unseal, with_panel
-from evaluators.alphas.panel import save_panel
-from evaluators.alphas.synthetic import synthesize
+from evaluators.alphas.markets.panel import save_panel
+from evaluators.alphas.markets.synthetic import synthesize
 from evaluators.alphas.zoo import FAMILIES
 from evaluators.contract import ContractError, Evaluation, Invalid, Program, Status
-from evaluators.problem import load_problem
-from evaluators.worker import JudgeProcess
+from evaluators.judging.worker import JudgeProcess
+from evaluators.problems.loading import load_problem
 from problems.alphas import alpha_combine, alpha_pool, alpha_single
 from tests.evaluators.alphas.programs import HEAD, HONEST, LEAKING, program
 

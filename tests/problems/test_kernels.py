@@ -20,7 +20,7 @@ from evaluators.kernels.check import check_filters, check_inputs, check_kernel
 from evaluators.kernels.runner import KernelFailedError
 from evaluators.kernels.task import KernelTask
 from evaluators.kernels.tolerance import expect, find_fault
-from evaluators.problem import Problem, load_problem, shipped_names
+from evaluators.problems.loading import Problem, load_problem, shipped_names
 from problems.kernels import tiling_heuristic
 from problems.kernels.inputs import FLOATS, floats, is_close
 
@@ -39,7 +39,7 @@ NAMES = (
     "substring_count",
 )
 ON_GPU = ("softmax_triton",)
-REPLIES = Path(__file__).parent.parent.parent / "benchmarks" / "kernel_replies"
+REPLIES = Path(__file__).parent.parent.parent / "benchmarks" / "kernels" / "replies"
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 

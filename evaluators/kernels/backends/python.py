@@ -7,13 +7,13 @@ import importlib.metadata
 import importlib.util
 import platform
 
-from evaluators import trees
 from evaluators.contract import Program
 from evaluators.kernels.backends.base import Built, NotBuiltError
 from evaluators.kernels.bench.client import Bench
 from evaluators.kernels.task import KernelTask
+from evaluators.problems.source import imported_names
 from evaluators.sandbox.clean import clean_line
-from evaluators.source import imported_names
+from evaluators.text import trees
 
 OPTIONAL = {
     "numba": "numba is not installed: pip install code-discovery[kernels]",

@@ -9,7 +9,7 @@ from evaluators.kernels.backends.base import Built, NotBuiltError
 from evaluators.kernels.backends.python import OPTIONAL, PythonBackend
 from evaluators.kernels.bench.client import Bench
 from evaluators.kernels.task import KernelTask
-from evaluators.source import imported_names
+from evaluators.problems.source import imported_names
 
 
 class TritonBackend:

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from evaluators.sandbox.lock import IN_FD, OUT_FD
+from evaluators.sandbox.locks.lock import IN_FD, OUT_FD
 
 LOADED = b"loaded.."
 PLANNED = b"planned."

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from evaluators.sandbox import landlock, lock
 from evaluators.sandbox.linux import child_environment
+from evaluators.sandbox.locks import landlock, lock
 
 PRODUCT = "kernel.product"
 MAX_PRODUCT_BYTES = 8 << 20

@@ -7,7 +7,7 @@ import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluators.sandbox import kernel
+from evaluators.sandbox.locks import kernel
 
 PAGE = mmap.PAGESIZE
 _NONE, _READ, _READ_WRITE = 0, 1, 3

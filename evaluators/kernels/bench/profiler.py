@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from evaluators.kernels.bench import compiler
-from evaluators.sandbox import landlock, lock
+from evaluators.sandbox.locks import landlock, lock
 
 REPORT = "callgrind.report"
 MAX_REPORT_BYTES = 4 << 20

@@ -25,7 +25,8 @@ from typing import Any, Protocol
 
 from evaluators.kernels.bench import child as harness
 from evaluators.kernels.bench import compiler, mapping, profiler, recorder
-from evaluators.sandbox import control, kernel, landlock, lock, prepare, scratch, selftest, sweep
+from evaluators.sandbox import control, prepare, scratch, selftest, sweep
+from evaluators.sandbox.locks import kernel, landlock, lock
 
 _LOG_BYTES = 1 << 16
 _REPLY_BYTES = 8

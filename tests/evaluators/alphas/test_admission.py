@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from evaluators.alphas.admission import COGALPHA_ELITE, Gate, admit, noise_factor, noise_floor
-from evaluators.alphas.labels import make_labels
+from evaluators.alphas.markets.labels import make_labels
+from evaluators.alphas.markets.synthetic import synthesize
 from evaluators.alphas.rank_ic import RankScorer, has_numba
 from evaluators.alphas.significance import moments, pbo
-from evaluators.alphas.synthetic import synthesize
 from evaluators.contract import ContractError
 
 MARKET = synthesize(12, days=600, names=120)

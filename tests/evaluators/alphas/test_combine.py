@@ -23,7 +23,7 @@ from evaluators.alphas.combine import (
     solve_ridge,
     standardise,
 )
-from evaluators.alphas.labels import Horizon, Labels
+from evaluators.alphas.markets.labels import Horizon, Labels
 from evaluators.alphas.rank_ic import rank_ic
 
 sm = pytest.importorskip("statsmodels.api")

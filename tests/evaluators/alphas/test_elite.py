@@ -9,9 +9,9 @@ from evaluators.alphas.combine import standardise
 from evaluators.alphas.elite import Question, Scene, examine, questions, trace, walk
 from evaluators.alphas.exhibits import pages
 from evaluators.alphas.kin import Kin
-from evaluators.alphas.labels import make_labels
-from evaluators.alphas.splits import make_split, walk_forward
-from evaluators.alphas.synthetic import synthesize
+from evaluators.alphas.markets.labels import make_labels
+from evaluators.alphas.markets.splits import make_split, walk_forward
+from evaluators.alphas.markets.synthetic import synthesize
 from evaluators.alphas.zoo import FAMILIES, ZOO
 from evaluators.contract import Invalid
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evaluators.alphas import operators as op
 from evaluators.alphas.grammar import FIELDS, PRICES, draw_days, draw_formula
-from evaluators.alphas.synthetic import synthesize
+from evaluators.alphas.markets.synthetic import synthesize
 
 PANEL = synthesize(3, days=140, names=40).panel
 NUMBERS = st.integers(0, 2**32 - 1)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluators.alphas import ingest
-from evaluators.alphas.ingest import import_panel, panel_from_columns, panel_from_frame, read_qlib
-from evaluators.alphas.panel import PanelError, digest
+from evaluators.alphas.markets import ingest
+from evaluators.alphas.markets.ingest import import_panel, panel_from_columns, panel_from_frame, read_qlib
+from evaluators.alphas.markets.panel import PanelError, digest
 
 pa = pytest.importorskip("pyarrow")
 feather = pytest.importorskip("pyarrow.feather")

@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluators.alphas.labels import (
+from evaluators.alphas.markets.labels import (
     Horizon,
     delisted_prices,
     forward_returns,
     make_labels,
     min_names,
 )
-from evaluators.alphas.panel import make_panel
+from evaluators.alphas.markets.panel import make_panel
 from evaluators.contract import ContractError
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluators.alphas.labels import Horizon, make_labels
 from evaluators.alphas.leaks import (
     KINDS,
     best_days,
@@ -18,9 +17,10 @@ from evaluators.alphas.leaks import (
     random_cuts,
     streaming_reason,
 )
-from evaluators.alphas.panel import daily_returns
+from evaluators.alphas.markets.labels import Horizon, make_labels
+from evaluators.alphas.markets.panel import daily_returns
+from evaluators.alphas.markets.synthetic import synthesize
 from evaluators.alphas.rank_ic import rank_ic
-from evaluators.alphas.synthetic import synthesize
 from tests.evaluators.alphas.programs import HONEST, LEAKING, load, program
 
 MARKET = synthesize(8, days=400, names=60)

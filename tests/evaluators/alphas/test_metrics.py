@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.metrics import mutual_info_score
 
 from evaluators.alphas import metrics
-from evaluators.alphas.labels import Horizon, Labels
+from evaluators.alphas.markets.labels import Horizon, Labels
 from evaluators.contract import ContractError
 from tests.evaluators.alphas.arrays import gappy
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluators.alphas.panel import (
+from evaluators.alphas.markets.panel import (
     PanelError,
     check_panel,
     daily_returns,

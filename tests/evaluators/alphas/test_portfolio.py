@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluators.alphas.panel import Panel, make_panel
+from evaluators.alphas.markets.panel import Panel, make_panel
 from evaluators.alphas.portfolio import (
     BacktestRules,
     annual_figures,

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from evaluators.alphas.labels import Horizon
-from evaluators.alphas.splits import make_split, walk_forward
+from evaluators.alphas.markets.labels import Horizon
+from evaluators.alphas.markets.splits import make_split, walk_forward
 from evaluators.contract import ContractError
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluators.alphas.labels import Horizon, make_labels
+from evaluators.alphas.markets.labels import Horizon, make_labels
+from evaluators.alphas.markets.panel import daily_returns, digest, panel_warnings
+from evaluators.alphas.markets.synthetic import Market, luckless_rank_ic, synthesize, true_rank_ic
 from evaluators.alphas.metrics import Summary, quantile_weights, summarise
-from evaluators.alphas.panel import daily_returns, digest, panel_warnings
 from evaluators.alphas.portfolio import net_returns
 from evaluators.alphas.rank_ic import RankScorer
-from evaluators.alphas.synthetic import Market, luckless_rank_ic, synthesize, true_rank_ic
 from evaluators.contract import ContractError
 
 SEEDS = (0, 1, 2, 3)

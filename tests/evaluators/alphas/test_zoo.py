@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from evaluators.alphas.factors import as_factor, measure
-from evaluators.alphas.labels import make_labels
 from evaluators.alphas.leaks import lookahead_reason, order_reason
-from evaluators.alphas.splits import make_split
-from evaluators.alphas.synthetic import synthesize
+from evaluators.alphas.markets.labels import make_labels
+from evaluators.alphas.markets.splits import make_split
+from evaluators.alphas.markets.synthetic import synthesize
 from evaluators.alphas.zoo import FAMILIES, ZOO, compute_zoo
 
 MARKET = synthesize(3, days=500, names=60)

@@ -3,7 +3,7 @@
 from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.lease import Lease
 from evaluators.kernels.statistics import Precision
-from evaluators.problem import load_problem
+from evaluators.problems.loading import load_problem
 from tests.evaluators.kernels import triton_programs
 
 SOFTMAX = '''"""Write softmax(x, out, rows, cols): each row of out is the softmax of that row of x."""

@@ -15,10 +15,10 @@ from evaluators.kernels.bench.client import Bench, Recorded
 from evaluators.kernels.bench.recorder import Memory
 from evaluators.kernels.device import Device
 from evaluators.kernels.gpu import launches
+from evaluators.kernels.gpu.backend import GpuProcess, GpuStand, find
 from evaluators.kernels.gpu.launches import LaunchError
-from evaluators.kernels.gpu.stand import GpuProcess, GpuStand, find
 from evaluators.kernels.roofline import Peaks
-from evaluators.problem import load_problem
+from evaluators.problems.loading import load_problem
 from evaluators.sandbox.base import SandboxError
 from tests.evaluators.kernels import triton_programs
 from tests.evaluators.kernels.tasks import SOFTMAX_TRITON, quick_judge, write_problem

@@ -8,7 +8,7 @@ import pytest
 from evaluators.contract import Limits, Program
 from evaluators.kernels import hotspots
 from evaluators.kernels.bench.client import Bench
-from evaluators.problem import load_problem
+from evaluators.problems.loading import load_problem
 from tests.evaluators.kernels.tasks import SOFTMAX, quick_judge, write_problem
 from tests.evaluators.kernels.test_tolerance import make_task
 

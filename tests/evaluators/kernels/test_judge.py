@@ -6,10 +6,10 @@ import time
 import pytest
 
 from evaluators.contract import Program, Status
-from evaluators.judge import JudgeError
+from evaluators.judging.judge import JudgeError
+from evaluators.judging.worker import JudgeProcess
 from evaluators.kernels.bench import compiler
 from evaluators.kernels.statistics import Precision
-from evaluators.worker import JudgeProcess
 from tests.evaluators.kernels.tasks import HISTOGRAM, SOFTMAX, quick_judge, write_problem
 
 

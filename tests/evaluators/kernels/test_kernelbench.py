@@ -113,7 +113,7 @@ class TestWithPyTorch:
             kernelbench.read(path)
 
     def test_problem_modules_are_written(self, folder: Path, tmp_path: Path):
-        from evaluators.problem import load_problem
+        from evaluators.problems.loading import load_problem
 
         written = kernelbench.write_problems(folder, tmp_path / "out")
         assert [path.name for path in written] == ["kernelbench_1_linear.py", "kernelbench_2_other.py"]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.check import check_problem
+from evaluators.checking.check import check_problem
+from evaluators.checking.findings import Level
 from evaluators.contract import Program, Status
-from evaluators.findings import Level
 from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.withheld import is_withheld
-from evaluators.problem import load_problem
+from evaluators.problems.loading import load_problem
 from evaluators.sandbox.base import SandboxError
 from tests.evaluators.kernels import triton_programs
 from tests.evaluators.kernels.tasks import SOFTMAX_TRITON, quick_judge, write_problem

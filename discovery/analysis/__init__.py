@@ -1,0 +1,1 @@
+"""What can be asked of finished runs: comparison on paired seeds, statistics, distillation, purging."""

@@ -1,0 +1,58 @@
+"""Runs in which each program is handed the best output so far, and a fixed time to improve on it.
+
+What a program is handed is a function of the records before it: the best output that any of them gave, at first that of
+the problem's plain seed, or of a certificate. Each evaluation names the program whose output it was handed, so that every
+output has a chain of programs that made it, one from the other.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from discovery.certify import certificates, claims
+from discovery.core.errors import RunError
+from discovery.execution.session import secret_of
+from discovery.settings.config import RunConfig
+from evaluators.contract import Start
+from evaluators.judging.scoring import object_cases
+from evaluators.judging.worker import JudgeProcess
+from evaluators.problems.loading import Problem, load_source
+
+
+def begin(
+    problem: Problem, config: RunConfig, *, seconds: float, certificate: Path | None = None
+) -> tuple[Problem, Start]:
+    """Returns the problem as a search for programs that improve, and what the first of them is handed.
+
+    Args:
+        problem: the plain problem.
+        config: of the run.
+        seconds: how long a program has, per case.
+        certificate: of the output to begin with; without one, the plain seed program makes it.
+
+    Raises:
+        ProblemError: the problem's outputs do not speak for themselves, or `seconds` is out of range.
+        CertificateError: the certificate does not hold.
+        RunError: the plain seed gives no output that is kept, or the certificate has none.
+    """
+    search = load_source(replace(problem.source, improve_s=seconds))
+    if object_cases(problem) is None:
+        raise RunError(
+            f"{problem.name} draws its cases anew in each run, so no output can be handed on; leave --from-best out"
+        )
+    if certificate is not None:
+        finding = claims.check(certificate, spec=config.problem)
+        output = certificates.read(certificate)["object"]
+        if output is None:
+            raise RunError(f"{certificate} holds a program and no output to begin with")
+        return search, Start(output, finding.score)
+    with closing(
+        JudgeProcess(problem.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
+    ) as judge:
+        evaluation = judge.evaluate(problem.seed)
+    if evaluation.score is None or evaluation.certificate is None:
+        reason = evaluation.reason or "its output is too large to be kept"
+        raise RunError(f"the seed program of {problem.name} gives nothing to begin with: {reason}")
+    return search, Start(evaluation.certificate, evaluation.score)

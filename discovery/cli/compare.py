@@ -1,0 +1,183 @@
+"""`discovery compare`: is one configuration better than another, by how much, and how sure is that?"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from discovery.analysis.comparison import OPPONENTS, Comparison, compare_courses, opponent, run_pairs
+from discovery.analysis.statistics import Paired, smallest_n
+from discovery.cli.search import KEYS, check_ready, signals_asking
+from discovery.core.errors import ConfigError, RunError
+from discovery.core.records import Record
+from discovery.execution.session import Outcome, Session, StopRequest
+from discovery.search.state import RunState
+from discovery.settings.config import BUDGET_KEYS, RunConfig, check_keys, make_config, read_toml
+from discovery.storage.requests import Request
+from discovery.storage.run_folder import RunFolder
+from evaluators.problems.loading import Problem, load_problem
+
+
+@click.command()
+@click.argument("config_a")
+@click.argument("config_b")
+@click.option("--seeds", type=click.IntRange(2), default=20, show_default=True, help="Pairs of runs.")
+@click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
+@click.option("--evals", type=int, help="End each run after this many evaluations.")
+@click.option("--minutes", type=float, help="End each run after this much working time.")
+@click.option("--cost-usd", type=float, help="End each run when models have cost this much.")
+@click.option("--tokens", type=int, help="End each run when models have used this many tokens.")
+@click.option("--problem", help="The problem of both, where a file names none.")
+@click.option(
+    "--target", type=float, help="The score whose cost is counted.  [default: what the weaker reaches]"
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/compare"),
+    show_default=True,
+    help="Folder of the runs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+def compare(
+    config_a: str,
+    config_b: str,
+    seeds: int,
+    first_seed: int,
+    problem: str | None,
+    target: float | None,
+    out: Path,
+    as_json: bool,
+    **limits: Any,
+) -> None:
+    """Run CONFIG_A and CONFIG_B on the same seeds and tell whether they differ.
+
+    Each is a TOML file as for `discovery run --config`; one of them may be a built-in opponent instead: best-of-n,
+    single-agent, greedy or random, with the problem, models and budget of the other. Runs that are there already are
+    finished, not repeated, so an interrupted comparison goes on where it was.
+    """
+    given = {key: value for key, value in limits.items() if value is not None} | (
+        {"problem": problem} if problem else {}
+    )
+    configs = _configs(config_a, config_b, given)
+    problems = (load_problem(configs[0].problem), load_problem(configs[1].problem))
+    if problems[0].objective != problems[1].objective:
+        raise ConfigError("the two configurations have different objectives; they cannot be compared")
+    for config in configs:
+        check_ready(config)
+    stop = StopRequest()
+    stream = sys.stderr if as_json else sys.stdout
+
+    def work(folder: RunFolder, config: RunConfig, problem: Problem) -> Outcome:
+        with folder.lock():
+            outcome = Session(folder, config, problem, observer=_Silent(), stop=stop).run()
+        if not outcome.is_success:
+            raise RunError(f"{folder.path} stopped: {outcome.message}")
+        click.echo(f"{folder.path}  best {outcome.summary['best_score']}", file=stream)
+        return outcome
+
+    chosen = range(first_seed, first_seed + seeds)
+    with signals_asking(stop):
+        courses = run_pairs(out, configs, problems, chosen, work)
+    objective = problems[0].objective
+    goal = None if target is None else objective.fitness(target)
+    found = compare_courses((config_a, config_b), tuple(chosen), courses, target=goal)
+    click.echo(tell(found, objective.fitness), file=stream)
+    if as_json:
+        click.echo(json.dumps(found.to_json()))
+
+
+class _Silent:
+    """Watches nothing: one line per run is enough."""
+
+    def recorded(self, records: Iterable[Record], state: RunState) -> None:
+        """Does nothing."""
+
+    def ticked(self, state: RunState, in_flight: int) -> None:
+        """Does nothing."""
+
+    def asked(self, request: Request, refusal: str) -> None:
+        """Does nothing."""
+
+
+def _configs(a: str, b: str, given: Mapping[str, Any]) -> tuple[RunConfig, RunConfig]:
+    """Returns the two configurations; a built-in opponent takes after the other.
+
+    Raises:
+        ConfigError: a file is wrong, or both are built-in opponents.
+    """
+    if a in OPPONENTS and b in OPPONENTS:
+        raise ConfigError(
+            "at least one of the two must be a TOML file: the opponent takes its problem from there"
+        )
+    if a in OPPONENTS:
+        second = _read(b, given)
+        return opponent(a, second), second
+    first = _read(a, given)
+    return first, (opponent(b, first) if b in OPPONENTS else _read(b, given))
+
+
+def _read(name: str, given: Mapping[str, Any]) -> RunConfig:
+    path = Path(name)
+    if not path.is_file():
+        raise ConfigError(f"{name} is neither a TOML file nor one of {', '.join(OPPONENTS)}")
+    settings = read_toml(path)
+    check_keys(settings, KEYS, where=name)
+    rest = {key: value for key, value in settings.items() if key not in ("out", "json", "seed")}
+    if limits := {key for key in given if key in BUDGET_KEYS}:
+        rest = {key: value for key, value in rest.items() if key not in BUDGET_KEYS or key in limits}
+    return replace(make_config(rest | dict(given), name), seed=0)
+
+
+def tell(found: Comparison, fitness: Any) -> str:
+    """Returns a comparison for people; `fitness` turns a score, and back."""
+    a, b = found.names
+    lines = [f"{len(found.seeds)} pairs, seeds {found.seeds[0]} to {found.seeds[-1]}", ""]
+    for name, finals in zip(found.names, found.finals, strict=True):
+        low, middle, high = _quartiles([fitness(value) for value in finals])
+        lines.append(f"{name}: median best score {middle:.8g}, quartiles {low:.8g} to {high:.8g}")
+    lines.append(f"final score: {_sentence(a, b, found.final)}")
+    lines.append(f"target score {fitness(found.target):.8g}:")
+    for kind, costs in found.costs.items():
+        shares = [f"{sum(map(math.isfinite, each))} of {len(each)}" for each in costs]
+        medians = [f"{_median(each):.6g}" for each in costs]
+        lines.append(
+            f"  {kind.replace('_', ' ')}: {a} {medians[0]} ({shares[0]} reached it), {b} {medians[1]} ({shares[1]}); "
+            + _sentence(a, b, found.cost_tests[kind], is_cost=True)
+        )
+    return "\n".join(lines)
+
+
+def _sentence(a: str, b: str, paired: Paired, *, is_cost: bool = False) -> str:
+    verdict = paired.verdict()
+    what = "not told apart" if verdict == "not told apart" else f"{a} is {verdict} than {b}"
+    text = f"{what} (p = {paired.p:.3g}, {paired.wins}:{paired.losses} pairs"
+    if not is_cost:
+        text += f", median difference {paired.difference.middle:.6g} [{paired.difference.low:.6g}, {paired.difference.high:.6g}]"
+    text += ")"
+    if verdict == "not told apart" and paired.wins + paired.losses:
+        more = paired.required_pairs
+        text += (
+            f"; about {more} pairs would find a difference like this one with a power of 0.8" if more else ""
+        )
+        if paired.wins + paired.losses < smallest_n():
+            text += f"; no result can be significant with fewer than {smallest_n()} pairs that differ"
+    return text
+
+
+def _quartiles(values: list[float]) -> tuple[float, float, float]:
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return ordered[round(last * 0.25)], ordered[round(last * 0.5)], ordered[round(last * 0.75)]
+
+
+def _median(values: Iterable[float]) -> float:
+    ordered = sorted(values)
+    return ordered[(len(ordered) - 1) // 2]

@@ -1,0 +1,226 @@
+"""`discovery best`, `log`, `show`, `diff` and `report`: what a run did, read from its lineage."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from discovery.core.errors import ConfigError
+from discovery.core.texts import SELF_SCORED, printable
+from discovery.execution.session import run_folder
+from discovery.families.alphas.admission import shown as visible
+from discovery.families.alphas.unsealing import Account, account
+from discovery.storage.git import history
+from discovery.storage.git.history import Entry, Shown
+
+_run = click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@_run
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the program here (a folder if it has several files).",
+)
+@_json
+def best(path: Path, out: Path | None, as_json: bool) -> None:
+    """Print the best program of RUN, or save it."""
+    shown = history.best(_lineage(path))
+    found = account(run_folder(path).journal, shown.entry.program_id, shown.entry.metrics)
+    _deliver(shown, out, as_json=as_json, found=found)
+
+
+@click.command()
+@_run
+@click.option("-n", "--limit", type=click.IntRange(1), default=20, help="How many.  [default: 20]")
+@click.option(
+    "--of",
+    "which",
+    default="all",
+    help="all, best (and its ancestors), island/K, or chain (who made the best output).  [default: all]",
+)
+@_json
+def log(path: Path, limit: int, which: str, as_json: bool) -> None:
+    """List the newest programs of RUN, newest first."""
+    lineage = _lineage(path)
+    entries = history.chain(lineage)[:limit] if which == "chain" else history.log(lineage, limit, which)
+    if as_json:
+        click.echo(json.dumps([asdict(entry) for entry in entries]))
+        return
+    for entry in entries:
+        score = f"{entry.score:.8g}" if entry.score is not None else entry.status
+        parents = " ".join(parent[:8] for parent in entry.parents) or "-"
+        place = f"island {entry.island}" + (f" cell {entry.cell}" if entry.cell is not None else "")
+        line = f"{entry.index:6} {entry.program_id[:8]} {score:>14} {entry.operator:10} {place:18} from {parents}"
+        mark = "  self-scored" if entry.self_scored and entry.score is not None else ""
+        if entry.start_score is not None:
+            mark += f"  on {entry.start_id[:8] or 'the start'} {entry.start_score:.8g}"
+        click.echo(printable(line + mark + (f"  {entry.reason}" if entry.reason else "")))
+
+
+@click.command()
+@_run
+@click.argument("program")
+@_json
+def show(path: Path, program: str, as_json: bool) -> None:
+    """Show PROGRAM (an id, its beginning, `best`, or a commit) of RUN."""
+    _deliver(history.show(_lineage(path), program), None, as_json=as_json, with_entry=True)
+
+
+@click.command()
+@_run
+@click.argument("before")
+@click.argument("after")
+def diff(path: Path, before: str, after: str) -> None:
+    """Show what changed from program BEFORE to program AFTER of RUN."""
+    text = history.diff(_lineage(path), before, after)
+    click.echo(printable(text) if text else "the two programs are equal")
+
+
+@click.command()
+@_run
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: RUN/report.html]")
+def report(path: Path, out: Path | None) -> None:
+    """Write one self-contained HTML file about RUN."""
+    from discovery.reporting.report import build_report
+
+    folder = run_folder(path)
+    folder.read_settings()
+    target = out or folder.path / "report.html"
+    build_report(folder.path, target)
+    click.echo(f"{target} written")
+
+
+@click.command()
+@_run
+@click.option("--elites", is_flag=True, help="List the elite of every cell too.")
+@_json
+def archive(path: Path, elites: bool, as_json: bool) -> None:
+    """Tell how full the archive of every island of RUN is, in pyribs' own terms.
+
+    Fitness is the score turned so that larger is better; the QD score is the sum over all cells. The latest 32 children
+    of an island amount to between 1 (clones) and 32 different programs.
+    """
+    from discovery.execution.session import replayed_state
+    from discovery.programs.diversity import effective_children
+
+    population = replayed_state(run_folder(path)).archipelago
+    different = effective_children(run_folder(path).journal)
+    rows: list[dict[str, Any]] = []
+    for number in range(len(population)):
+        stats = population.archive(number).store.stats
+        row: dict[str, Any] = {
+            "island": number,
+            "elites": int(stats.num_elites),
+            "coverage": float(stats.coverage),
+        }
+        row |= {"qd_score": float(stats.qd_score), "best_fitness": float(stats.obj_max or 0.0)}
+        row["effective_children"] = different.get(number, 0.0)
+        if elites:
+            row["cells"] = [asdict(elite) for elite in population.elites(number)]
+        rows.append(row)
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(
+            f"island {row['island']}: {row['elites']} elites, coverage {row['coverage']:.1%}, "
+            f"QD score {row['qd_score']:.6g}, best fitness {row['best_fitness']:.10g}, "
+            f"latest children amount to {row['effective_children']:.1f} different ones"
+        )
+        for cell in row.get("cells", ()):
+            measures = ", ".join(f"{value:.4g}" for value in cell["measures"])
+            click.echo(f"  cell {cell['cell']:6} {cell['program_id']} {cell['fitness']:.8g}  at {measures}")
+
+
+def _lineage(path: Path) -> Path:
+    folder = run_folder(path)
+    folder.read_settings()
+    return folder.lineage
+
+
+def _deliver(
+    shown: Shown,
+    out: Path | None,
+    *,
+    as_json: bool,
+    with_entry: bool = False,
+    found: Account | None = None,
+) -> None:
+    if out is not None:
+        _write(shown, out)
+        click.echo(f"{out} written: {_headline(shown.entry)}", err=as_json)
+    if as_json:
+        data: dict[str, Any] = {
+            **asdict(shown.entry),
+            "files": dict(shown.files),
+            "certificate": shown.certificate,
+            **(found.to_json() if found else {}),
+        }
+        click.echo(json.dumps(data))
+    elif out is None:
+        click.echo(_headline(shown.entry), err=not with_entry)
+        for line in found.lines if found else ():
+            click.echo(printable(line), err=True)
+        if with_entry:
+            click.echo(_details(shown))
+        click.echo(printable(shown.text))
+
+
+def _headline(entry: Entry) -> str:
+    mark = " (self-scored)" if entry.self_scored else ""
+    score = f"score {entry.score!r}{mark}" if entry.score is not None else f"{entry.status}: {entry.reason}"
+    return printable(f"program {entry.program_id} (number {entry.index}) by {entry.operator}: {score}")
+
+
+def _chain_text(shown: Shown) -> str:
+    """Returns who made what a program was handed, the first first; "" where it started from nothing."""
+    entries = [shown.entry, *shown.chain][::-1]
+    if entries[0].start_score is None:
+        return ""
+    return " > ".join(
+        [
+            f"the start {entries[0].start_score:.8g}",
+            *(f"{e.program_id[:8]} {e.score or 0:.8g}" for e in entries),
+        ]
+    )
+
+
+def _details(shown: Shown) -> str:
+    entry = shown.entry
+    cost = "unknown" if entry.cost_usd is None else f"{entry.cost_usd:.4f} USD"
+    rows = [
+        ("commit", entry.commit),
+        ("parents", " ".join(entry.parents) or "none"),
+        ("island", f"{entry.island}" + (f", cell {entry.cell}" if entry.cell is not None else ", no cell")),
+        ("metrics", ", ".join(f"{name} {value:.8g}" for name, value in visible(entry.metrics).items())),
+        ("held out", ", ".join(f"{name} {value:.8g}" for name, value in visible(entry.held_out).items())),
+        ("model", f"{entry.model}, {entry.tokens} tokens, {cost}" if entry.model else ""),
+        ("took", f"{entry.seconds:.3f} s"),
+        ("layers", ", ".join(entry.layers)),
+        ("trust", SELF_SCORED if entry.self_scored else ""),
+        ("chain", _chain_text(shown)),
+    ]
+    lines = [f"{name:9}{value}" for name, value in rows if value]
+    return printable("\n".join([*lines, entry.body, entry.note]).rstrip() + "\n")
+
+
+def _write(shown: Shown, out: Path) -> None:
+    try:
+        if len(shown.files) == 1:
+            out.write_text(next(iter(shown.files.values())), encoding="utf-8")
+            return
+        for name, text in shown.files.items():
+            target = out / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {error.filename}: {error.strerror}; name another place with --out"
+        ) from error

@@ -1,0 +1,71 @@
+"""The command line: a group whose commands are loaded only when they are called, so that --help is quick."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+
+import click
+
+COMMANDS = {
+    "run": ("search", "Search for better programs from a problem's seed."),
+    "resume": ("search", "Go on with a run that ended or was killed."),
+    "inject": ("steer", "Put a program of your own into a search under way."),
+    "hint": ("steer", "Tell the models of a search what to consider."),
+    "pause": ("steer", "Let a search begin nothing new, or go on."),
+    "budget": ("steer", "Give a search other limits while it works."),
+    "compare": ("compare", "Tell whether one configuration is better than another, on paired seeds."),
+    "distil": ("distil", "Leave out of a run's best program whatever it does not need."),
+    "best": ("history", "Print or save the best program of a run."),
+    "log": ("history", "List a run's programs."),
+    "show": ("history", "Show one program: where it came from, how it did, its text."),
+    "diff": ("history", "Show what changed between two programs."),
+    "archive": ("history", "Tell how full each island's archive is, and what it holds."),
+    "report": ("history", "Write one self-contained HTML file about a run."),
+    "verify": ("problems", "Judge a run's best program again and certify it; check a certificate."),
+    "unseal": ("unseal", "Judge one program of a run on its sealed test, once."),
+    "evaluate": ("problems", "Judge one program file."),
+    "check": ("problems", "Tell what is wrong with a problem module."),
+    "new": ("problems", "Write a small problem to start from."),
+    "convert": ("foreign", "Begin a problem from a folder of OpenEvolve, ShinkaEvolve or LoongFlow."),
+    "panel": ("panels", "Import, inspect and synthesize panels of prices."),
+    "serve": ("service", "Host runs behind an HTTP API."),
+    "submit": ("client", "Begin a run on a service."),
+    "list": ("client", "List the runs of a service."),
+    "status": ("client", "Tell how a run of a service is doing."),
+    "stop": ("client", "End a run of a service."),
+    "fetch": ("client", "Clone the lineage of a run of a service."),
+    "memory": ("learned", "Show, export or import what a run learned."),
+    "purge": ("learned", "Take a program that cheats out of a run, with all that came of it."),
+    "worker": ("service", "Do jobs of runs that use a broker."),
+    "doctor": ("problems", "Tell which protections and tools this machine has."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns a command, or None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"discovery.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, {"list": "list_runs"}.get(cmd_name, cmd_name))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the table of commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(version("code-discovery"), prog_name="discovery")
+def cli() -> None:
+    """Discover better programs: models and mathematics mutate, sandboxes judge, islands select, git remembers."""

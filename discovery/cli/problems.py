@@ -1,0 +1,262 @@
+"""`discovery evaluate`, `check`, `new`, `verify` and `doctor`: about problems and this machine."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from contextlib import closing
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from discovery.analysis.purging import current_entries
+from discovery.certify import claims
+from discovery.core.errors import ConfigError, RunFolderError
+from discovery.core.records import Record
+from discovery.core.texts import SELF_SCORED
+from discovery.execution.session import run_folder, secret_of
+from discovery.families.alphas.admission import shown as visible
+from discovery.families.alphas.unsealing import account
+from discovery.settings.config import RunConfig
+from evaluators.contract import Evaluation, Program
+from evaluators.judging.worker import JudgeProcess
+from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
+
+EXIT_FAILED = 1
+
+_unsafe = click.option("--unsafe", is_flag=True, help="Run even where the sandbox lacks protections.")
+_tier = click.option(
+    "--tier", type=click.IntRange(1, 2), help="Sandbox tier to use.  [default: the best there is]"
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.command()
+@click.argument("problem")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--seed", type=int, help="Seed of the hidden cases; drawn if left out.")
+@click.option("--held-out", is_flag=True, help="Score the held-out cases too.")
+@_tier
+@_unsafe
+@_json
+def evaluate(
+    problem: str, file: Path, seed: int | None, held_out: bool, tier: int | None, unsafe: bool, as_json: bool
+) -> None:
+    """Judge the program in FILE (or, for programs of several files, a folder) on PROBLEM."""
+    loaded = load_problem(problem)
+    config = RunConfig(problem, secrets.randbits(48) if seed is None else seed, tier=tier, unsafe=unsafe)
+    with closing(_judge(loaded, config)) as judge:
+        evaluation = judge.evaluate(read_program(file, loaded.seed), held_out=held_out)
+    if as_json:
+        click.echo(json.dumps(_summary(evaluation)))
+    else:
+        _print_evaluation(evaluation)
+    if not evaluation.is_ok:
+        sys.exit(EXIT_FAILED)
+
+
+@click.command()
+@click.argument("problem")
+@_tier
+@_unsafe
+@_json
+def check(problem: str, tier: int | None, unsafe: bool, as_json: bool) -> None:
+    """Tell what is wrong with PROBLEM, before a run pays for it."""
+    from evaluators.checking.check import check_problem
+
+    loaded = load_problem(problem)
+    config = RunConfig(problem, secrets.randbits(48), tier=tier, unsafe=unsafe)
+    with closing(_judge(loaded, config)) as judge:
+        findings = check_problem(loaded, judge.evaluate)
+    if as_json:
+        rows = [
+            {"level": str(f.level), "title": f.title, "detail": f.detail, "remedy": f.remedy}
+            for f in findings
+        ]
+        click.echo(json.dumps({"problem": loaded.name, "findings": rows}))
+    else:
+        for finding in findings:
+            click.echo(f"{str(finding.level).upper():8}{finding.title}: {finding.detail}")
+            if finding.remedy:
+                click.echo(f"        {finding.remedy}")
+        click.echo(f"{loaded.name}: {len(findings)} finding{'s' if len(findings) != 1 else ''}")
+    if any(str(finding.level) == "error" for finding in findings):
+        sys.exit(EXIT_FAILED)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path(), help="Where to write it.")
+def new(name: str, folder: Path) -> None:
+    """Write a small problem NAME.py to start from."""
+    from discovery.cli.scaffold import write_problem
+
+    path = write_problem(name, folder)
+    click.echo(f"{path} written; try: discovery check {path} && discovery run {path} --minutes 1")
+
+
+@click.command()
+@click.argument("path", metavar="RUN", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The certificate.  [default: RUN/certificate.json]"
+)
+@click.option("--certificate", type=click.Path(path_type=Path), help="Check this file; no run is needed.")
+@click.option("--problem", help="What the certificate is about, if it is not shipped.")
+@click.option("--seed", type=int, help="The seed of the run, to check a program on the very same cases.")
+@_tier
+@_unsafe
+@_json
+def verify(
+    path: Path | None,
+    out: Path | None,
+    certificate: Path | None,
+    problem: str | None,
+    seed: int | None,
+    tier: int | None,
+    unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Judge the best program of RUN again and write a certificate of it; or check a --certificate.
+
+    The program is judged in a fresh sandbox, on the same cases, and compared with what was recorded. A certificate of
+    an object (a packing, a set) is checked without running any program.
+    """
+    if (path is None) == (certificate is None):
+        raise click.UsageError("name a RUN, or a file with --certificate")
+    if path is not None:
+        _verify_run(path, out, tier=tier, unsafe=unsafe, as_json=as_json)
+        return
+    assert certificate is not None
+    finding = claims.check(certificate, spec=problem, seed=seed, tier=tier, unsafe=unsafe)
+    click.echo(json.dumps(asdict(finding)) if as_json else finding.text())
+
+
+def _verify_run(path: Path, out: Path | None, *, tier: int | None, unsafe: bool, as_json: bool) -> None:
+    folder = run_folder(path)
+    settings = folder.read_settings()
+    config = RunConfig.from_json(settings["config"] | {"tier": tier, "unsafe": unsafe})
+    problem = load_source(ProblemSource.from_json(settings["problem"]))
+    record = best_record(folder.journal, problem)
+    recorded = record.evaluation
+    if problem.source.improve_s is None:
+        with closing(_judge(problem, config)) as judge:
+            again, is_same = claims.judged_again(judge, problem, record)
+    else:  # how far a program comes in a given time is no claim; what it found is
+        problem = load_source(replace(problem.source, improve_s=None))
+        again = claims.scored_again(problem, record)
+        is_same = again.score == recorded.score
+    verdict = {
+        "verdict": "confirmed" if is_same else "differs",
+        "problem": problem.name,
+        "problem_version": problem.version,
+        "program_id": record.program_id,
+        "recorded_score": recorded.score,
+        "score": again.score,
+        "status": str(again.status),
+        "reason": again.reason,
+        "certificate": again.certificate,
+        "layers": list(again.layers),
+    }
+    if is_same:
+        made = claims.certify(folder, problem, config, record)
+        target = out or folder.path / "certificate.json"
+        claims.write(target, made)
+        verdict |= {"written": str(target), "exact": made["score"]["exact"], "standing": made["verdict"]}
+    found = account(folder.journal, record.program_id, recorded.metrics)
+    if found is not None:
+        verdict |= found.to_json()
+    if as_json:
+        click.echo(json.dumps(verdict))
+    else:
+        click.echo(
+            f"{verdict['verdict']}: program {record.program_id} scores {again.score!r}, recorded {recorded.score!r}"
+            + (f" ({again.status}: {again.reason})" if not again.is_ok else "")
+        )
+        for line in found.lines if found else ():
+            click.echo(line)
+        if is_same:
+            click.echo(
+                f"{verdict['standing']} (best known: {claims.known_text(problem)}); {verdict['written']} written"
+            )
+    if not is_same:
+        sys.exit(EXIT_FAILED)
+
+
+@click.command()
+@_json
+def doctor(as_json: bool) -> None:
+    """Tell which protections of the sandbox are in force here, and which tools are there."""
+    from discovery.cli.doctor import examine
+
+    report = examine()
+    if as_json:
+        click.echo(json.dumps(report.to_json()))
+    else:
+        click.echo(report.text())
+    if not report.can_run:
+        sys.exit(EXIT_FAILED)
+
+
+def read_program(path: Path, seed: Program) -> Program:
+    """Returns the program in a file, or in a folder with the files that the seed has.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        if path.is_dir():
+            return Program(
+                {name: (path / name).read_text(encoding="utf-8") for name in seed.files}, seed.entry
+            )
+        return seed.with_text(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}") from error
+
+
+def best_record(journal: Path, problem: Problem) -> Record:
+    """Returns the best record of a journal (the first among equals).
+
+    Raises:
+        RunFolderError: no program has a score yet.
+    """
+    best: dict[str, Any] | None = None
+    fitness = float("-inf")
+    for entry in current_entries(journal):
+        score = entry["record"]["evaluation"].get("score") if entry["type"] == "evaluated" else None
+        if score is not None and problem.objective.fitness(score) > fitness:
+            best, fitness = entry["record"], problem.objective.fitness(score)
+    if best is None:
+        raise RunFolderError(f"{journal.parent} holds no program with a score yet")
+    return Record.from_json(best)
+
+
+def _judge(problem: Problem, config: RunConfig) -> JudgeProcess:
+    return JudgeProcess(problem.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
+
+
+def _summary(evaluation: Evaluation) -> dict[str, Any]:
+    data = evaluation.to_json()
+    data["seconds"] = data.pop("wall_s", 0.0)
+    return {"status": None, "score": None, "metrics": {}, "reason": ""} | data
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    click.echo(f"{evaluation.status}" + (f": {evaluation.reason}" if evaluation.reason else ""))
+    if evaluation.is_ok:
+        click.echo(f"score {evaluation.score!r}")
+        if evaluation.self_scored:
+            click.echo(f"  {SELF_SCORED}")
+    for name, value in visible(evaluation.metrics).items():
+        click.echo(f"  {name} {value:.10g}")
+    for name, value in visible(evaluation.held_out or {}).items():
+        click.echo(f"  held out {name} {value:.10g}")
+    click.echo(
+        f"{evaluation.cpu_s:.3f} s CPU, {evaluation.wall_s:.3f} s in all; {', '.join(evaluation.layers)}"
+    )
+    if evaluation.feedback:
+        click.echo(evaluation.feedback)

@@ -1,0 +1,101 @@
+"""What a person sees while a run works: one live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from discovery.core.records import Record
+from discovery.core.texts import one_line
+from discovery.search.state import RunState
+from discovery.storage.requests import Request
+
+PLAIN_EVERY_S = 10.0
+
+
+class Progress:
+    """Tells of every new best, and how the work goes.
+
+    Args:
+        stream: where to write (stderr when stdout carries JSON).
+        budget_text: the limits, as shown at the end of the line.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, stream: TextIO, budget_text: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._budget_text = budget_text
+        self._clock = clock
+        self._live = (
+            Live(console=self._console, transient=True, auto_refresh=False)
+            if self._console.is_terminal
+            else None
+        )
+        self._best_index = -1
+        self._last_plain_s = clock()
+        self._window: list[tuple[float, int]] = []
+
+    def __enter__(self) -> Progress:
+        """Starts the live line."""
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Takes the live line away."""
+        if self._live is not None:
+            self._live.stop()
+
+    def recorded(self, records: Iterable[Record], state: RunState) -> None:
+        """Writes a line when there is a new best."""
+        for record in records:
+            if record.index == state.best_index != self._best_index:
+                self._best_index = record.index
+                score, parents = record.evaluation.score, " ".join(parent[:8] for parent in record.parents)
+                self._say(
+                    f"best {score:.10g}  at {state.ledger.evaluations} evaluations, {state.ledger.elapsed_s:.1f} s  "
+                    f"{record.program_id[:8]} by {record.operator}{f' from {parents}' if parents else ''}"
+                )
+
+    def ticked(self, state: RunState, in_flight: int) -> None:
+        """Refreshes the live line, or writes a plain one now and then."""
+        now = self._clock()
+        self._window = [
+            *(w for w in self._window if now - w[0] <= PLAIN_EVERY_S),
+            (now, state.ledger.evaluations),
+        ]
+        if self._live is not None:
+            self._live.update(Text(self._line(state, in_flight)), refresh=True)
+        elif now - self._last_plain_s >= PLAIN_EVERY_S:
+            self._last_plain_s = now
+            self._say(self._line(state, in_flight))
+
+    def asked(self, request: Request, refusal: str) -> None:
+        """Writes a line about a person's request."""
+        what = request.kind + (f" {one_line(request.text, 60)}" if request.text else "")
+        self._say(f"asked: {what}" + (f", refused: {refusal}" if refusal else ""))
+
+    def _line(self, state: RunState, in_flight: int) -> str:
+        (start_s, start), (end_s, end) = self._window[0], self._window[-1]
+        rate = (end - start) / (end_s - start_s) if end_s > start_s else 0.0
+        ledger = state.ledger
+        best = f"{state.best.evaluation.score:.8g}" if state.best else "-"
+        parts = [
+            f"{ledger.elapsed_s:.0f} s",
+            f"{ledger.evaluations} evaluations ({rate:.1f}/s)",
+            f"best {best}",
+            f"{sum(n for status, n in state.counts.items() if status != 'ok')} failed",
+            f"{in_flight} in flight",
+        ]
+        if ledger.calls:
+            cost = f"${ledger.cost_usd:.4f}" + (" + unknown" if ledger.unpriced_calls else "")
+            parts += [f"{ledger.tokens} tokens", cost]
+        return ", ".join(parts) + (f"  [{self._budget_text}]" if self._budget_text else "")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False)

@@ -1,0 +1,490 @@
+"""The shell round the coordinator: it carries out instructions, keeps the journal, and projects it into git.
+
+What was evaluated is on the disk before anything acts on it, so a kill at any moment loses only what was in flight.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from discovery.analysis.purging import current_entries, current_records, has_purges, purge
+from discovery.core.clock import now_s
+from discovery.core.errors import ConfigError, JournalError, LineageError, RunError
+from discovery.core.events import (
+    Asked,
+    Evaluate,
+    Event,
+    Finish,
+    Instruction,
+    Propose,
+    Save,
+    StopAsked,
+    Ticked,
+)
+from discovery.core.records import Record, RunInfo
+from discovery.core.types import Model
+from discovery.execution.embedded import EmbeddedExecutor, Executor
+from discovery.families.alphas.admission import shown
+from discovery.learning.memory.items import Item
+from discovery.learning.memory.store import to_text
+from discovery.llm.client import LiteLLMModel
+from discovery.operators.registry import JOBS, OPERATORS
+from discovery.programs.fingerprint import fingerprint
+from discovery.search.assembly import assemble, new_state
+from discovery.search.components import IMPORTED, Parts
+from discovery.search.plan_tracker import SUMMARY_TEXTS
+from discovery.search.state import RunState
+from discovery.settings.config import RunConfig
+from discovery.storage.git.lineage import Lineage
+from discovery.storage.journal import DiskFull, Journal, read_entries
+from discovery.storage.requests import Request, completed, done, waiting
+from discovery.storage.run_folder import RunFolder
+from evaluators.contract import Program, Start
+from evaluators.judging.worker import JudgeProcess
+from evaluators.problems.loading import Problem, ProblemSource, load_source
+from evaluators.text.blocks import check_frozen
+
+TICK_S = 0.25
+
+
+class Observer(Protocol):
+    """Watches a run. Contract: called in the run's thread, must not raise, must be quick."""
+
+    def recorded(self, records: Iterable[Record], state: RunState) -> None:
+        """Tells of newly recorded programs."""
+        ...
+
+    def ticked(self, state: RunState, in_flight: int) -> None:
+        """Tells that time went by."""
+        ...
+
+    def asked(self, request: Request, refusal: str) -> None:
+        """Tells that a person's request was taken in, or why it was not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a session of a run ended.
+
+    Attributes:
+        reason: "evaluations", "minutes", "cost", "tokens", "target", or what stopped it: "interrupted", "endpoint",
+            "exhausted", "seed", "disk", "lineage", "broken".
+        is_success: whether it did what was asked.
+        summary: the JSON object that `run --json` prints last.
+    """
+
+    reason: str
+    message: str
+    is_success: bool
+    summary: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class StopRequest:
+    """A request to end, set from a signal handler."""
+
+    event: threading.Event = field(default_factory=threading.Event)
+    message: str = ""
+
+    def ask(self, message: str) -> None:
+        """Asks the run to end."""
+        self.message = message
+        self.event.set()
+
+
+def secret_of(config: RunConfig) -> bytes:
+    """Returns the secret that hidden cases are drawn from: it derives from the run's seed, which no program can read."""
+    return hashlib.blake2b(f"cases {config.seed}".encode(), digest_size=16).digest()
+
+
+def create_run(folder: RunFolder, config: RunConfig, problem: Problem, start: Start | None = None) -> None:
+    """Makes the folder of a new run; `start` is the output that the first program is handed to improve on, if any."""
+    info = RunInfo(
+        problem=problem.name,
+        goal=problem.goal,
+        objective=problem.objective,
+        measures=problem.measures,
+        islands=config.islands.islands,
+        seed=config.seed,
+        started_at=time.time(),
+        models=tuple(name for name, _ in config.models.models),
+    )
+    settings = {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()}
+    folder.create(settings if start is None else {**settings, "start": start.to_json()})
+
+
+def start_of(folder: RunFolder) -> Start | None:
+    """Returns the output that the first program of a run was handed, None where programs start from nothing."""
+    data = folder.read_settings().get("start")
+    return None if data is None else Start.from_json(data)
+
+
+class Session:
+    """One session of a run: from its start, or a resume, to its end.
+
+    Args:
+        folder: the run folder, created and locked.
+        config: its settings.
+        problem: the problem, of the version that the run was started with.
+        observer: watches.
+        stop: lets a signal handler ask for the end.
+        make_executor: where jobs run; the embedded executor by default.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        problem: Problem,
+        *,
+        observer: Observer,
+        stop: StopRequest,
+        make_executor: Callable[[RunConfig, Problem], Executor] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._config = config
+        self._problem = problem
+        self._observer = observer
+        self._stop = stop
+        self._make_executor = make_executor or embedded_executor
+        self.coordinator, self._parts = assemble(problem, config, folder.path.name, start_of(folder))
+        self.state = self.coordinator.state
+        self._remembered: object = None
+        self._last: Record | None = None
+        self._elapsed_before = 0.0
+        self._session_start = time.monotonic()
+
+    def run(self) -> Outcome:
+        """Runs until the coordinator says that it is over, and returns how it ended.
+
+        Raises:
+            JournalError: the journal cannot be read or written, and newest results may be missing.
+            RunError: the system cannot go on.
+        """
+        executor = self._make_executor(self._config, self._problem)
+        lineage = Lineage(self._folder.lineage, self._problem.objective)  # opens beside the replay
+        try:
+            self._elapsed_before = self.state.ledger.elapsed_s = self._replay()
+            self._session_start = time.monotonic()
+            journal = Journal(self._folder.journal)
+            try:
+                self._catch_up(lineage)
+                self._catch_up_notes(lineage)
+                self._remember(lineage)
+                journal.append([{"type": "opened", "at_s": now_s()}])
+                finish = self._loop(executor, journal, lineage)
+                self._requests()  # the files of those that were taken in go
+                finish = _close_lineage(lineage, finish)
+                _close_journal(journal, finish)
+            finally:
+                journal.close()
+        finally:
+            executor.close()
+            with contextlib.suppress(LineageError):
+                lineage.close()
+        return Outcome(finish.reason, finish.message, finish.is_success, self.summary(finish))
+
+    def summary(self, finish: Finish) -> dict[str, Any]:
+        """Returns the JSON object that tells how it ended."""
+        state, ledger = self.state, self.state.ledger
+        best = state.best
+        return {
+            "problem": self._problem.name,
+            "reason": finish.reason,
+            "best_score": best.evaluation.score if best else None,
+            "best_id": best.program_id if best else None,
+            "held_out": (shown(best.evaluation.held_out or {}) or None) if best else None,
+            "self_scored": best.evaluation.self_scored if best else None,
+            "evaluations": ledger.evaluations,
+            "statuses": dict(state.counts),
+            "duplicates": self.coordinator.duplicates,
+            "screened": state.screen.refused if state.screen else 0,
+            "seconds": round(ledger.elapsed_s, 3),
+            "model_calls": ledger.calls,
+            "tokens": ledger.tokens,
+            "cost_usd": None if ledger.unpriced_calls else round(ledger.cost_usd, 6),
+            "unpriced_calls": ledger.unpriced_calls,
+            "seed": self._config.seed,
+            "run": str(self._folder.path),
+            "lineage": str(self._folder.lineage),
+        }
+
+    def _replay(self) -> float:
+        """Folds the journal into the coordinator and returns the seconds worked in earlier sessions."""
+        elapsed_s = opened_s = last_s = 0.0
+        paused_at_s: float | None = None
+        if not self._folder.journal.exists():
+            return 0.0
+        with _no_cycle_collection():
+            for entry in current_entries(self._folder.journal):
+                if entry["type"] == "opened":
+                    elapsed_s += last_s - opened_s
+                    opened_s = last_s = entry["at_s"]
+                    paused_at_s = None
+                elif entry["type"] == "asked":
+                    at_s, kind = entry["at_s"], entry["request"]["kind"]
+                    if kind == "pause" and paused_at_s is None:
+                        last_s = paused_at_s = at_s
+                    elif kind == "resume" and paused_at_s is not None:
+                        opened_s += at_s - paused_at_s  # what was paused is no work
+                        last_s, paused_at_s = at_s, None
+                elif entry["type"] == "evaluated":
+                    last_s = max(last_s, entry["record"]["at_s"])
+                elif entry["type"] == "closed" and paused_at_s is None:
+                    last_s = max(last_s, entry["at_s"])
+                self.coordinator.replay(entry)
+                self._parts.take_in(entry)
+        return elapsed_s + last_s - opened_s
+
+    def _catch_up(self, lineage: Lineage) -> None:
+        """Writes to git what the journal holds and git does not."""
+        if self.state.next_index == 0 or (held := lineage.recorded()) == self.state.next_index:
+            return
+        first = min(held, self.state.next_index - 1)
+        if has_purges(self._folder.journal):
+            state = new_state(self._problem, self._config, Parts(), self.state.statement.start)
+            for record in current_records(self._folder.journal, state):
+                if record.index >= first:
+                    lineage.append(record)
+            return
+        for entry in read_entries(self._folder.journal):
+            if entry["type"] == "evaluated" and entry["record"]["index"] >= first:
+                lineage.append(Record.from_json(entry["record"]))
+
+    def _catch_up_notes(self, lineage: Lineage) -> None:
+        """Writes to git the summaries that git lacks."""
+        family = self.state.genealogy
+        said = dict(family.summaries()) if family is not None else {}
+        if said:
+            held = lineage.noted()
+            for program_id, texts in said.items():
+                if program_id not in held:
+                    kept = {name: texts[name] for name in SUMMARY_TEXTS if name in texts}
+                    lineage.note(program_id, kept, now_s())
+
+    def _remember(self, lineage: Lineage) -> None:
+        """Writes to git what was learned, where it changed."""
+        memory = self._parts.memory
+        if memory is not None and memory.contents is not self._remembered and self._last is not None:
+            self._remembered = memory.contents
+            lineage.remember(to_text(memory.contents.items.values()), self._last)
+
+    def _loop(self, executor: Executor, journal: Journal, lineage: Lineage) -> Finish:
+        instructions: list[Instruction] = self.coordinator.start(self._requests())
+        last_tick_s = time.monotonic() - TICK_S
+        while True:
+            instructions += self._save(instructions, journal, lineage)
+            for instruction in instructions:
+                if isinstance(instruction, Propose):
+                    executor.propose(instruction.job, needs_model=instruction.needs_model)
+                elif isinstance(instruction, Evaluate):
+                    executor.evaluate(instruction.job)
+                elif isinstance(instruction, Finish):
+                    return instruction
+            events: list[Event] = executor.next_events(TICK_S)
+            if (tick_s := time.monotonic()) - last_tick_s >= TICK_S:
+                if self.coordinator.is_paused:  # what is paused is no work
+                    self._session_start += tick_s - last_tick_s
+                last_tick_s = tick_s
+                events.append(Ticked(self._elapsed_before + tick_s - self._session_start))
+                events += self._requests()
+                self._observer.ticked(self.state, self.coordinator.in_flight)
+            if self._stop.event.is_set():
+                events.append(StopAsked("interrupted", self._stop.message))
+            instructions = [instruction for event in events for instruction in self.coordinator.handle(event)]
+
+    def _requests(self) -> list[Asked]:
+        """Returns what was asked since the last look; the file of what is in the journal is removed."""
+        found: list[Asked] = []
+        for name, request in waiting(self._folder):
+            if self.coordinator.is_asked(request.request_id):
+                done(self._folder, name)
+            elif request.program is None:
+                found.append(Asked(request))
+            else:
+                found.append(_injection(request, request.program, self._problem.seed))
+        return found
+
+    def _save(self, instructions: list[Instruction], journal: Journal, lineage: Lineage) -> list[Instruction]:
+        """Journals what must be, then projects it; returns what follows when the disk or git fails."""
+        entries = [instruction.entry for instruction in instructions if isinstance(instruction, Save)]
+        if not entries:
+            return []
+        more: list[Instruction] = []
+        try:
+            journal.append(_to_json(entry) for entry in entries)
+        except DiskFull as error:
+            if not error.is_saved:
+                raise
+            more += self.coordinator.handle(StopAsked("disk", str(error)))
+        records = [entry["record"] for entry in entries if entry["type"] == "evaluated"]
+        for entry in entries:
+            if entry["type"] == "asked":
+                self._observer.asked(Request.from_json(entry["request"]), entry["refusal"])
+        try:
+            for record in records:
+                lineage.append(record)
+            for entry in entries:
+                if entry["type"] == "noted" and entry["kind"] == "summary" and entry["texts"]:
+                    lineage.note(entry["program_id"], entry["texts"], now_s())
+            if records:
+                self._last = records[-1]
+                self._remember(lineage)
+        except LineageError as error:
+            more += self.coordinator.handle(StopAsked("lineage", str(error)))
+        if records:
+            self._observer.recorded(records, self.state)
+        return more
+
+
+def replayed_state(folder: RunFolder) -> RunState:
+    """Returns what a run knows: see `replayed`."""
+    return replayed(folder)[0]
+
+
+def replayed(folder: RunFolder) -> tuple[RunState, Parts]:
+    """Returns what a run knows and what it learned, from its journal alone; nothing is written and no program runs.
+
+    Raises:
+        RunFolderError: this is no run folder. JournalError: its journal cannot be read.
+    """
+    settings = folder.read_settings()
+    config = RunConfig.from_json(settings["config"])
+    problem = load_source(ProblemSource.from_json(settings["problem"]))
+    coordinator, parts = assemble(problem, config, folder.path.name, start_of(folder))
+    with _no_cycle_collection():
+        for entry in current_entries(folder.journal):
+            coordinator.replay(entry)
+            parts.take_in(entry)
+    return coordinator.state, parts
+
+
+def purge_program(folder: RunFolder, program: str, reason: str) -> list[str]:
+    """Takes a program out of a run, with its descendants; returns their ids. See purging.py."""
+    settings = folder.read_settings()
+    problem = load_source(ProblemSource.from_json(settings["problem"]))
+    config = RunConfig.from_json(settings["config"])
+    return purge(
+        folder, program, reason, make_state=lambda: new_state(problem, config, Parts(), start_of(folder))
+    )
+
+
+def import_items(folder: RunFolder, items: Iterable[Item]) -> None:
+    """Adds the items of another run's memory to a run that nobody works on.
+
+    Raises:
+        RunError: the run remembers nothing. RunFolderError: a process works on it.
+    """
+    config = RunConfig.from_json(folder.read_settings()["config"])
+    if not config.memory.enabled:
+        raise RunError(
+            f"{folder.path} remembers nothing; begin a run with --memory, or with enabled = true under [memory]"
+        )
+    with folder.lock():
+        journal = Journal(folder.journal)
+        try:
+            journal.append([{"type": IMPORTED, "items": [item.to_json() for item in items]}])
+        finally:
+            journal.close()
+
+
+def check_injection(folder: RunFolder, program: Program) -> None:
+    """Checks that a run can take a program in.
+
+    Raises:
+        ConfigError: it lacks files, or changes what is frozen.
+    """
+    seed = load_source(ProblemSource.from_json(folder.read_settings()["problem"])).seed
+    if refusal := check_frozen(seed, completed(program, seed)):
+        raise ConfigError(f"this program cannot be taken in: {refusal}")
+
+
+def _injection(request: Request, program: Program, seed: Program) -> Asked:
+    """Returns what the coordinator is told of a program that a person gave."""
+    try:
+        whole = completed(program, seed)
+    except ConfigError as error:
+        return Asked(request, refusal=str(error))
+    return Asked(replace(request, program=whole), fingerprint(whole), check_frozen(seed, whole) or "")
+
+
+def embedded_executor(config: RunConfig, problem: Problem, *, untrusted: bool = False) -> Executor:
+    """Returns an executor on this machine; the code of an untrusted problem is confined."""
+    model: Model | None = LiteLLMModel(config.models) if config.models.models else None
+    secret = secret_of(config)
+    return EmbeddedExecutor(
+        make_judge=lambda: JudgeProcess(
+            problem.source, secret, unsafe=config.unsafe, tier=config.tier, untrusted=untrusted
+        ),
+        slots=config.workers,
+        operators=JOBS,
+        model=model,
+        model_slots=config.model_slots,
+    )
+
+
+def run_folder(path: Path) -> RunFolder:
+    """Returns the run folder at a path."""
+    return RunFolder(path.expanduser().absolute())
+
+
+def check_operators(config: RunConfig) -> None:
+    """Checks that the operators can work with what there is.
+
+    Raises:
+        RunError: only operators that need a model were asked for, and there is none.
+    """
+    active = [name for name, weight in config.weights.items() if weight > 0]
+    needing = [name for name in active if OPERATORS[name].needs_model]
+    if needing and not config.models.models:
+        raise RunError(
+            f"operators {', '.join(needing)} need a model: name one with --model, or choose among "
+            + ", ".join(name for name, operator in OPERATORS.items() if not operator.needs_model)
+        )
+
+
+@contextlib.contextmanager
+def _no_cycle_collection() -> Iterator[None]:
+    """While a journal is read, nothing becomes garbage in cycles; what is read then is not looked at again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+def _close_lineage(lineage: Lineage, finish: Finish) -> Finish:
+    """Returns how the run ended, which is no success when git could not be brought up to date."""
+    try:
+        lineage.close()
+    except LineageError as error:
+        return Finish("lineage", str(error), is_success=False) if finish.is_success else finish
+    return finish
+
+
+def _close_journal(journal: Journal, finish: Finish) -> None:
+    try:
+        journal.append(
+            [{"type": "closed", "at_s": now_s(), "reason": finish.reason, "message": finish.message}]
+        )
+    except JournalError:
+        if finish.is_success:
+            raise
+
+
+def _to_json(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    if (
+        entry["type"] == "asked"
+    ):  # by this process' clock, like all times of a run: the request's own may have jumped
+        return {**entry, "at_s": now_s()}
+    return {**entry, "record": entry["record"].to_json()} if entry["type"] == "evaluated" else entry

@@ -1,0 +1,1 @@
+"""Guests: what single families of problems add, registered by the seam that any package can use."""

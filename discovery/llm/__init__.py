@@ -1,0 +1,1 @@
+"""Models: the client, its settings and prices, token counts."""

@@ -1,0 +1,1 @@
+"""Programs in C: syntax, constants, loops, and moves that need no model."""

@@ -1,0 +1,153 @@
+"""Who descends from whom, how each did, and what was said of it: the past as questions to models tell it.
+
+A learner, kept only by runs with models. It holds words and numbers, no program.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from discovery.core.results import Lesson, Remark, Waste
+from discovery.core.texts import one_line
+from discovery.core.types import Pitfall, Trace, Trajectory
+from evaluators.contract import Objective
+
+RECENT = 64
+"""Of so many of the newest programs that models made are trajectories drawn."""
+MAX_STEPS = 3
+MAX_WALK = 200
+MAX_FAULT_CHARS = 200
+MAX_PITFALLS = 256
+"""So many different reasons are remembered, those of late."""
+_MEASURED = re.compile(r"\d*\.\d+(?:e[-+]?\d+)?")
+"""Two faults that differ in a measured number only are one."""
+_NO_TEXTS: Final[Mapping[str, str]] = {}
+
+
+@dataclass(slots=True)
+class _Node:
+    parent: str | None
+    score: float | None
+    gain: float | None
+    fault: str
+    texts: Mapping[str, str]
+    children: list[str] = field(default_factory=list)
+
+
+class Genealogy:
+    """The family tree of a run. Programs that no model wrote are links in it, but are not told of."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._nodes: dict[str, _Node] = {}
+        self._recent: deque[str] = deque(maxlen=RECENT)
+        self._pitfalls: OrderedDict[str, Pitfall] = OrderedDict()
+
+    def learn(self, lesson: Lesson) -> None:
+        """Takes in an evaluated program."""
+        record, parent_fitness = lesson.record, lesson.parent_fitness
+        gain = None
+        if lesson.fitness is not None and parent_fitness is not None:
+            gain = lesson.fitness - parent_fitness
+        evaluation = record.evaluation
+        said = "" if evaluation.is_ok else f"{evaluation.status}: {evaluation.reason}".rstrip(": ")
+        fault = one_line(said, MAX_FAULT_CHARS)
+        if fault and evaluation.reason:
+            self._note(fault)
+        parent = record.parents[0] if record.parents else None
+        self._nodes[record.program_id] = _Node(
+            parent, evaluation.score, gain, fault, record.texts or _NO_TEXTS
+        )
+        if record.texts and parent is not None:
+            self._recent.append(record.program_id)
+            if (node := self._nodes.get(parent)) is not None:
+                node.children.append(record.program_id)
+
+    def _note(self, fault: str) -> None:
+        kind = _MEASURED.sub("#", fault)
+        known = self._pitfalls.pop(kind, None)
+        self._pitfalls[kind] = Pitfall(fault, 1 if known is None else known.times + 1)
+        if len(self._pitfalls) > MAX_PITFALLS:
+            self._pitfalls.popitem(last=False)
+
+    def learn_waste(self, waste: Waste) -> None:
+        """Passes over what led to no program."""
+
+    def learn_remark(self, remark: Remark) -> None:
+        """Takes in a summary."""
+        if remark.kind == "summary" and (node := self._nodes.get(remark.program_id)) is not None:
+            node.texts = {**node.texts, **remark.texts}
+
+    def ancestors(self, program_id: str, count: int) -> tuple[Trace, ...]:
+        """Returns the program and its nearest ancestors of which there are words, oldest first, at most `count`."""
+        found: list[Trace] = []
+        at: str | None = program_id
+        for _ in range(MAX_WALK):
+            if at is None or (node := self._nodes.get(at)) is None or len(found) >= count:
+                break
+            if node.texts:
+                found.append(_trace(at, node))
+            at = node.parent
+        return tuple(reversed(found))
+
+    def siblings(self, parent_id: str, count: int) -> tuple[Trace, ...]:
+        """Returns the newest children of a program that models made, oldest first, at most `count`."""
+        node = self._nodes.get(parent_id)
+        children = node.children[-count:] if node else []
+        return tuple(_trace(child, self._nodes[child]) for child in children)
+
+    def pitfalls(self, count: int) -> tuple[Pitfall, ...]:
+        """Returns why programs failed, the most frequent reasons first, of equal ones the latest first; at most `count`."""
+        latest_first = list(self._pitfalls.values())[::-1]
+        return tuple(sorted(latest_first, key=lambda one: -one.times)[:count])
+
+    def summaries(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Yields the programs that were summed up, with all their texts."""
+        for program_id, node in self._nodes.items():
+            if "summary" in node.texts:
+                yield program_id, node.texts
+
+    def barren(self, program_id: str) -> int:
+        """Returns how many children models made of a program, none of them better; 0 where one was better."""
+        node = self._nodes.get(program_id)
+        if node is None or any((self._nodes[child].gain or 0.0) > 0 for child in node.children):
+            return 0
+        return len(node.children)
+
+    def trajectories(self, rng: np.random.Generator) -> tuple[Trajectory, ...]:
+        """Returns one recent line of descent of each kind there is, drawn at random: rising, mixed, falling.
+
+        A line has two or three steps that a model made and whose gains are known (ContextEvolve,
+        arXiv:2602.02597, draws whole trajectories; short ones take fewer words).
+        """
+        kinds: dict[str, list[Trajectory]] = {"rising": [], "mixed": [], "falling": []}
+        for program_id in self._recent:
+            steps = self._line(program_id)
+            if len(steps) > 1:
+                signs = {(step.gain or 0.0) > 0 for step in steps}
+                kind = "mixed" if len(signs) > 1 else "rising" if True in signs else "falling"
+                kinds[kind].append(Trajectory(kind, steps))
+        return tuple(found[int(rng.integers(len(found)))] for found in kinds.values() if found)
+
+    def _line(self, program_id: str) -> tuple[Trace, ...]:
+        steps: list[Trace] = []
+        at: str | None = program_id
+        for _ in range(MAX_WALK):
+            if at is None or (node := self._nodes.get(at)) is None or len(steps) >= MAX_STEPS:
+                break
+            if node.texts:
+                if node.gain is None:
+                    break
+                steps.append(_trace(at, node))
+            at = node.parent
+        return tuple(reversed(steps))
+
+
+def _trace(program_id: str, node: _Node) -> Trace:
+    return Trace(program_id, node.score, node.gain, node.fault, node.texts)

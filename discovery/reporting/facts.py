@@ -1,0 +1,257 @@
+"""The facts of a run that its report shows, folded from the journal's entries. Pure: no files, no drawing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from discovery.core.records import Record, RunInfo
+from discovery.core.texts import one_line
+from discovery.core.types import ModelCall
+from discovery.learning.screening import is_screened
+from evaluators.contract import Measure
+
+_NUMBERS = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
+_REASON_CHARS = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One evaluation on the time line; `worked_s` counts from the start and leaves pauses out."""
+
+    index: int
+    program_id: str
+    score: float | None
+    status: str
+    operator: str
+    worked_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EliteSeen:
+    """What stands in one cell of one island."""
+
+    program_id: str
+    score: float
+    measures: tuple[float, ...]
+
+
+@dataclass(slots=True)
+class Yield:
+    """What one operator or one model was given and gave.
+
+    Attributes:
+        tried: children asked for; childless: how often none came out; ok: children with a score.
+        screened: of the childless, how many a model made that were not worth an evaluation.
+        bests: new best programs; new_cells: cells opened; better_cells: elites replaced.
+        gain: what its new bests added to the best score, in the objective's direction.
+        calls, tokens, cost_usd: of its model calls; unpriced: calls whose price is unknown.
+    """
+
+    tried: int = 0
+    childless: int = 0
+    screened: int = 0
+    ok: int = 0
+    bests: int = 0
+    new_cells: int = 0
+    better_cells: int = 0
+    gain: float = 0.0
+    calls: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+
+    def charge(self, calls: Iterable[ModelCall]) -> None:
+        """Adds model calls."""
+        for call in calls:
+            self.calls += 1
+            self.tokens += call.prompt_tokens + call.completion_tokens
+            self.cost_usd += call.cost_usd or 0.0
+            self.unpriced += call.cost_usd is None
+
+
+@dataclass(slots=True)
+class Failure:
+    """Programs that failed in one way; `example` is the newest."""
+
+    count: int = 0
+    example: str = ""
+
+
+@dataclass(slots=True)
+class Story:
+    """A run as its journal tells it; `fold` takes the entries in order."""
+
+    info: RunInfo
+    points: list[Point] = field(default_factory=list)
+    bests: list[Point] = field(default_factory=list)
+    islands: dict[int, dict[int, EliteSeen]] = field(default_factory=dict)
+    operators: dict[str, Yield] = field(default_factory=dict)
+    models: dict[str, Yield] = field(default_factory=dict)
+    total: Yield = field(default_factory=Yield)
+    failures: dict[tuple[str, str], Failure] = field(default_factory=dict)
+    layers: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    spending: list[tuple[float, int, float]] = field(default_factory=list)
+    held_out: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    is_self_scored: bool = False
+    notes: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    first_parents: dict[str, str | None] = field(default_factory=dict)
+    reason: str = ""
+    last_s: float = 0.0
+    _elites: dict[str, EliteSeen] = field(default_factory=dict)
+    _opened_s: float | None = None
+    _earlier_s: float = 0.0
+
+    @property
+    def worked_s(self) -> float:
+        """Returns the seconds that were worked on the run, pauses left out."""
+        return self._worked(self.last_s)
+
+    @property
+    def best(self) -> Point | None:
+        """Returns the best evaluation."""
+        return self.bests[-1] if self.bests else None
+
+    def fold(self, entry: Mapping[str, Any]) -> None:
+        """Takes in the journal's next entry; kinds that a report does not show are passed over."""
+        kind = entry["type"]
+        if kind == "evaluated":
+            record = entry["record"]
+            self._fold_record(record if isinstance(record, Record) else Record.from_json(record))
+        elif kind == "unproposed":
+            self._fold_childless(entry)
+        elif kind == "noted":
+            self._fold_note(entry)
+        elif kind == "held_out":
+            self.held_out[entry["program_id"]] = entry["metrics"]
+        elif kind == "opened":
+            if self._opened_s is not None:
+                self._earlier_s += self.last_s - self._opened_s
+            self._opened_s = self.last_s = float(entry["at_s"])
+            self.reason = ""
+        elif kind == "closed":
+            self.last_s = max(self.last_s, float(entry["at_s"]))
+            self.reason = entry.get("message") or entry.get("reason", "")
+
+    def lineage_of_best(self) -> list[str]:
+        """Returns the ids from the seed to the best, along first parents."""
+        chain: list[str] = []
+        program_id = self.best.program_id if self.best else None
+        while program_id is not None and program_id not in chain[-1:]:
+            chain.append(program_id)
+            program_id = self.first_parents.get(program_id)
+        return chain[::-1]
+
+    def _worked(self, at_s: float) -> float:
+        opened_s = self.info.started_at if self._opened_s is None else self._opened_s
+        return max(self._earlier_s + at_s - opened_s, 0.0)
+
+    def _fold_record(self, record: Record) -> None:
+        evaluation = record.evaluation
+        self.last_s = max(self.last_s, record.at_s)
+        point = Point(
+            record.index,
+            record.program_id,
+            evaluation.score,
+            str(evaluation.status),
+            record.operator,
+            self._worked(record.at_s),
+        )
+        self.points.append(point)
+        self.first_parents[record.program_id] = record.parents[0] if record.parents else None
+        self.layers[evaluation.layers] += 1
+        self.is_self_scored = self.is_self_scored or evaluation.self_scored
+        models = {call.model for call in record.calls}
+        counted = [self._operator(record.operator), self.total, *map(self._model, sorted(models))]
+        gain = self._gain(point)
+        for each in counted:
+            each.tried += 1
+            each.ok += evaluation.is_ok
+            each.new_cells += sum(c.displaced is None and c.cause == "birth" for c in record.changes)
+            each.better_cells += sum(c.displaced is not None and c.cause == "birth" for c in record.changes)
+            each.bests += gain is not None
+            each.gain += gain or 0.0
+        self._charge(record.operator, record.calls, point.worked_s)
+        if evaluation.score is not None:
+            seen = EliteSeen(record.program_id, evaluation.score, evaluation.measures or ())
+            self._elites[record.program_id] = seen
+        else:
+            self._fail(point, evaluation.reason)
+        for change in record.changes:
+            self.islands.setdefault(change.island, {})[change.cell] = self._elites[change.program_id]
+
+    def _gain(self, point: Point) -> float | None:
+        """Returns by how much a point beats the best so far and makes it the best; None where it does not."""
+        if point.score is None:
+            return None
+        fitness, best = self.info.objective.fitness, self.best
+        if best is None or best.score is None:
+            self.bests.append(point)
+            return 0.0
+        gain = fitness(point.score) - fitness(best.score)
+        if gain <= 0:
+            return None
+        self.bests.append(point)
+        return gain
+
+    def _fold_childless(self, entry: Mapping[str, Any]) -> None:
+        calls = [ModelCall(**call) for call in entry.get("calls", ())]
+        operator = entry["operator"]
+        models = {call.model for call in calls}
+        for each in (self._operator(operator), self.total, *map(self._model, sorted(models))):
+            each.tried += 1
+            each.childless += 1
+            each.screened += is_screened(entry["reason"])
+        self._charge(operator, calls, self._worked(self.last_s))
+
+    def _fold_note(self, entry: Mapping[str, Any]) -> None:
+        if entry["kind"] == "summary":
+            self.notes[entry["program_id"]] = entry["texts"]
+        calls = [ModelCall(**call) for call in entry["calls"]]
+        self._charge(entry["operator"], calls, self._worked(self.last_s))
+
+    def _charge(self, operator: str, calls: Sequence[ModelCall], worked_s: float) -> None:
+        if not calls:
+            return
+        self._operator(operator).charge(calls)
+        self.total.charge(calls)
+        for call in calls:
+            self._model(call.model).charge([call])
+        self.spending.append((worked_s, self.total.tokens, self.total.cost_usd))
+
+    def _operator(self, name: str) -> Yield:
+        return self.operators.setdefault(name, Yield())
+
+    def _model(self, name: str) -> Yield:
+        return self.models.setdefault(name, Yield())
+
+    def _fail(self, point: Point, reason: str) -> None:
+        kind = _NUMBERS.sub("#", one_line(reason, _REASON_CHARS)) or "no reason given"
+        failure = self.failures.setdefault((point.status, kind), Failure())
+        failure.count += 1
+        failure.example = point.program_id
+
+
+def bin_of(value: float, measure: Measure) -> int:
+    """Returns the bin of a value on an axis; values outside go to the edge bins."""
+    share = (value - measure.low) / (measure.high - measure.low)
+    return min(max(int(share * measure.bins), 0), measure.bins - 1)
+
+
+def map_of(
+    elites: Iterable[EliteSeen], axes: Sequence[Measure], info: RunInfo
+) -> dict[tuple[int, int], EliteSeen]:
+    """Returns (column, row) -> the best elite there, over the first two axes (one axis: a single row)."""
+    cells: dict[tuple[int, int], EliteSeen] = {}
+    fitness = info.objective.fitness
+    for elite in elites:
+        if len(elite.measures) < len(axes[:2]):
+            continue
+        row = bin_of(elite.measures[1], axes[1]) if len(axes) > 1 else 0
+        at = (bin_of(elite.measures[0], axes[0]), row)
+        if at not in cells or fitness(elite.score) > fitness(cells[at].score):
+            cells[at] = elite
+    return cells

@@ -1,0 +1,81 @@
+"""The parts of a run that learn: which there are, and how they hang together. All are off in a run that does not ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from discovery.core.gains import GainMeter
+from discovery.core.results import Learner
+from discovery.learning.bandit import Bandit
+from discovery.learning.instructions import KINDS, Instructions
+from discovery.learning.memory.items import Item, Provenance
+from discovery.learning.memory.playbook import Playbook
+from discovery.learning.repeats import Measurements
+from discovery.operators.registry import OPERATORS
+from discovery.programs.near_duplicates import NearDuplicates
+from discovery.prompts.question import variants
+from discovery.search.scheduler import Policy
+from discovery.settings.config import RunConfig
+from evaluators.problems.loading import Problem
+
+IMPORTED = "remembered"
+"""The type of a journal entry that holds items of another run's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What learns in a run.
+
+    Attributes:
+        policy: chooses operators, models and variants; None for fixed weights.
+        memory: what was learned earlier; None where nothing is remembered.
+        near: refuses near-duplicates; None where only exact ones are refused.
+        measurements: decides how often programs are measured; None where scores do not vary.
+        learners: what is to be told of every lesson, in order.
+    """
+
+    policy: Policy | None = None
+    memory: Playbook | None = None
+    near: NearDuplicates | None = None
+    measurements: Measurements | None = None
+    learners: tuple[Learner, ...] = ()
+
+    def take_in(self, entry: Mapping[str, Any]) -> None:
+        """Folds a journal entry of imported items in; any other is passed over."""
+        if self.memory is not None and entry["type"] == IMPORTED:
+            self.memory.take_in(Item.from_json(item) for item in entry["items"])
+
+
+def make_parts(config: RunConfig, problem: Problem, run: str) -> Parts:
+    """Returns the parts of a run of this name; they know nothing yet."""
+    meter = GainMeter()
+    bandit = memory = None
+    if config.bandit.enabled:
+        weights = config.weights_for(problem.seed)
+        active = [name for name, weight in weights.items() if weight > 0]
+        bandit = Bandit(
+            config.bandit,
+            weights=weights,
+            models=config.models.models,
+            needs_model={name: OPERATORS[name].needs_model for name in active},
+            meter=meter,
+            variants=_variants(config),
+        )
+    if config.memory.enabled and config.models.models:
+        origin = Provenance(problem.name, problem.version, version("code-discovery"), run)
+        memory = Playbook(config.memory, origin, meter)
+    near = NearDuplicates(config.duplicates) if config.duplicates.enabled else None
+    measurements = Measurements(problem.objective) if problem.objective.repeats > 1 else None
+    learners = tuple(part for part in (bandit, memory, near, measurements) if part is not None)
+    return Parts(bandit, memory, near, measurements, (meter, *learners) if learners else ())
+
+
+def _variants(config: RunConfig) -> Mapping[str, Sequence[str]]:
+    """Returns the prompt variants to choose among: the usual ones and those that models write, where they do."""
+    if not config.context.instructions:
+        return {}
+    written = Instructions(config.context.instructions).slots
+    return {kind: (*variants(kind), *written) for kind in KINDS}

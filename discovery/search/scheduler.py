@@ -1,0 +1,307 @@
+"""What is tried next: which operator, which model and prompt variant, which parents.
+
+A decision is a pure function of the state and of the decision's number. The `Policy` says what is worth trying; here
+stands what is possible now, and how the job is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from discovery.core.budget import Budget
+from discovery.core.types import Individual, Operator, ProposeJob
+from discovery.prompts.context import (
+    ContextConfig,
+    Memory,
+    bare_context,
+    compose_context,
+    plain_context,
+    summary_context,
+)
+from discovery.search.parents import Draw, Rule, draw_parents
+from discovery.search.plan_tracker import PLAN, Awaited, Candidate
+from discovery.search.state import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the coordinator must know of the run's settings.
+
+    Attributes:
+        seed: of every decision.
+        slots: evaluations at the same time.
+        model_slots: proposals at a model at the same time.
+        weights: operator name -> weight.
+        budget: what may be spent.
+        target: overrides the problem's target, in the declared direction.
+        parents: the rule by which they are drawn.
+        rebase: whether a change of the best program is carried over into what is the best when the reply comes.
+        context: what questions to models tell of the search.
+    """
+
+    seed: int
+    slots: int
+    model_slots: int
+    weights: Mapping[str, float]
+    budget: Budget
+    target: float | None = None
+    parents: Rule = "boltzmann"
+    rebase: bool = True
+    context: ContextConfig = field(default_factory=ContextConfig)
+
+    @property
+    def ahead(self) -> int:
+        """Returns how many evaluations are handed out at once.
+
+        A few more than there are slots hide the way there; on one slot the order must not depend on timing.
+        """
+        return self.slots if self.slots == 1 else self.slots + max(1, self.slots // 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What can be chosen: an operator, the model it asks (None: as the weights of --model say), a prompt variant."""
+
+    operator: str
+    model: str | None = None
+    variant: str = ""
+
+
+class Policy(Protocol):
+    """Chooses what to try. Contract: a function of its settings, of what it learned and of `rng`; never empty-handed."""
+
+    def choose(self, operators: Sequence[str], island: int, rng: np.random.Generator) -> Arm:
+        """Returns an arm of one of `operators`, all of which could go now."""
+        ...
+
+
+class Experience(Memory, Protocol):
+    """A memory that also has a say in the parents of models' children. Contract: that of `Memory`."""
+
+    def parents(self, draw: Draw, count: int, rng: np.random.Generator) -> tuple[Individual, ...]:
+        """Returns up to `count` distinct parents among those that `draw` gives for this or a larger number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedWeights:
+    """Draws operators in proportion to their weights, whatever they bring."""
+
+    weights: Mapping[str, float]
+
+    def choose(self, operators: Sequence[str], island: int, rng: np.random.Generator) -> Arm:
+        """Returns one of the operators."""
+        point = float(rng.random()) * sum(self.weights[name] for name in operators)
+        for name in operators:
+            point -= self.weights[name]
+            if point < 0:
+                return Arm(name)
+        return Arm(operators[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One decision.
+
+    Attributes:
+        job: what to do.
+        step: its number in the tuning session or plan that asked for it.
+        operator: whose decision it is, where the job is one step of several ("plan" for `execute`), else "".
+        kind: "child", or the kind of note that is asked for.
+        needs_model: whether a model is asked.
+    """
+
+    job: ProposeJob
+    step: int | None = None
+    operator: str = ""
+    kind: str = "child"
+    needs_model: bool = True
+
+
+class Chooser:
+    """Makes decisions; counts how many went to which lane.
+
+    Attributes:
+        plan: the settings in force; the coordinator puts new ones in when a person changes the budget.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        state: RunState,
+        operators: Mapping[str, Operator],
+        policy: Policy | None = None,
+        memory: Experience | None = None,
+    ) -> None:
+        self.plan = plan
+        self._state = state
+        self._memory = memory
+        self._operators = {name: operators[name] for name, weight in plan.weights.items() if weight > 0}
+        self._policy = policy or FixedWeights(plan.weights)
+        digest = hashlib.blake2b(f"proposals {plan.seed}".encode(), digest_size=8).digest()
+        # proposers must not know the run's seed: hidden cases derive from it
+        self._proposal_seed = int.from_bytes(digest)
+        self._free_decisions = 0
+        self._all_decisions = 0
+
+    def choose(self, decision: int, *, has_model_room: bool, has_free_room: bool) -> Choice | None:
+        """Returns what decision number `decision` is, or None where there is nothing to do now."""
+        has_free_room = has_free_room and self._is_free_turn()
+        lanes = [
+            name
+            for name, operator in self._operators.items()
+            if (has_model_room if operator.needs_model else has_free_room)
+        ]
+        if not lanes:
+            return None
+        rng = np.random.default_rng([self.plan.seed, decision])
+        island = self._state.archipelago.island_of(decision)
+        while lanes:
+            arm = self._policy.choose(lanes, island, rng)
+            if (choice := self._make(arm, decision, island, rng)) is not None:
+                self._all_decisions += 1
+                self._free_decisions += not self._operators[arm.operator].needs_model
+                return choice
+            lanes.remove(arm.operator)
+        return None
+
+    def _is_free_turn(self) -> bool:
+        """Returns whether a free operator may go: always, unless it would eat a limited budget beyond its share."""
+        weights = self.plan.weights
+        model_weight = sum(w for n, w in weights.items() if w > 0 and self._operators[n].needs_model)
+        if not model_weight or self.plan.budget.evaluations is None:
+            return True
+        share = 1 - model_weight / sum(weights.values())
+        return self._free_decisions < share * (self._all_decisions + 1)
+
+    def _make(self, arm: Arm, decision: int, island: int, rng: np.random.Generator) -> Choice | None:
+        """Returns the job of one arm, or None where its operator has nothing to do now."""
+        operator, state = self._operators[arm.operator], self._state
+        values: tuple[float, ...] = ()
+        session = step = None
+        if arm.operator == "tune":
+            if (ask := state.tuner.ask(island, state.archipelago.elites, state.individual)) is None:
+                return None
+            parents: tuple[Individual, ...] = (ask.root,)
+            island, session, step, values = ask.island, ask.session, ask.step, ask.values
+        elif arm.operator == "repair":
+            if (failed := state.next_repairable()) is None:
+                return None
+            parents = (failed,)
+        elif arm.operator == "cherry_pick":
+            (target,) = self._parents(operator, island, rng)
+            if state.patches is None or not (
+                donors := state.patches.choose(target, state.find, state.is_known)
+            ):
+                return None
+            parents = (target, *donors)
+        else:
+            parents = self._parents(operator, island, rng)
+        context = (
+            compose_context(state, island, parents, rng, config=self.plan.context, memory=self._memory)
+            if operator.needs_model
+            else bare_context(state)
+        )
+        variant = arm.variant or self._drawn_variant(arm.operator, rng)
+        if instruction := state.instructions.text(variant):
+            context = replace(context, instruction=instruction)
+        job = ProposeJob(
+            f"{decision}-{arm.operator}",
+            arm.operator,
+            island,
+            decision,
+            parents,
+            context,
+            rng_key=self._rng_key(decision),
+            values=values,
+            session=session,
+            model=arm.model,
+            variant=variant,
+        )
+        return Choice(
+            job, step, kind=PLAN if arm.operator == PLAN else "child", needs_model=operator.needs_model
+        )
+
+    def _parents(self, operator: Operator, island: int, rng: np.random.Generator) -> tuple[Individual, ...]:
+        rule, count = self.plan.parents, operator.parents_needed
+        draw = partial(draw_parents, rule, self._state, island, rng)
+        if self._memory is None or not operator.needs_model or rule != "boltzmann":
+            return draw(count)
+        return self._memory.parents(draw, count, rng)
+
+    def follow_up(self, decision: int, *, can_evaluate: bool) -> Choice | None:
+        """Returns what earlier decisions call for now: a summary; a plan's next candidate, if it `can_evaluate`; one more instruction."""
+        plans = self._state.plans
+        if (awaited := plans.next_summary()) is not None:
+            return self._summary(decision, awaited)
+        if can_evaluate and (candidate := plans.next_candidate()) is not None:
+            return self._candidate(decision, candidate)
+        if self._state.instructions.is_due and self._state.best is not None:
+            return self._instruction(decision, self._state.best)
+        return None
+
+    def _drawn_variant(self, operator: str, rng: np.random.Generator) -> str:
+        """Returns a variant where no policy chooses any; a policy's "" means the usual draw."""
+        names = (
+            self._state.instructions.names(operator)
+            if self._policy == FixedWeights(self.plan.weights)
+            else ("",)
+        )
+        return names[int(rng.integers(len(names)))] if len(names) > 1 else ""
+
+    def _instruction(self, decision: int, best: Individual) -> Choice:
+        context = plain_context(self._state, config=self.plan.context)
+        job = ProposeJob(
+            f"{decision}-instruct",
+            "instruct",
+            0,
+            decision,
+            (best,),
+            replace(context, siblings=self._state.instructions.ask()),
+            rng_key=self._rng_key(decision),
+        )
+        return Choice(job, kind="instruction")
+
+    def _summary(self, decision: int, awaited: Awaited) -> Choice:
+        parent = None if awaited.parent_id is None else self._state.find(awaited.parent_id)
+        job = ProposeJob(
+            f"{decision}-summarize",
+            "summarize",
+            awaited.island,
+            decision,
+            (awaited.program,) if parent is None else (awaited.program, parent),
+            summary_context(self._state, awaited.parent_id, config=self.plan.context),
+            rng_key=self._rng_key(decision),
+            model=awaited.model,
+            variant=awaited.variant,
+            plan=awaited.program.texts.get("plan", ""),
+            turns=awaited.turns,
+        )
+        return Choice(job, operator=awaited.operator, kind="summary")
+
+    def _candidate(self, decision: int, candidate: Candidate) -> Choice:
+        job = ProposeJob(
+            f"{decision}-execute",
+            "execute",
+            candidate.island,
+            decision,
+            (candidate.parent,),
+            plain_context(self._state, config=self.plan.context),
+            rng_key=self._rng_key(decision),
+            session=candidate.session,
+            model=candidate.model,
+            variant=candidate.variant,
+            plan=candidate.plan,
+            attempts=candidate.attempts,
+            turns=candidate.turns,
+        )
+        return Choice(job, candidate.step, operator=PLAN)
+
+    def _rng_key(self, decision: int) -> tuple[int, ...]:
+        return (self._proposal_seed, decision, 1)

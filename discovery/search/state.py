@@ -1,0 +1,348 @@
+"""What a run knows: the fold of its records. Everything here is rebuilt by replaying the journal.
+
+Only programs that can still become parents are held as text (elites, tuning roots, recent failures); the rest is in the
+journal and in git, so memory grows by a fingerprint and a number per program.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from discovery.core.budget import Ledger
+from discovery.core.records import Record
+from discovery.core.results import Learner, Lesson, Remark, Waste
+from discovery.core.types import Individual
+from discovery.families.alphas.admission import has_trace
+from discovery.learning.instructions import Instructions
+from discovery.learning.line_effects import LineEffects
+from discovery.learning.screening import Screen
+from discovery.learning.tuning import Tuner
+from discovery.prompts.genealogy import Genealogy
+from discovery.prompts.patches import Patches
+from discovery.search.plan_tracker import PLAN, PlanBoard, Turns
+from evaluators.contract import Evaluation, Objective, Program, Start, Status
+from islands.archipelago import Archipelago, Change
+
+SEED_OPERATOR = "seed"
+RECENT_FAILURES = 32
+_REPAIRABLE = frozenset(
+    {Status.ERROR, Status.INVALID, Status.CRASHED, Status.OUTPUT, Status.TIMEOUT, Status.MEMORY}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a run must know of its problem: words and numbers, no code that runs.
+
+    `start` is the output that the first program is handed to improve on, in a run of that kind.
+    """
+
+    name: str
+    goal: str
+    notes: str
+    objective: Objective
+    seed: Program
+    has_held_out: bool = False
+    start: Start | None = None
+
+
+def credit(statement: Statement, evaluation: Evaluation) -> float | None:
+    """Returns the fitness that a program has earned (larger is better), None if it has no score.
+
+    A program that was handed an output to improve on, and did, has earned what it reached. One that did not has shown
+    nothing: it gets what the run's first output was worth, or what it gave back, if that is less. So handing back what
+    one was handed earns nothing, however good that was by then.
+    """
+    if evaluation.score is None:
+        return None
+    fitness = statement.objective.fitness
+    reached = fitness(evaluation.score)
+    if statement.start is None or evaluation.start_score is None or reached > fitness(evaluation.start_score):
+        return reached
+    return min(reached, fitness(statement.start.score))
+
+
+def improved(statement: Statement, start: Start | None, found: Individual) -> Start | None:
+    """Returns what the next program is handed, once a program has a score."""
+    evaluation = found.evaluation
+    if start is None or evaluation.score is None or evaluation.certificate is None:
+        return start
+    fitness = statement.objective.fitness
+    if fitness(evaluation.score) <= fitness(start.score):
+        return start
+    return Start(evaluation.certificate, evaluation.score, found.program_id)
+
+
+class RunState:
+    """The fold of a run's records: population, best, ledger, what is known already.
+
+    Attributes:
+        ledger: what was spent.
+        best: the best program so far, None before the first that has a score.
+        best_index: its record's index.
+        start: the best output so far, which the next program is handed to improve on; None in runs of the other kind.
+        first: the seed program, once it is evaluated.
+        first_fitness: fitness of the first program that had a score: the seed.
+        counts: evaluations by status.
+        yields: operator -> [evaluated, ok, new or improved cells].
+        hints: what the models are told on behalf of the person who runs the search, oldest first.
+        next_index: the index of the next record.
+        next_decision: a number above every decision seen.
+    """
+
+    def __init__(
+        self,
+        statement: Statement,
+        archipelago: Callable[[], Archipelago],
+        tuner: Tuner,
+        learners: Sequence[Learner] = (),
+        plans: PlanBoard | None = None,
+        genealogy: Genealogy | None = None,
+        instructions: Instructions | None = None,
+        line_effects: LineEffects | None = None,
+        patches: Patches | None = None,
+        screen: Screen | None = None,
+    ) -> None:
+        """Starts empty; `learners` are told of every record and of every paid call that led to none, in order.
+
+        `genealogy`, a learner too, is what questions to models tell of the past; without it they tell nothing of it.
+        So are the `instructions` that models write, and the `line_effects`. `patches` is what `cherry_pick` goes by;
+        `screen` says which children are not worth an evaluation.
+        """
+        parts = (genealogy, instructions, line_effects, patches, screen)
+        own = (part for part in parts if part is not None)
+        self._learners: tuple[Learner, ...] = (*learners, *own)
+        self.instructions = instructions or Instructions(0)
+        self.genealogy = genealogy
+        self.line_effects = line_effects
+        self.patches = patches
+        self.screen = screen
+        self.plans = plans or PlanBoard()
+        self.statement = statement
+        self.tuner = tuner
+        self.ledger = Ledger()
+        self.best: Individual | None = None
+        self.best_index = -1
+        self._passed = -math.inf
+        self.start = statement.start
+        self.first: Individual | None = None
+        self.first_fitness: float | None = None
+        self.counts: dict[str, int] = {}
+        self.yields: dict[str, list[int]] = {}
+        self.hints: list[str] = []
+        self.next_index = 0
+        self.next_decision = 0
+        self._failures: deque[tuple[tuple[str, ...], Individual]] = deque(maxlen=RECENT_FAILURES)
+        self._repaired: set[str] = set()
+        self._make_archipelago = archipelago
+        self._archipelago: Archipelago | None = None
+        self._individuals: dict[str, Individual] = {}
+        self._former: dict[str, Individual] = {}
+        self._prune_at = 1024
+        self._known: dict[bytes, float | None] = {}
+
+    @property
+    def archipelago(self) -> Archipelago:
+        """Returns the population (made on first use: its library is slow to load)."""
+        if self._archipelago is None:
+            self._archipelago = self._make_archipelago()
+        return self._archipelago
+
+    def individual(self, program_id: str) -> Individual:
+        """Returns a program that can be a parent.
+
+        Raises:
+            KeyError: it is neither an elite nor was one of late.
+        """
+        found = self._individuals.get(program_id)
+        return self._former[program_id] if found is None else found
+
+    def find(self, program_id: str) -> Individual | None:
+        """Returns a program that can be a parent, or None where it is forgotten."""
+        return self._individuals.get(program_id) or self._former.get(program_id)
+
+    def is_known(self, fingerprint: str) -> bool:
+        """Returns whether a program of this fingerprint was evaluated, or is on its way."""
+        return bytes.fromhex(fingerprint) in self._known
+
+    def known_fitness(self, fingerprint: str) -> float | None:
+        """Returns the fitness of a known program; None if it failed or is still on its way."""
+        return self._known[bytes.fromhex(fingerprint)]
+
+    def expect(self, fingerprint: str) -> None:
+        """Notes that a program of this fingerprint is on its way to evaluation."""
+        self._known[bytes.fromhex(fingerprint)] = None
+
+    def scored(self) -> tuple[Individual, ...]:
+        """Returns the programs with a score whose text is still held, in the order in which they came."""
+        return tuple(self._individuals.values())
+
+    def next_repairable(self) -> Individual | None:
+        """Returns the newest failed program that nobody tried to repair yet, and marks it as tried."""
+        for _, individual in reversed(self._failures):
+            if individual.program_id not in self._repaired and individual.evaluation.status in _REPAIRABLE:
+                self._repaired.add(individual.program_id)
+                return individual
+        return None
+
+    def failures_of(self, parent_id: str, count: int) -> tuple[Individual, ...]:
+        """Returns up to `count` recent failed children of a program, oldest first."""
+        children = [individual for parents, individual in self._failures if parent_id in parents]
+        return tuple(children[-count:])
+
+    def fitness(self, record: Record) -> float | None:
+        """Returns the record's fitness (larger is better), None if it has no score."""
+        return credit(self.statement, record.evaluation)
+
+    def fold(self, record: Record) -> tuple[Change, ...]:
+        """Folds a record in and returns the changes it made to the archives."""
+        evaluation = record.evaluation
+        fitness = self.fitness(record)
+        parent_fitness, best_before = self._fitness_of(record.parents[:1]), self._best_fitness()
+        self.next_index = record.index + 1
+        self.next_decision = max(self.next_decision, record.decision + 1)
+        self.ledger.evaluations += 1
+        self.counts[str(evaluation.status)] = self.counts.get(str(evaluation.status), 0) + 1
+        if record.fingerprint:
+            self._known[bytes.fromhex(record.fingerprint)] = fitness
+        if record.session is not None and record.step is not None and record.operator != PLAN:
+            self._tell(record, record.session, record.step, fitness)
+        if record.parents:
+            self.archipelago.record_parents(record.island, record.parents)
+        individual = Individual(record.program, evaluation, record.program_id, record.texts)
+        if record.operator == SEED_OPERATOR:
+            self.first = individual
+        if record.calls:
+            self.plans.fold(record, individual, fitness)
+        changes: tuple[Change, ...] = ()
+        if fitness is None or evaluation.measures is None:
+            self._failures.append((record.parents, individual))
+        else:
+            self._individuals[record.program_id] = individual
+            if self.first_fitness is None:
+                self.first_fitness = fitness
+            reached = self.statement.objective.fitness(evaluation.score or 0.0)
+            if best_before is None or reached > best_before:
+                self.best, self.best_index = individual, record.index
+            self.start = improved(self.statement, self.start, individual)
+            changes = self._settle(record, fitness, evaluation.measures)
+            self._prune()
+        tally = self.yields.setdefault(record.operator, [0, 0, 0])
+        for place, hit in enumerate((True, fitness is not None, bool(changes))):
+            tally[place] += hit
+        for learner in self._learners:
+            learner.learn(Lesson(record, fitness, parent_fitness, best_before, changes))
+        return changes
+
+    def waste(self, waste: Waste) -> None:
+        """Books paid model calls that led to no evaluation."""
+        self.ledger.charge(waste.calls)
+        for learner in self._learners:
+            learner.learn_waste(waste)
+
+    def remark(self, remark: Remark) -> None:
+        """Books paid model calls that led to a text."""
+        self.ledger.charge(remark.calls)
+        if remark.kind == "summary" and remark.texts:
+            self._add_texts(remark.program_id, remark.texts)
+        for learner in self._learners:
+            learner.learn_remark(remark)
+
+    def open_plan(self, number: int, remark: Remark, turns: Turns) -> None:
+        """Opens the plan of a note, if its parent is still known."""
+        parent, level = self.find(remark.program_id), self._fitness_of((remark.program_id,))
+        if parent is not None and level is not None:
+            self.plans.open(
+                number,
+                island=remark.island,
+                parent=parent,
+                level=level,
+                plan=remark.texts["plan"],
+                model=remark.model,
+                variant=remark.variant,
+                turns=turns,
+            )
+
+    def _add_texts(self, program_id: str, texts: Mapping[str, str]) -> None:
+        for held in (self._individuals, self._former):
+            if (individual := held.get(program_id)) is not None:
+                held[program_id] = replace(individual, texts={**individual.texts, **texts})
+        if self.best is not None and self.best.program_id == program_id:
+            self.best = replace(self.best, texts={**self.best.texts, **texts})
+        self._failures = deque(
+            (
+                (parents, replace(one, texts={**one.texts, **texts}) if one.program_id == program_id else one)
+                for parents, one in self._failures
+            ),
+            maxlen=RECENT_FAILURES,
+        )
+
+    def _best_fitness(self) -> float | None:
+        return (
+            None if self.best is None else self.statement.objective.fitness(self.best.evaluation.score or 0.0)
+        )
+
+    def _fitness_of(self, ids: Sequence[str]) -> float | None:
+        """Returns the fitness of the first id, None where it has none or is forgotten."""
+        found = (self._individuals.get(ids[0]) or self._former.get(ids[0])) if ids else None
+        return credit(self.statement, found.evaluation) if found else None
+
+    def _tell(self, record: Record, session: int, step: int, fitness: float | None) -> None:
+        if not self.tuner.knows(
+            session
+        ):  # a replay: the session was opened by a decision, which leaves no record
+            root = self._individuals.get(record.parents[0]) or self._former.get(record.parents[0])
+            level = credit(self.statement, root.evaluation) if root is not None else None
+            if root is not None and level is not None:
+                self.tuner.open(session, record.island, root, level)
+        self.tuner.tell(session, step, fitness)
+
+    def deserves_exam(self, record: Record) -> bool:
+        """Returns whether a program is to meet the held-out cases: a new elite.
+
+        Where a verdict asks how many were examined (discovery.families.alphas.admission), it must also be better than all that passed,
+        for no other will be reported, and an exam takes as long as two evaluations.
+        """
+        if not self.statement.has_held_out or record.cell is None:
+            return False
+        fitness = credit(self.statement, record.evaluation)
+        return not has_trace(record.evaluation.metrics) or (fitness is not None and fitness > self._passed)
+
+    def note_held_out(self, program_id: str, metrics: Mapping[str, float]) -> None:
+        """Notes the metrics of a program on the held-out cases; none where they refused it."""
+        examined = self._individuals.get(program_id)
+        fitness = None if examined is None else credit(self.statement, examined.evaluation)
+        if metrics and fitness is not None:
+            self._passed = max(self._passed, fitness)
+        for individual in (self._individuals.get(program_id), self.best):
+            if individual is not None and individual.program_id == program_id:
+                noted = replace(individual, evaluation=replace(individual.evaluation, held_out=dict(metrics)))
+                if program_id in self._individuals:
+                    self._individuals[program_id] = noted
+                if self.best is not None and self.best.program_id == program_id:
+                    self.best = noted
+
+    def _settle(self, record: Record, fitness: float, measures: tuple[float, ...]) -> tuple[Change, ...]:
+        islands = range(len(self.archipelago)) if record.operator == SEED_OPERATOR else (record.island,)
+        objective, evaluation = self.statement.objective, record.evaluation
+        values = objective.values(evaluation.score or 0.0, evaluation.metrics) if objective.also else ()
+        return tuple(
+            change
+            for island in islands
+            for change in self.archipelago.add(island, record.program_id, fitness, measures, values)
+        )
+
+    def _prune(self) -> None:
+        """Forgets the text of programs that no archive holds, one round late: a decision in flight may name them."""
+        if len(self._individuals) < self._prune_at:
+            return
+        islands = range(len(self.archipelago))
+        alive = {elite.program_id for island in islands for elite in self.archipelago.elites(island)}
+        if self.best is not None:
+            alive.add(self.best.program_id)
+        self._former = {key: value for key, value in self._individuals.items() if key not in alive}
+        self._individuals = {key: value for key, value in self._individuals.items() if key in alive}
+        self._prune_at = max(1024, 2 * len(self._individuals))

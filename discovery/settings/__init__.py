@@ -1,0 +1,1 @@
+"""Every setting of a run: name, type, range, default and help."""

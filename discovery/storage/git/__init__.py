@@ -1,0 +1,1 @@
+"""The run's git repository: commits, fast-import, lineage, history."""

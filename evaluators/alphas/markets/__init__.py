@@ -1,0 +1,1 @@
+"""Panels of prices: read, made up, split in time, labelled."""

@@ -1,0 +1,352 @@
+"""The judge: runs a program on the cases of every stage, scores its outputs, says truly what became of it.
+
+It lives in a process that never forks candidates (worker.py), for it holds the cases, the scorer and the
+secret.
+
+Exceptions:
+    JudgeError    the problem is broken (not the program): names the function, the line and the error
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, TypeVar
+
+import numpy as np
+
+from evaluators.contract import (
+    Case,
+    Evaluation,
+    Exhausted,
+    Invalid,
+    Objective,
+    Oracle,
+    PlainData,
+    Program,
+    Start,
+    Status,
+)
+from evaluators.judging.alarm import AlarmError, time_limit
+from evaluators.problems.loading import Problem
+from evaluators.problems.source_files import ProblemError
+from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, Session
+from evaluators.sandbox.clean import clean_line
+from evaluators.text.measures import axis_values
+
+MAX_CERTIFICATE_BYTES = 128 * 1024
+MAX_EXHIBIT_BYTES = 256 * 1024
+SCORE_TIMEOUT_S = 60.0
+_SLACK_S = 30.0
+
+_BROKEN = (NameError, ImportError, SyntaxError, NotImplementedError)
+"""What no output can provoke: the scorer itself is broken."""
+
+T = TypeVar("T")
+
+
+class JudgeError(Exception):
+    """A function of the problem failed, whatever the program did."""
+
+
+class _RejectedError(Exception):
+    """The program is done for: a status and a reason."""
+
+    def __init__(self, status: Status, reason: str, feedback: str = "") -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.feedback = status, reason, feedback
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far one program came."""
+
+    metrics: list[dict[str, float]] = field(default_factory=list)
+    outputs: list[PlainData] = field(default_factory=list)
+    exhibit: list[PlainData] = field(default_factory=list)
+    feedback: str = ""
+    cpu_s: float = 0.0
+
+
+class Judge:
+    """Judges programs of one problem, one at a time.
+
+    The cases are drawn once, from the secret, so that every program meets the same.
+
+    Args:
+        problem: what to solve.
+        secret: what the hidden cases derive from.
+        sandbox: where programs run; owned by the caller.
+        score_timeout_s: how long `score` or an oracle may take for one call (in the main thread only).
+
+    Raises:
+        JudgeError: `cases` or `held_out` fails.
+    """
+
+    def __init__(
+        self, problem: Problem, *, secret: bytes, sandbox: Sandbox, score_timeout_s: float = SCORE_TIMEOUT_S
+    ) -> None:
+        self._problem = problem
+        self._sandbox = sandbox
+        self._score_timeout_s = score_timeout_s
+        self._handed: list[PlainData] | None = None
+        self._stages = [self._draw(secret, stage) for stage in range(problem.stages)]
+        self._held_out = _guard(
+            "held_out", problem, lambda: problem.draw_held_out(_rng(secret, "held_out", 0))
+        )
+
+    def _draw(self, secret: bytes, stage: int) -> tuple[Case, ...]:
+        rng = _rng(secret, "cases", stage)
+        return _guard("cases", self._problem, lambda: self._problem.draw_cases(rng, stage))
+
+    def limit_s(self, *, held_out: bool = False) -> float:
+        """Returns how long the evaluation of any program can take at most, in seconds of wall-clock time."""
+        cases = sum(map(len, self._stages)) + (len(self._held_out) if held_out else 0)
+        return cases * (self._problem.limits.wall_s + self._score_timeout_s) + _SLACK_S
+
+    def evaluate(self, program: Program, *, held_out: bool = False, start: Start | None = None) -> Evaluation:
+        """Returns what was learned about `program`; with its metrics on the held-out cases if asked and OK.
+
+        `start` is what the program is handed to improve on, where the problem is such a search.
+
+        Raises:
+            JudgeError: a function of the problem fails.
+            SandboxError: the sandbox fails, twice in a row.
+        """
+        begun = monotonic()
+        progress = _Progress()
+        total = sum(map(len, self._stages))
+        self._handed = self._outputs_of(start)
+        common: dict[str, Any] = {}
+        if start is not None:
+            common = {"start_id": start.program_id, "start_score": start.score}
+        try:
+            common |= self._judge(program, progress)
+            status, reason = Status.OK, ""
+            if held_out and self._held_out:
+                found, reason = self._judge_held_out(program)
+                common |= found
+        except _RejectedError as rejected:
+            status, reason = rejected.status, rejected.reason
+            progress.feedback = rejected.feedback or progress.feedback
+            if progress.metrics and status is Status.REJECTED:
+                common["metrics"] = self._combine(progress.metrics)
+        return Evaluation(
+            status=status,
+            reason=reason,
+            feedback=progress.feedback,
+            cases_done=len(progress.metrics),
+            cases_total=total,
+            cpu_s=progress.cpu_s,
+            wall_s=monotonic() - begun,
+            layers=self._sandbox.layers,
+            self_scored=self._problem.self_scored,
+            **common,
+        )
+
+    def _outputs_of(self, start: Start | None) -> list[PlainData] | None:
+        """Returns the output to improve on for each case, None where programs start from nothing."""
+        if (start is not None) != (self._problem.source.improve_s is not None):
+            raise JudgeError(
+                "a program is handed an output to improve on exactly where the problem asks for that"
+            )
+        if start is None:
+            return None
+        count = sum(map(len, self._stages))
+        outputs = [start.output] if count == 1 else start.output
+        if not isinstance(outputs, list) or len(outputs) != count:
+            raise JudgeError(f"what a program is to improve on must be a list of {count} outputs")
+        return outputs
+
+    def _judge(self, program: Program, progress: _Progress) -> dict[str, Any]:
+        problem = self._problem
+        for stage, cases in enumerate(self._stages):
+            done = len(progress.metrics)
+            self._run_cases(program, cases, progress)
+            if stage < len(problem.thresholds):
+                reached = self._combine(progress.metrics[done:])[problem.objective.name]
+                self._check_threshold(reached, stage)
+        metrics = self._combine(progress.metrics)
+        score = metrics[problem.objective.name]
+        _check_gates(problem.objective, score)
+        return {
+            "score": score,
+            "metrics": metrics,
+            "measures": axis_values(problem.measures, program, metrics),
+            "certificate": _certificate(progress.outputs) if problem.keeps_certificate else None,
+        }
+
+    def _judge_held_out(self, program: Program) -> tuple[dict[str, Any], str]:
+        """Returns metrics and exhibit of the held-out cases, and why they were refused, if they were."""
+        progress = _Progress()
+        try:
+            self._run_cases(program, self._held_out, progress)
+            metrics = self._combine(progress.metrics)
+        except _RejectedError as rejected:
+            return {}, f"held-out cases: {rejected.reason}"
+        exhibit = _guard("the exhibit", self._problem, lambda: _shown(progress.exhibit))
+        return {"held_out": metrics, "exhibit": exhibit}, ""
+
+    def _run_cases(self, program: Program, cases: tuple[Case, ...], progress: _Progress) -> None:
+        """Runs and scores the cases of one stage in one child; a sandbox that fails gets a second try."""
+        before = len(progress.metrics)
+        try:
+            self._try_cases(program, cases, progress)
+        except SandboxError:
+            del progress.metrics[before:], progress.outputs[before:]
+            self._try_cases(program, cases, progress)
+
+    def _try_cases(self, program: Program, cases: tuple[Case, ...], progress: _Progress) -> None:
+        session: Session | None = None
+        try:
+            for index, case in enumerate(cases):
+                if session is None:
+                    session = self._sandbox.start(program, self._problem.limits, cases=len(cases) - index)
+                if self._run_case(session, case, progress):
+                    progress.cpu_s += session.close()
+                    session = None
+        finally:
+            if session is not None:
+                progress.cpu_s += session.close()
+
+    def _run_case(self, session: Session, case: Case, progress: _Progress) -> bool:
+        """Runs and scores one case; returns whether the session is over."""
+        serve = self._problem.serve
+        oracle = _guard("serve", self._problem, lambda: serve(case)) if serve else None
+        inputs = case.inputs
+        if self._handed is not None:
+            inputs = {"inputs": inputs, "best": self._handed[len(progress.outputs)]}
+        outcome = self._outcome(session, inputs, oracle)
+        if outcome is not None:
+            progress.feedback = outcome.feedback or progress.feedback
+            if outcome.status is not Status.OK:
+                raise _RejectedError(outcome.status, outcome.reason, outcome.feedback)
+        output = None if outcome is None else outcome.output
+        progress.metrics.append(
+            self._provoked("score", lambda: self._problem.score_output(case, output, oracle))
+        )
+        progress.outputs.append(output)
+        progress.exhibit += getattr(oracle, "exhibit", None) or []
+        return outcome is None or outcome.is_partial
+
+    def _outcome(self, session: Session, inputs: PlainData, oracle: Oracle | None) -> Outcome | None:
+        """Returns how the program did, None where it has used up its oracle."""
+        ask = None
+        if oracle is not None:
+            served = oracle
+
+            def ask(request: PlainData) -> PlainData:
+                return self._provoked("the oracle", lambda: served(request))
+
+        try:
+            return session.run(inputs, ask)
+        except Exhausted:
+            session.close()
+            return None
+        except (MemoryError, RecursionError) as error:
+            raise _RejectedError(
+                Status.INVALID, f"the output is too much to judge ({type(error).__name__})"
+            ) from error
+
+    def _provoked(self, what: str, call: Callable[[], T]) -> T:
+        """Returns what trusted code makes of the program's data; data that it cannot stand is invalid.
+
+        Only errors that no data can provoke (an unknown name, a missing module) are the problem's own.
+        """
+        try:
+            with time_limit(self._score_timeout_s):
+                return call()
+        except Exhausted:
+            raise
+        except Invalid as error:
+            raise _RejectedError(
+                Status.INVALID, clean_line(str(error)) or "rejected by the scorer"
+            ) from error
+        except AlarmError as error:
+            reason = f"{what} needs more than {self._score_timeout_s:g} s for this output"
+            raise _RejectedError(Status.INVALID, reason) from error
+        except _BROKEN as error:
+            raise JudgeError(_describe(what, error, self._problem)) from error
+        except Exception as error:
+            raise _RejectedError(Status.INVALID, _describe(what, error, self._problem)) from error
+
+    def _combine(self, metrics: list[dict[str, float]]) -> dict[str, float]:
+        return self._provoked("aggregate", lambda: self._problem.combine(metrics))
+
+    def _check_threshold(self, reached: float, stage: int) -> None:
+        problem = self._problem
+        threshold = problem.thresholds[stage]
+        if problem.objective.fitness(reached) < problem.objective.fitness(threshold):
+            word = "below" if problem.objective.direction == "maximize" else "above"
+            raise _RejectedError(
+                Status.REJECTED,
+                f"stage {stage + 1} of {problem.stages}: {problem.objective.name} {reached:.6g} is {word} "
+                f"the threshold {threshold:g}",
+            )
+
+
+def _check_gates(objective: Objective, score: float) -> None:
+    gates = (
+        ("the proven bound", objective.bound, "the scorer has a fault or was tricked"),
+        ("what is plausible,", objective.plausible, "look at it before believing it"),
+    )
+    for what, limit, remark in gates:
+        if limit is not None and objective.fitness(score) > objective.fitness(limit):
+            raise _RejectedError(
+                Status.REJECTED, f"{objective.name} {score:.12g} is better than {what} {limit:.12g}: {remark}"
+            )
+
+
+def _rng(secret: bytes, purpose: str, stage: int) -> np.random.Generator:
+    digest = hashlib.blake2b(
+        f"{purpose}/{stage}".encode(), key=hashlib.sha256(secret).digest(), digest_size=32
+    )
+    return np.random.default_rng(np.frombuffer(digest.digest(), dtype=np.uint32))
+
+
+def _guard(what: str, problem: Problem, call: Callable[[], T]) -> T:
+    """Returns what a function of the problem returns that no program has a part in."""
+    try:
+        return call()
+    except Exception as error:
+        raise JudgeError(_describe(what, error, problem)) from error
+
+
+def _describe(what: str, error: BaseException, problem: Problem) -> str:
+    """Returns which function failed on what, and the last line of the problem's files in the traceback."""
+    if isinstance(error, ProblemError):
+        return clean_line(str(error))
+    folder = problem.files.folder
+    places = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if (folder and frame.filename.startswith(folder)) or frame.filename == problem.files.path
+    ]
+    where = f" at {places[-1].removeprefix(folder).lstrip('/')}" if places else ""
+    name = what if what.startswith("the ") else f"{what}()"
+    return clean_line(f"{name} of the problem failed{where} on {type(error).__name__}: {error}")
+
+
+def _shown(pages: list[PlainData]) -> PlainData:
+    """Returns the pages of the held-out cases, None if there are none or they take more than 256 KiB as JSON."""
+    return pages if pages and len(json.dumps(pages, allow_nan=False)) <= MAX_EXHIBIT_BYTES else None
+
+
+def _certificate(outputs: list[PlainData]) -> PlainData:
+    """Returns the output (of several cases: their list) as JSON data, None if it takes more than 128 KiB."""
+    plain = _without_arrays(outputs[0] if len(outputs) == 1 else outputs)
+    return plain if len(json.dumps(plain, separators=(",", ":"))) <= MAX_CERTIFICATE_BYTES else None
+
+
+def _without_arrays(value: PlainData) -> PlainData:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, list):
+        return [_without_arrays(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_arrays(item) for key, item in value.items()}
+    return value

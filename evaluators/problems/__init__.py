@@ -1,0 +1,1 @@
+"""A problem read from disk: its source, its declaration, its halves, its bundle."""

@@ -1,0 +1,409 @@
+"""A problem: a Python module that states what to solve, loaded and checked.
+
+`load_problem(spec)` is the one way in. All rules of the contract are checked here and in contract.py, and
+every complaint names the file, the argument, the rule, the value, the remedy, and the nearest valid name.
+
+Exceptions:
+    ProblemError (ContractError)   no such problem, or a module that breaks the contract
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from fractions import Fraction
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from evaluators.contract import (
+    Baseline,
+    BestKnown,
+    Case,
+    ContractError,
+    Invalid,
+    Limits,
+    Measure,
+    Objective,
+    Oracle,
+    PlainData,
+    Program,
+)
+from evaluators.exact import Ball, Exact, mean
+from evaluators.kernels.task import KernelTask
+from evaluators.problems.declaration import Declaration, as_finite
+from evaluators.problems.improving import improving
+from evaluators.problems.modules import import_source, run_half, run_source
+from evaluators.problems.source import locate, read_source, shipped_names
+from evaluators.problems.source_files import ProblemError, SourceFiles
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = [
+    "Problem",
+    "ProblemError",
+    "ProblemSource",
+    "import_source",
+    "load_problem",
+    "load_source",
+    "run_half",
+    "run_source",
+    "shipped_names",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSource:
+    """How another process loads the same problem: plain data.
+
+    Attributes:
+        kind: "name" (shipped), "module" (dotted) or "path" (absolute); where: what that names.
+        name: the problem's name; version: the hash its source must have.
+        improve_s: None; or how long a program has to improve on the best output so far (improving.py).
+    """
+
+    kind: str
+    where: str
+    name: str
+    version: str
+    improve_s: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the JSON form."""
+        data = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {key: value for key, value in data.items() if value is not None}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> ProblemSource:
+        """Returns the source of a JSON form.
+
+        Raises:
+            ProblemError: a key is missing or unknown.
+        """
+        known = {item.name for item in fields(ProblemSource)}
+        if set(data) | {"improve_s"} != known:
+            raise ProblemError(f"a problem source must have the keys {sorted(known)}, got {sorted(data)}")
+        return ProblemSource(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A loaded and checked problem.
+
+    Attributes:
+        name: short name; goal: the module's docstring, told to the model; notes: further advice for prompts.
+        seed: the first program.
+        objective, measures, limits: as declared (two code measures where the module declares none).
+        stages: number of stages; thresholds: one per stage but the last, in the declared direction.
+        preload: modules that a process which forks programs imports once.
+        keeps_certificate: whether the output is kept in the evaluation.
+        self_scored: whether `run` itself gives the score, which a program can forge then.
+        heuristic_seed: the first program of a search that hands out the best output so far, if the module has one.
+        harness: what runs beside programs instead of the module's `run`, if not that (improving.py).
+        best_known: best published values, those of a narrower or wider scope too; baseline: of a method without a model.
+        version: 16 hex digits of the content of all files that belong to the problem.
+        source: how another process loads it; files: its texts, enough to run it elsewhere.
+        run_extras: which of oracle, report, deadline_s, files `run` takes, by name.
+        cases, run, score, serve, aggregate, held_out, exact: the module's functions; serve, held_out and exact may be
+            None.
+        kernel: what a kernel problem declares instead of these functions; None for other problems.
+    """
+
+    name: str
+    goal: str
+    seed: Program
+    objective: Objective
+    measures: tuple[Measure, ...]
+    limits: Limits
+    version: str
+    source: ProblemSource
+    files: SourceFiles
+    cases: Callable[[np.random.Generator, int], list[Case]]
+    run: Callable[..., PlainData]
+    score: Callable[..., Mapping[str, float]]
+    aggregate: Callable[[Sequence[Mapping[str, float]]], Mapping[str, float]]
+    serve: Callable[[Case], Oracle] | None = None
+    held_out: Callable[[np.random.Generator], list[Case]] | None = None
+    run_extras: tuple[str, ...] = ()
+    stages: int = 1
+    thresholds: tuple[float, ...] = ()
+    preload: tuple[str, ...] = ()
+    keeps_certificate: bool = False
+    self_scored: bool = False
+    notes: str = ""
+    best_known: tuple[BestKnown, ...] = ()
+    baseline: Baseline | None = None
+    exact: Callable[[Case, PlainData], Exact] | None = None
+    heuristic_seed: Program | None = None
+    harness: SourceFiles | None = None
+    kernel: KernelTask | None = None
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Returns the metrics that `score` must return: the objectives, then the measures from metrics."""
+        from_metrics = (measure.name for measure in self.measures if measure.source == "metrics")
+        also = (name for name, _ in self.objective.also)
+        return tuple(dict.fromkeys((self.objective.name, *also, *from_metrics)))
+
+    def draw_cases(self, rng: np.random.Generator, stage: int = 0) -> tuple[Case, ...]:
+        """Returns the cases of one stage.
+
+        Raises:
+            ProblemError: `cases` returns something else than a non-empty sequence of `Case`.
+        """
+        return self._checked_cases("cases", self.cases(rng, stage))
+
+    def draw_held_out(self, rng: np.random.Generator) -> tuple[Case, ...]:
+        """Returns the held-out cases; () where the problem has none.
+
+        Raises:
+            ProblemError: see `draw_cases`.
+        """
+        return self._checked_cases("held_out", self.held_out(rng)) if self.held_out else ()
+
+    def _checked_cases(self, function: str, found: Iterable[Case]) -> tuple[Case, ...]:
+        if not isinstance(found, (list, tuple)) or not found or not all(isinstance(c, Case) for c in found):
+            raise ProblemError(
+                f"{function}() must return a non-empty list of Case, got {found!r:.80}",
+                remedy="return [Case(inputs=..., answer=...), ...]",
+                file=self.files.path,
+            )
+        return tuple(found)
+
+    def score_output(self, case: Case, output: PlainData, oracle: Oracle | None = None) -> dict[str, float]:
+        """Returns the checked metrics of one output; `oracle` is the object that served it, if any.
+
+        Raises:
+            Invalid: the scorer rejects the output.
+            ProblemError: the scorer itself breaks the contract.
+        """
+        scored = self.score(case, output) if self.serve is None else self.score(case, output, oracle)
+        return self._checked_metrics("score", scored)
+
+    def exact_score(self, cases: Sequence[Case], outputs: Sequence[PlainData]) -> Exact | None:
+        """Returns the exact mean of the objective over outputs that `score` accepts; None where there is no `exact`.
+
+        Raises:
+            Invalid: `exact` rejects an output.
+            ProblemError: `exact` returns neither a fraction nor a ball.
+        """
+        if self.exact is None:
+            return None
+        values = [self.exact(case, output) for case, output in zip(cases, outputs, strict=True)]
+        if not all(isinstance(value, (Fraction, Ball)) for value in values):
+            what = f"exact() must return a Fraction or a Ball, got {values[0]!r:.80}"
+            raise ProblemError(what, file=self.files.path)
+        return mean(values)
+
+    def combine(self, metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        """Returns the metrics of all cases as one, by the problem's `aggregate` (default: the mean per key).
+
+        Raises:
+            Invalid: `aggregate` rejects them.
+            ProblemError: `aggregate` breaks the contract.
+        """
+        return self._checked_metrics("aggregate", self.aggregate(metrics))
+
+    def _checked_metrics(self, function: str, metrics: object) -> dict[str, float]:
+        if not isinstance(metrics, Mapping):
+            raise ProblemError(f"{function}() must return a dict of metrics, got {type(metrics).__name__}")
+        checked: dict[str, float] = {}
+        for key, value in metrics.items():
+            number = as_finite(value)
+            if not isinstance(key, str) or number is None:
+                raise ProblemError(
+                    f"{function}() must return finite numbers by name, got {key!r}: {value!r:.60}",
+                    remedy="raise Invalid('why') to reject an output",
+                    file=self.files.path,
+                )
+            checked[key] = number
+        for name in self.metric_names:
+            if name not in checked:
+                near = get_close_matches(name, checked, n=1)
+                raise ProblemError(
+                    f"{function}() must return the metric {name!r}, got {sorted(checked)}",
+                    remedy=f"did you mean {near[0]!r}?" if near else "add it",
+                    file=self.files.path,
+                )
+        return checked
+
+
+def load_problem(spec: str) -> Problem:
+    """Returns the problem that `spec` names: a shipped name, a registered name, a module, a file, a folder.
+
+    Raises:
+        ProblemError: there is none, or it breaks the contract.
+    """
+    kind, where, location = locate(spec)
+    files = read_source(location)
+    return _build(files, ProblemSource(kind, where, files.name, files.version))
+
+
+def load_source(source: ProblemSource) -> Problem:
+    """Returns the problem that another process loaded.
+
+    Raises:
+        ProblemError: it is gone, broken, or no longer what it was.
+    """
+    kind, where, location = locate(source.where)
+    files = read_source(replace(location, name=source.name))
+    problem = _build(files, ProblemSource(kind, where, files.name, files.version))
+    if problem.version != source.version:
+        raise ProblemError(
+            f"problem {source.name!r} has changed: its version was {source.version}, now {problem.version}",
+            remedy="restore the old text, or start a new run",
+            file=problem.files.path,
+        )
+    return problem if source.improve_s is None else improving(problem, source.improve_s)
+
+
+# --- building: from a module to a Problem, every rule once ---
+
+
+def _build(files: SourceFiles, source: ProblemSource) -> Problem:
+    module = _execute(files)
+    reading = Declaration(files, vars(module))
+    reading.check_names()
+    kernel = reading.kernel()
+    seed, seed_files = reading.seed()
+    if new := {path: text for path, text in seed_files.items() if path not in files.files}:
+        version = hashlib.blake2b((files.version + seed.id).encode(), digest_size=8).hexdigest()
+        files = replace(files, files={**files.files, **new}, version=version)
+        source = replace(source, version=version)
+    if kernel is not None:
+        return _kernel_problem(reading, kernel, seed, files=files, source=source)
+    stages = reading.count("STAGES", 1)
+    run = reading.function("run")
+    serve = reading.optional_function("serve", ("case",))
+    run_extras = reading.run_extras(run, serves=serve is not None)
+    score_parameters = ("case", "output", "oracle") if serve else ("case", "output")
+    objective = reading.instance("OBJECTIVE", Objective)
+    problem = Problem(
+        name=files.name,
+        goal=reading.goal(),
+        seed=seed,
+        objective=objective,
+        measures=reading.measures(),
+        limits=reading.instance("LIMITS", Limits, Limits()),
+        version=files.version,
+        source=source,
+        files=files,
+        cases=reading.function("cases", ("rng", "stage")),
+        run=run,
+        score=reading.function("score", score_parameters),
+        aggregate=reading.optional_function("aggregate", ("metrics",)) or _mean,
+        serve=serve,
+        held_out=reading.optional_function("held_out", ("rng",)),
+        run_extras=run_extras,
+        stages=stages,
+        thresholds=reading.thresholds(stages),
+        preload=reading.names("PRELOAD"),
+        keeps_certificate=reading.instance("CERTIFICATE", bool, False),
+        self_scored=reading.instance("SELF_SCORED", bool, False),
+        notes=reading.instance("NOTES", str, ""),
+        best_known=reading.best_known(objective),
+        baseline=reading.baseline(objective),
+        exact=reading.optional_function("exact", ("case", "output")),
+        heuristic_seed=reading.heuristic_seed(),
+    )
+    run_source(files)  # refuses a run() that leans on the scorer
+    return problem
+
+
+_KERNEL_REPEATS = 2
+
+
+def _kernel_problem(
+    reading: Declaration, kernel: KernelTask, seed: Program, *, files: SourceFiles, source: ProblemSource
+) -> Problem:
+    """Returns a problem whose cases, runs and scores are the kernel judge's.
+
+    Times vary, so what would displace an elite is measured at least twice.
+    """
+    objective: Objective = reading.instance("OBJECTIVE", Objective)
+    return Problem(
+        name=files.name,
+        goal=reading.goal(),
+        seed=seed,
+        objective=replace(objective, repeats=max(_KERNEL_REPEATS, objective.repeats)),
+        measures=reading.measures(),
+        limits=reading.instance("LIMITS", Limits, Limits()),
+        version=files.version,
+        source=source,
+        files=files,
+        cases=_no_function,
+        run=_no_function,
+        score=_no_function,
+        aggregate=_mean,
+        held_out=_no_function if kernel.held_out else None,
+        preload=reading.names("PRELOAD"),
+        keeps_certificate=True,
+        notes=reading.instance("NOTES", str, ""),
+        kernel=kernel,
+    )
+
+
+def _no_function(*_: object) -> NoReturn:
+    raise ProblemError("a kernel problem has no cases, run and score; evaluators.kernels.judge does it all")
+
+
+def _execute(files: SourceFiles) -> ModuleType:
+    try:
+        return import_source(files)
+    except SyntaxError as error:
+        raise ProblemError(
+            f"is no Python: {error.msg}", file=error.filename or files.path, line=error.lineno or 0
+        ) from error
+    except ImportError as error:
+        remedy = "install it, or put the module beside the problem's file"
+        what = f"imports what is not there: {error}"
+        raise ProblemError(what, remedy=remedy, file=files.path, line=_line_of(error, files)) from error
+    except (Exception, SystemExit) as error:
+        what, remedy = f"{type(error).__name__}: {error}", ""
+        if isinstance(error, ContractError):
+            what = str(error)
+        elif isinstance(error, TypeError):
+            remedy = _nearest_keyword(str(error))
+        elif isinstance(error, NameError) and error.name:
+            near = get_close_matches(error.name, _CONTRACT_TYPES, n=1)
+            remedy = f"from evaluators.contract import {near[0]}" if near else ""
+        raise ProblemError(what, remedy=remedy, file=files.path, line=_line_of(error, files)) from error
+
+
+_CONTRACT_TYPES = {
+    cls.__name__: tuple(item.name for item in fields(cls))
+    for cls in (Baseline, BestKnown, Case, Limits, Measure, Objective, Program)
+}
+
+
+def _line_of(error: BaseException, files: SourceFiles) -> int:
+    """Returns the line of the problem's module at which an error came out, 0 if elsewhere."""
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == files.path
+    ]
+    return (lines[-1] or 0) if lines else 0
+
+
+def _nearest_keyword(message: str) -> str:
+    match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", message)
+    if not match or match[1] not in _CONTRACT_TYPES:
+        return ""
+    keywords = _CONTRACT_TYPES[match[1]]
+    near = get_close_matches(match[2], keywords, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"{match[1]} takes {', '.join(keywords)}"
+
+
+def _mean(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Returns the mean of each metric over the cases.
+
+    Raises:
+        Invalid: the cases do not have the same metrics.
+    """
+    if any(set(one) != set(metrics[0]) for one in metrics):
+        raise Invalid("score() returned different metrics for different cases; define aggregate()")
+    return {name: math.fsum(one[name] for one in metrics) / len(metrics) for name in metrics[0]}

@@ -1,0 +1,1 @@
+"""The text of a program: what may change in it, syntax trees, tokens, measures."""

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from discovery.core.events import NotProposed, Proposed
+from discovery.core.types import Individual, Model, ModelCall, ModelError, Proposal, ProposeJob, Reply
+from discovery.execution.jobs import propose
+from discovery.learning.tuning import Tuner, TuningConfig
+from discovery.llm.client import LiteLLMModel, ModelConfig
+from discovery.prompts.context import bare_context
+from discovery.search.state import RunState, Statement
+from evaluators.contract import Evaluation, Objective, Program, Status
+from islands.archipelago import Archipelago, IslandsConfig
+
+SEED = Program({"program.py": "x = 0.5\n"})
+STATE = RunState(
+    Statement("toy", "Find 0.7.", "", Objective(), SEED),
+    lambda: Archipelago(IslandsConfig(), []),
+    Tuner(TuningConfig(), seed=1),
+)
+PARENT = Individual(SEED, Evaluation(Status.OK, score=0.0), SEED.id)
+JOB = ProposeJob("0-ask", "ask", 0, 0, (PARENT,), bare_context(STATE), (1, 2))
+
+
+class Fixed:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def complete(self, messages, *, rng) -> Reply:
+        return Reply("", ModelCall(self.name, 1, 1, None, 0.0))
+
+
+class Several(Fixed):
+    def only(self, name: str) -> Model:
+        if name == "gone":
+            raise ModelError("model 'gone' was chosen, and the settings do not name it", is_fatal=True)
+        return Fixed(name)
+
+
+class Ask:
+    name, needs_model, parents_needed = "ask", True, 1
+
+    def propose(self, job: ProposeJob, rng: np.random.Generator, model: Model | None) -> Proposal:
+        assert model is not None
+        return Proposal(SEED, (SEED.id,), (model.complete((), rng=rng).call,))
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "answers"),
+    [
+        (Several("any"), "dear", "dear"),
+        (Several("any"), None, "any"),
+        (Fixed("alone"), "dear", "alone"),  # a model behind which there is no other
+    ],
+)
+def test_the_model_that_a_job_names_is_asked(model: Model, asked: str | None, answers: str) -> None:
+    event = propose(replace(JOB, model=asked), Ask(), model)
+    assert isinstance(event, Proposed)
+    assert event.proposal.calls[0].model == answers
+
+
+def test_a_model_that_the_settings_do_not_name_ends_the_run_with_its_name() -> None:
+    event = propose(replace(JOB, model="gone"), Ask(), Several("any"))
+    assert isinstance(event, NotProposed)
+    assert event.is_fatal
+    assert "gone" in event.reason
+
+
+def test_litellm_models_can_be_asked_for_one_by_one() -> None:
+    model = LiteLLMModel(ModelConfig(models=(("a", 1.0), ("b", 3.0))))
+    assert model.only("b")._config.models == (("b", 1.0),)
+    with pytest.raises(ModelError, match="'c'"):
+        model.only("c")

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from discovery.core.errors import ConfigError
+from discovery.core.types import ModelError, Reply
+from discovery.llm.client import (
+    LiteLLMModel,
+    ModelConfig,
+    check_model,
+    close_connections,
+    parse_models,
+    redact,
+)
+from discovery.testing import (
+    FAULTS,
+    Answer,
+    ChatEndpoint,
+    ChatRequest,
+    Latency,
+    Script,
+    recorded,
+    unused_api_base,
+)
+
+ASK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Say hello, please."}]
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE")
+
+
+@pytest.fixture(autouse=True)
+def no_keys_and_no_connections_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for key in KEYS:
+        monkeypatch.delenv(key, raising=False)
+    yield
+    close_connections()
+
+
+def config(api_base: str | None, **settings: object) -> ModelConfig:
+    return ModelConfig(**{"models": (("toy", 1.0),), "api_base": api_base, "timeout_s": 20.0, **settings})
+
+
+def ask(script: Script, **settings: object) -> tuple[Reply, tuple[ChatRequest, ...]]:
+    with ChatEndpoint(script) as endpoint:
+        model = LiteLLMModel(config(endpoint.api_base, **settings))
+        reply = model.complete(ASK, rng=np.random.default_rng(1))
+        return reply, endpoint.requests
+
+
+def fails(script: Script, **settings: object) -> tuple[ModelError, int, list[float]]:
+    pauses: list[float] = []
+    with ChatEndpoint(script) as endpoint:
+        model = LiteLLMModel(config(endpoint.api_base, **settings), sleep=pauses.append)
+        with pytest.raises(ModelError) as caught:
+            model.complete(ASK, rng=np.random.default_rng(1))
+        return caught.value, len(endpoint.requests), pauses
+
+
+def test_a_reply_comes_with_its_tokens_and_seconds() -> None:
+    usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
+    reply, requests = ask(recorded(Answer("Hello.", usage=usage)))
+    assert reply.text == "Hello."
+    assert (reply.call.model, reply.call.prompt_tokens, reply.call.completion_tokens) == ("toy", 11, 3)
+    assert not reply.call.is_estimated
+    assert 0 < reply.call.seconds < 20
+    assert requests[0].model == "toy"
+    assert list(requests[0].messages) == ASK
+
+
+def test_an_unknown_price_is_none_and_never_zero() -> None:
+    reply, _ = ask(recorded("Hello."))
+    assert reply.call.cost_usd is None
+
+
+def test_a_known_price_is_that_of_the_list() -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+    reply, _ = ask(recorded(Answer("Hello.", usage=usage)), models=(("gpt-4o", 1.0),))
+    assert reply.call.cost_usd == pytest.approx(1000 * 2.5e-6 + 100 * 10e-6)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, {"prompt_tokens": 10**18, "completion_tokens": 10**18, "total_tokens": 1}, {"prompt_tokens": -5}],
+)
+def test_missing_or_absurd_token_counts_are_estimated_and_marked(usage: dict[str, int] | None) -> None:
+    reply, _ = ask(recorded(Answer("Hello, hello, hello.", usage=usage)))
+    assert reply.call.is_estimated
+    assert 5 <= reply.call.prompt_tokens <= 20
+    assert 4 <= reply.call.completion_tokens <= 10
+
+
+def test_temperature_and_limits_reach_the_endpoint() -> None:
+    _, requests = ask(recorded("Hi."), temperature=(0.3, 0.3), max_tokens=77)
+    assert requests[0].body["temperature"] == pytest.approx(0.3)
+    assert requests[0].body["max_tokens"] == 77
+
+
+def test_a_reply_limit_above_what_the_model_can_give_is_lowered() -> None:
+    _, requests = ask(recorded("Hi."), models=(("gpt-4o", 1.0),), max_tokens=900_000)
+    assert requests[0].body["max_tokens"] == 16_384
+
+
+def test_models_are_drawn_by_weight_and_temperatures_from_the_range() -> None:
+    with ChatEndpoint(recorded("Hi.")) as endpoint:
+        model = LiteLLMModel(config(endpoint.api_base, models=(("big", 1.0), ("small", 3.0))))
+        rng = np.random.default_rng(3)
+        calls = [model.complete(ASK, rng=rng).call for _ in range(80)]
+        asked = [request.model for request in endpoint.requests]
+        heats = [request.body["temperature"] for request in endpoint.requests]
+    assert [call.model for call in calls] == asked
+    assert 45 <= Counter(asked)["small"] <= 72  # Binomial(80, 3/4): 60, sd 3.9
+    assert 0.7 <= min(heats) < 0.75
+    assert 0.95 < max(heats) <= 1.0
+
+
+def test_equal_generators_draw_equal_models() -> None:
+    with ChatEndpoint(recorded("Hi.")) as endpoint:
+        model = LiteLLMModel(config(endpoint.api_base, models=(("a", 1.0), ("b", 1.0), ("c", 1.0))))
+        draws = [
+            [model.complete(ASK, rng=rng).call.model for _ in range(6)]
+            for rng in (np.random.default_rng(5), np.random.default_rng(5))
+        ]
+    assert draws[0] == draws[1]
+
+
+def test_a_rate_limit_is_waited_out_as_the_endpoint_asks() -> None:
+    pauses: list[float] = []
+    busy = Answer("Slow down", status=429, headers={"Retry-After": "7"})
+    with ChatEndpoint(recorded(busy, busy, "Hello.")) as endpoint:
+        model = LiteLLMModel(config(endpoint.api_base), sleep=pauses.append)
+        reply = model.complete(ASK, rng=np.random.default_rng(1))
+        requests = endpoint.requests
+    assert reply.text == "Hello."
+    assert len(requests) == 3
+    assert pauses == [7.0, 7.0]
+
+
+def test_server_errors_are_tried_again_after_growing_pauses() -> None:
+    error, requests, pauses = fails(FAULTS["server_error"], retries=3)
+    assert requests == 4
+    assert [0.25 * 2**n <= pause <= 0.5 * 2**n for n, pause in enumerate(pauses)] == [True] * 3
+    assert not error.is_fatal
+    assert "status 500" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("fault", "remedy"),
+    [
+        ("unauthorised", "check the key"),
+        ("no_credit", "no credit left"),
+        ("unknown_model", "check the model's name"),
+        ("malformed", "check that it is a chat model"),
+    ],
+)
+def test_what_asking_again_cannot_mend_is_fatal_at_once(fault: str, remedy: str) -> None:
+    error, requests, pauses = fails(FAULTS[fault])
+    assert error.is_fatal
+    assert (requests, pauses) == (1, [])
+    assert remedy in str(error)
+    assert "model toy at http://127.0.0.1" in str(error)
+
+
+@pytest.mark.parametrize("fault", ["rate_limited", "hangs_up", "not_json", "no_choices"])
+def test_what_may_pass_is_no_reason_to_stop(fault: str) -> None:
+    error, requests, _ = fails(FAULTS[fault], retries=2)
+    assert not error.is_fatal
+    assert requests == 3
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
+def test_a_reply_of_wrong_types_is_refused() -> None:
+    error, _, _ = fails(FAULTS["wrong_types"], retries=0)
+    assert not error.is_fatal
+
+
+def test_a_used_up_quota_is_fatal() -> None:
+    error, requests, _ = fails(recorded(Answer("You exceeded your current quota", status=429)))
+    assert error.is_fatal
+    assert requests == 1
+    assert "quota is used up" in str(error)
+
+
+def test_a_slow_endpoint_ends_in_a_time_out_that_says_so() -> None:
+    start_s = time.monotonic()
+    error, requests, _ = fails(FAULTS["time_out"], timeout_s=0.3, retries=1)
+    assert time.monotonic() - start_s < 10
+    assert requests == 2
+    assert "no answer within 0.3 s; raise timeout_s" in str(error)
+
+
+def test_a_refused_connection_names_the_endpoint_and_the_remedy() -> None:
+    model = LiteLLMModel(config(unused_api_base(), retries=0))
+    with pytest.raises(ModelError, match=r"toy at http://127.0.0.1:\d+/v1: cannot connect; check") as caught:
+        model.complete(ASK, rng=np.random.default_rng(0))
+    assert not caught.value.is_fatal
+
+
+@pytest.mark.parametrize("fault", ["empty", "null"])
+def test_an_empty_reply_is_a_reply_that_was_paid(fault: str) -> None:
+    reply, _ = ask(FAULTS[fault])
+    assert reply.text == ""
+    assert reply.call.prompt_tokens > 0
+
+
+def test_a_megabyte_of_text_arrives_whole() -> None:
+    reply, _ = ask(FAULTS["flood"])
+    assert len(reply.text) > 1_000_000
+
+
+def test_no_key_is_ever_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "my-very-private-value")
+    told = "bad key my-very-private-value sk-proj-abc123def456ghi789 Bearer abcdefg Authorization key=hijklmn"
+    with ChatEndpoint(recorded(Answer(told, status=401))) as endpoint:
+        model = LiteLLMModel(config(endpoint.api_base))
+        with pytest.raises(ModelError) as caught:
+            model.complete(ASK, rng=np.random.default_rng(0))
+        assert endpoint.requests[0].headers["Authorization"] == "Bearer my-very-private-value"
+    shown = str(caught.value)
+    for secret in ("private", "abc123", "abcdefg", "hijklmn"):
+        assert secret not in shown
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_redaction_leaves_ordinary_text_alone() -> None:
+    text = "the task-list has 26 circles; risk-free; http://127.0.0.1:80/v1; tokens: 12"
+    assert redact(text) == text
+    assert redact("http://user:pass@host/v1") == "http://[redacted]@host/v1"
+
+
+def test_sixteen_threads_share_one_model() -> None:
+    with ChatEndpoint(lambda request: Answer(f"reply to {request.prompt}")) as endpoint:
+        model = LiteLLMModel(config(endpoint.api_base))
+        model.complete(ASK, rng=np.random.default_rng(0))  # one connection pool for all
+        replies: dict[int, str] = {}
+
+        def work(number: int) -> None:
+            messages = [{"role": "user", "content": str(number)}]
+            for _ in range(3):
+                replies[number] = model.complete(messages, rng=np.random.default_rng(number)).text
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert replies == {number: f"reply to {number}" for number in range(16)}
+
+
+def test_latency_has_the_mean_it_is_told() -> None:
+    latency = Latency(2.0, seed=1)
+    draws = [latency.seconds(number) for number in range(2000)]
+    assert np.mean(draws) == pytest.approx(2.0, rel=0.05)
+    assert latency.seconds(7) == draws[7]
+
+
+def test_weights_are_read_from_text() -> None:
+    assert parse_models("gpt-5=2,anthropic/claude-x=0.5") == (("gpt-5", 2.0), ("anthropic/claude-x", 0.5))
+    assert parse_models(["gpt-5", " ollama/llama3:8b = 3"]) == (("gpt-5", 1.0), ("ollama/llama3:8b", 3.0))
+
+
+@pytest.mark.parametrize("text", ["gpt-5=0", "gpt-5=-1", "gpt-5=nan", "gpt-5=much", "=2", "a,a=2"])
+def test_wrong_weights_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_models(text)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"models": (("", 1.0),)},
+        {"models": (("a", 0.0),)},
+        {"temperature": (1.0, 0.5)},
+        {"temperature": (0.0, 3.0)},
+        {"max_tokens": 0},
+        {"timeout_s": 0.0},
+        {"retries": -1},
+        {"api_base": "localhost:8000"},
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(settings: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        ModelConfig(**settings)
+
+
+def test_a_model_needs_a_name() -> None:
+    with pytest.raises(ConfigError, match="--model"):
+        LiteLLMModel(ModelConfig())
+
+
+def test_the_check_names_the_missing_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = ModelConfig(models=(("gpt-4o", 1.0), ("anthropic/claude-sonnet-4-5", 1.0)))
+    with pytest.raises(ModelError, match="OPENAI_API_KEY") as caught:
+        check_model(chosen)
+    assert caught.value.is_fatal
+    monkeypatch.setenv("OPENAI_API_KEY", "x" * 20)
+    with pytest.raises(ModelError, match="ANTHROPIC_API_KEY"):
+        check_model(chosen)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "x" * 20)
+    check_model(chosen)
+
+
+def test_the_check_explains_a_name_without_provider() -> None:
+    with pytest.raises(ModelError, match=r"'my-own' names no provider.*--api-base"):
+        check_model(ModelConfig(models=(("my-own", 1.0),)))
+    check_model(config("http://127.0.0.1:1/v1", models=(("my-own", 1.0), ("meta-llama/Llama-3", 1.0))))
+
+
+def test_a_name_with_a_slash_that_is_no_provider_is_asked_for_as_it_is() -> None:
+    _, requests = ask(recorded("Hi."), models=(("meta-llama/Llama-3", 1.0),))
+    assert requests[0].model == "meta-llama/Llama-3"
+
+
+def test_litellm_is_loaded_only_when_needed_and_stays_off_the_network() -> None:
+    code = (
+        "import sys, discovery.llm.client as m; assert 'litellm' not in sys.modules\n"
+        "import socket; real = socket.getaddrinfo\n"
+        "def refuse(*a, **k): raise AssertionError(f'looked up {a}')\n"
+        "socket.getaddrinfo = refuse\n"
+        "m.check_model(m.ModelConfig(models=(('x', 1.0),), api_base='http://127.0.0.1:1/v1'))\n"
+        "assert 'litellm' in sys.modules\n"
+    )
+    env = {key: value for key, value in os.environ.items() if not key.startswith("LITELLM")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr

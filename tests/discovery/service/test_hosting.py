@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from discovery.core.errors import RunFolderError
+from discovery.core.events import Broken, Event
+from discovery.execution.broker import BrokerConfig
+from discovery.execution.session import StopRequest
+from discovery.service import hosting
+from discovery.service.hosting import BusyError, EndingExecutor, Host, HostConfig, HostedRun, write_json
+from discovery.settings.config import make_config
+from discovery.testing.redis_server import RedisServer, find_server
+from tests.discovery.service.test_service import wait_until
+
+
+class Waiting:
+    """An executor whose jobs never end."""
+
+    paused = ""
+
+    def propose(self, job: object, *, needs_model: bool) -> None: ...
+
+    def evaluate(self, job: object) -> None: ...
+
+    def next_events(self, timeout_s: float) -> list[Event]:
+        return []
+
+    def close(self) -> None: ...
+
+
+def begin(host: Host, name: str | None = None, **settings: object) -> HostedRun:
+    return host.create(
+        name,
+        lambda spec: make_config({"problem": spec, "workers": 1, **settings}, "a test"),
+        "circle_packing",
+    )
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    hosted = Host(HostConfig(tmp_path / "runs", most_runs=1))
+    yield hosted
+    hosted.close()
+
+
+@pytest.mark.parametrize(
+    ("reason", "limit_s"), [("", hosting.LONGEST_STOP_S), ("Redis is away", hosting.PAUSED_STOP_S)]
+)
+def test_a_run_that_is_to_end_does_not_wait_for_ever(reason: str, limit_s: float) -> None:
+    inner, stop, now = Waiting(), StopRequest(), [0.0]
+    inner.paused = reason
+    executor = EndingExecutor(inner, stop, lambda: now[0])
+    now[0] = 10 * limit_s
+    assert executor.next_events(0.0) == []
+    stop.ask("stopped on request")
+    assert executor.next_events(0.0) == []
+    now[0] += limit_s
+    assert executor.next_events(0.0) == []
+    now[0] += 0.1
+    assert executor.next_events(0.0) == [Broken("stopped on request")]
+
+
+@pytest.mark.skipif(find_server() is None, reason="there is no redis-server")
+def test_a_run_whose_broker_is_away_can_be_stopped_and_stays_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosting, "PAUSED_STOP_S", 0.1)
+    with RedisServer() as gone:
+        broker = BrokerConfig(gone.url)
+    config = HostConfig(tmp_path / "runs", broker)
+    host = Host(config)
+    run = begin(host, "away", evals=5)
+    wait_until(lambda: run.state == "paused")
+    assert "does not answer" in run.status()["message"]
+    run.stop(for_good=True)
+    assert not run.is_wanted  # at once: a service that is killed now does not go on with it
+    wait_until(lambda: not run.is_active)
+    assert run.state == "stopped"
+    host.close()
+    again = Host(config)
+    assert again.resume_unfinished() == []
+    again.close()
+
+
+def test_a_run_that_cannot_be_written_leaves_its_name_free(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, data: object) -> None:
+        raise RunFolderError(f"cannot write {path}: No space left on device; make room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hosting, "write_json", fail)
+        with pytest.raises(RunFolderError, match="No space left"):
+            begin(host, "mine", evals=2)
+    assert host.runs() == []
+    run = begin(host, "mine", evals=2)
+    wait_until(lambda: not run.is_active)
+    assert run.state == "done"
+
+
+def test_a_run_whose_end_cannot_be_written_has_ended_all_the_same(
+    host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = begin(host, evals=1)
+
+    def fail(path: Path, data: object) -> None:
+        raise RunFolderError(f"cannot write {path}: No space left on device; make room")
+
+    monkeypatch.setattr(hosting, "write_json", fail)
+    wait_until(lambda: not run.is_active)
+    assert "No space left" in caplog.text
+    assert run.state == "done"
+
+
+def test_what_cannot_be_written_says_where_and_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match=r"cannot write .*none/x.json: No such file.*make room"):
+        write_json(tmp_path / "none" / "x.json", {})
+
+
+def test_going_on_with_a_run_needs_room_too(host: Host) -> None:
+    first = begin(host, evals=1)
+    wait_until(lambda: not first.is_active)
+    second = begin(host, evals=100_000)
+    with pytest.raises(BusyError, match="1 runs are under way"):
+        host.resume(first.name, {"evaluations": 5})
+    with pytest.raises(BusyError, match="is under way"):
+        host.resume(second.name, {})
+
+
+def test_a_listener_of_an_earlier_process_hears_the_new_ones_events(host: Host) -> None:
+    run = begin(host, evals=1)
+    wait_until(lambda: not run.is_active)
+    assert run.status()["in_flight"] == 0
+    events = run.events_after(1_000_000, 0.0)
+    assert [event["event"] for _, event in events][-1] == "ended"
+    assert run.events_after(events[-1][0], 0.0) == []

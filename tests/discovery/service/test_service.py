@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from discovery.core.errors import ConfigError
+from discovery.service.app import ServiceConfig, check_address, make_app
+from discovery.service.hosting import Host, HostConfig
+from discovery.service.openapi import document
+from discovery.storage.journal import read_entries
+from evaluators.problems.bundle import pack
+from evaluators.problems.loading import load_problem
+from tests.discovery.conftest import TOY, Discovery, last_json
+from tests.foreign_folders import OPENEVOLVE, SEED_SCORE, write_folder
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of starlette, that it would rather have a later httpx
+    from starlette.testclient import TestClient
+
+TOKEN = "a-secret-of-some-length"
+LOCAL = "http://127.0.0.1:8420"
+
+
+def wait_until(condition: Callable[[], Any], timeout_s: float = 40.0) -> Any:
+    end_s = time.monotonic() + timeout_s
+    while not (found := condition()):
+        assert time.monotonic() < end_s, "it did not come to that in time"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    hosted = Host(HostConfig(tmp_path / "runs", most_runs=2, most_workers=2))
+    yield hosted
+    hosted.close()
+
+
+def client_of(host: Host, **config: Any) -> TestClient:
+    return TestClient(make_app(host, ServiceConfig(**config), lambda: None), base_url=LOCAL)
+
+
+@pytest.fixture
+def client(host: Host) -> TestClient:
+    return client_of(host)
+
+
+class TestDoor:
+    @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "ä"])
+    def test_a_wrong_token_opens_nothing_but_health(self, host: Host, token: str) -> None:
+        client = client_of(host, token=TOKEN, is_local=False)
+        headers = {"Authorization": f"Bearer {token}".encode()}
+        for path in ("/runs", "/metrics", "/openapi.json", "/runs/x/lineage.bundle", "/nothing"):
+            assert client.get(path, headers=headers).status_code == 401
+        assert client.post("/runs", json={}, headers=headers).status_code == 401
+        assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+        assert client.get("/runs", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+    def test_without_a_token_a_page_in_a_browser_reaches_nothing(self, client: TestClient) -> None:
+        assert client.get("/runs", headers={"Host": "evil.example:8420"}).status_code == 403
+        plain = client.post(
+            "/runs", content='{"problem": "circle_packing"}', headers={"Content-Type": "text/plain"}
+        )
+        assert plain.status_code == 415
+
+    @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.1", "example.org", ""])
+    def test_an_address_for_others_demands_a_token(self, address: str) -> None:
+        with pytest.raises(ConfigError, match="DISCOVERY_TOKEN"):
+            check_address(address, "short")
+        check_address(address, TOKEN)
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+    def test_loopback_does_not(self, address: str) -> None:
+        check_address(address, "")
+
+
+def test_a_folder_of_another_system_is_taken_and_its_scores_are_marked(
+    client: TestClient, tmp_path: Path
+) -> None:
+    found = load_problem(str(write_folder(tmp_path / "square_root", OPENEVOLVE)))
+    body = {"problem": pack(found).to_json(), "name": "foreign", "evals": 4, "workers": 1, "seed": 1}
+    assert client.post("/runs", json=body).status_code == 201
+    status = wait_until(lambda: (now := client.get("/runs/foreign").json())["state"] == "done" and now)
+    assert status["best_score"] >= SEED_SCORE
+    assert status["self_scored"] is True
+
+
+BAD = [
+    ({}, 400, "problem must be"),
+    ({"problem": "circle_packin"}, 400, "no problem"),
+    ({"problem": "/etc/passwd"}, 400, "no problem"),
+    ({"problem": "discovery.cli.main"}, 400, "no problem"),
+    ({"problem": "circle_packing", "evalz": 3}, 400, "did you mean 'evals'"),
+    ({"problem": "circle_packing", "evals": 0}, 400, "evals must be > 0"),
+    ({"problem": "circle_packing", "evals": "x"}, 400, "must be"),
+    ({"problem": "circle_packing", "workers": 3}, 400, "at most 2"),
+    ({"problem": "circle_packing", "api_base": "http://evil"}, 400, "unknown key 'api_base'"),
+    ({"problem": "circle_packing", "unsafe": True}, 400, "unknown key 'unsafe'"),
+    ({"problem": "circle_packing", "name": "../x"}, 400, "letters, digits"),
+    ({"problem": "circle_packing", "name": 3}, 400, "must be a text"),
+    ({"problem": "circle_packing", "operators": "diff"}, 400, "need a model"),
+    ({"problem": {"files": {"../x.py": "", "a.py": ""}}}, 400, "plain relative path"),
+    ({"problem": {"files": {"a.py": "", "a.py/b.py": ""}, "module": "a.py"}}, 400, "do not fit together"),
+    ({"problem": {"files": {"a.py": "1 / 0"}}}, 400, "ZeroDivisionError"),
+    ({"problem": {"files": {"a.py": "import os; os._exit(0)"}}}, 400, "exit code 0"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "message"), BAD)
+def test_a_bad_request_is_told_what_is_wrong_and_leaves_nothing(
+    client: TestClient, host: Host, body: dict, status: int, message: str
+) -> None:
+    answer = client.post("/runs", json=body)
+    assert answer.status_code == status
+    assert message in answer.json()["error"]
+    assert host.runs() == []
+    left = [path.name for path in host.config.folder.iterdir() if not path.name.startswith(".")]
+    assert left == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"null", b"[" * 100_000, b"\xff"])
+def test_a_body_that_is_no_object_is_refused(client: TestClient, content: bytes) -> None:
+    answer = client.post("/runs", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(host: Host) -> None:
+    client = client_of(host, most_bytes=1000)
+    answer = client.post("/runs", json={"problem": {"files": {"a.py": "#" * 2000}}})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "path", ["/runs/none", "/runs/none/best", "/runs/none/events", "/runs/none/lineage.bundle", "/nothing"]
+)
+def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_the_document_names_every_route(client: TestClient) -> None:
+    described = {
+        (path, method)
+        for path, item in document()["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    app = client.app._app
+    served = {(route.path, method.lower()) for route in app.routes for method in route.methods - {"HEAD"}}
+    assert described == served
+    assert client.get("/openapi.json").json() == document()
+
+
+def test_an_uploaded_problem_is_searched_stopped_resumed_and_read(client: TestClient, host: Host) -> None:
+    body = {
+        "problem": {"name": "toy", "files": {"toy.py": TOY}},
+        "name": "up",
+        "evals": 100_000,
+        "workers": 1,
+        "seed": 1,
+    }
+    made = client.post("/runs", json=body)
+    assert made.status_code == 201, made.text
+    assert made.headers["Location"] == "/runs/up"
+    assert client.post("/runs", json=body).status_code == 409
+    run = host.run("up")
+    wait_until(lambda: run.facts["evaluations"] >= 20)
+    assert client.post("/runs/up/resume", json={}).status_code == 409
+    assert client.post("/runs/up/requests", json={"kind": "explode"}).status_code == 400
+    assert client.post("/runs/up/requests", json={"kind": "hint", "text": "be brief"}).status_code == 202
+    asked = wait_until(lambda: [event for _, event in run.events_after(0, 0.0) if event["event"] == "asked"])
+    assert asked == [{"event": "asked", "kind": "hint", "text": "be brief", "refusal": ""}]
+    assert client.post("/runs/up/stop", json={}).status_code == 202
+    wait_until(lambda: not run.is_active)
+    status = client.get("/runs/up").json()
+    assert status["state"] == "stopped"
+    done = status["evaluations"]
+    assert client.post("/runs/up/stop", json={}).status_code == 409
+    assert client.post("/runs/up/resume", json={"evals": -1}).status_code == 400
+    assert client.post("/runs/up/resume", json={"evals": done + 5}).status_code == 202
+    with client.stream("GET", "/runs/up/events") as stream:
+        events = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
+    assert events[-1]["event"] == "ended"
+    assert events[-1]["state"] == "done"
+    status = client.get("/runs/up").json()
+    assert status["state"] == "done"
+    assert status["evaluations"] == done + 5
+    best = client.get("/runs/up/best").json()
+    assert best["program_id"] == status["best_id"]
+    assert "def answer" in best["files"]["program.py"]
+    archive = client.get("/runs/up/archive").json()
+    elites = [elite for island in archive["islands"] for elite in island["elites"]]
+    assert status["best_score"] == max(elite["score"] for elite in elites)
+    assert archive["measures"] == ["first"]
+    metrics = client.get("/metrics").text
+    assert f'discovery_evaluations_total{{run="up"}} {done + 5}' in metrics
+    assert 'discovery_runs{state="done"} 1' in metrics
+    layers = [
+        e["record"]["evaluation"]["layers"]
+        for e in read_entries(run.folder.journal)
+        if e["type"] == "evaluated"
+    ]
+    assert all("seccomp" in entry for entry in layers)
+
+
+def test_too_many_runs_and_a_second_service_are_refused(client: TestClient, host: Host) -> None:
+    for name in ("a", "b"):
+        assert (
+            client.post("/runs", json={"problem": "circle_packing", "name": name, "workers": 1}).status_code
+            == 201
+        )
+    full = client.post("/runs", json={"problem": "circle_packing", "name": "c"})
+    assert full.status_code == 409
+    assert "2 runs are under way" in full.json()["error"]
+    with pytest.raises(Exception, match="in use by process"):
+        Host(host.config)
+
+
+class TestProcess:
+    """The service as a person starts it."""
+
+    @pytest.fixture
+    def serve(self, tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[bytes], str]]]:
+        running: list[subprocess.Popen[bytes]] = []
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+
+        def start(*options: str) -> tuple[subprocess.Popen[bytes], str]:
+            command = [
+                sys.executable,
+                "-m",
+                "discovery",
+                "serve",
+                "--port",
+                str(port),
+                "--runs",
+                str(tmp_path / "runs"),
+            ]
+            process = subprocess.Popen([*command, *options], cwd=tmp_path, start_new_session=True)
+            running.append(process)
+
+            def listens() -> bool:
+                with socket.socket() as probe:
+                    return probe.connect_ex(("127.0.0.1", port)) == 0
+
+            wait_until(listens)
+            return process, f"http://127.0.0.1:{port}"
+
+        yield start
+        for process in running:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def test_runs_survive_kill_9_and_sigterm_and_the_lineage_can_be_fetched(
+        self, serve: Callable[..., Any], discovery: Discovery, toy: Path, tmp_path: Path
+    ) -> None:
+        process, url = serve("--demo", "circle_packing", "--demo-evals", "100000")
+        server = ("--server", url)
+        made = discovery("submit", toy, "--name", "mine", "--evals", 60, "--workers", 1, *server, "--json")
+        assert made.returncode == 0, made.stderr
+        followed = discovery("status", "mine", "--follow", *server)
+        assert "done: budget used up: evaluations" in followed.stdout, followed.stdout + followed.stderr
+        journal = tmp_path / "runs" / "demo" / "journal.jsonl"
+
+        def recorded() -> list[str]:
+            return [e["record"]["program_id"] for e in read_entries(journal) if e["type"] == "evaluated"]
+
+        wait_until(lambda: len(recorded()) > 5)
+        process.kill()
+        process.wait()
+        before = recorded()
+        process, _ = serve()
+        wait_until(lambda: len(recorded()) > len(before) + 5)
+        listed = last_json(discovery("list", *server, "--json"))
+        assert {run["name"]: run["state"] for run in listed} == {"demo": "running", "mine": "done"}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+        process, _ = serve()
+        after = recorded()
+        assert after[: len(before)] == before
+        stopped = discovery("stop", "demo", *server)
+        assert stopped.returncode == 0, stopped.stderr
+        wait_until(lambda: last_json(discovery("status", "demo", *server, "--json"))["state"] == "stopped")
+        fetched = discovery("fetch", "mine", "--out", tmp_path / "mine.git", *server)
+        assert fetched.returncode == 0, fetched.stderr
+        log = ["git", "-C", str(tmp_path / "mine.git"), "log", "--format=%H", "best"]
+        assert subprocess.run(log, check=True, capture_output=True).stdout
+        clone = ["git", "clone", "-q", str(tmp_path / "runs" / "demo" / "lineage"), str(tmp_path / "clone")]
+        subprocess.run(clone, check=True)
+        missing = discovery("status", "nobody", *server)
+        assert missing.returncode == 1
+        assert "there is no run 'nobody'" in missing.stderr
+
+    def test_a_client_without_a_service_says_what_to_do(self, discovery: Discovery) -> None:
+        done = discovery("list", "--server", "http://127.0.0.1:9")
+        assert done.returncode == 1
+        assert "discovery serve" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_no_address_but_loopback_without_a_token(discovery: Discovery) -> None:
+    done = discovery("serve", "--host", "0.0.0.0", DISCOVERY_TOKEN="")
+    assert done.returncode == 1
+    assert "DISCOVERY_TOKEN" in done.stderr
