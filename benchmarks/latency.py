@@ -23,11 +23,11 @@ from pathlib import Path
 from benchmarks.overhead import TRIVIAL, tree_cpu_s
 from discovery.core.budget import Budget
 from discovery.core.records import Record
+from discovery.core.requests import Request
 from discovery.execution.session import Session, StopRequest, create_run
-from discovery.llm.client import ModelConfig
 from discovery.search.state import RunState
 from discovery.settings.config import RunConfig
-from discovery.storage.requests import Request
+from discovery.settings.models import ModelConfig
 from discovery.storage.run_folder import RunFolder
 from discovery.testing import Latency
 from evaluators.problems.loading import load_problem

@@ -24,13 +24,13 @@ from benchmarks.overhead import TRIVIAL
 from discovery.core.budget import Budget
 from discovery.core.events import Evaluated, EvaluateJob, Event
 from discovery.core.records import Record
+from discovery.core.requests import Request
 from discovery.core.types import ProposeJob
 from discovery.execution.jobs import propose
 from discovery.execution.session import Session, StopRequest, create_run
 from discovery.operators.registry import OPERATORS
 from discovery.search.state import RunState
 from discovery.settings.config import RunConfig
-from discovery.storage.requests import Request
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Case, Evaluation, Invalid, Status
 from evaluators.problems.loading import Problem, load_problem

@@ -270,7 +270,7 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class Incumbent:
     """What a program is handed to improve on: the best output so far.
 
     Attributes:
@@ -288,9 +288,9 @@ class Start:
         return {"output": self.output, "score": self.score, "program_id": self.program_id}
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Start:
+    def from_json(data: Mapping[str, Any]) -> Incumbent:
         """Returns the start of a JSON form."""
-        return Start(data["output"], data["score"], data["program_id"])
+        return Incumbent(data["output"], data["score"], data["program_id"])
 
 
 class Oracle(Protocol):

@@ -26,16 +26,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from discovery.core.choices import Arm
 from discovery.core.gains import GainMeter
 from discovery.core.records import Record
-from discovery.core.results import Lesson
+from discovery.core.results import EvaluationResult
 from discovery.core.types import Individual, ModelCall
-from discovery.learning.bandit import Bandit, BanditConfig
+from discovery.learning.bandit import Bandit
 from discovery.learning.memory.items import Item, Provenance, item_id_of
-from discovery.learning.memory.playbook import Contents, Evidence, MemoryConfig, merged
+from discovery.learning.memory.playbook import Contents, Evidence, merged
 from discovery.learning.memory.retrieval import Index, retrieve
 from discovery.learning.memory.starts import CANDIDATES, StartValues
-from discovery.search.scheduler import Arm
+from discovery.settings.learning import BanditConfig, MemoryConfig
 from evaluators.contract import Evaluation, Program, Status
 from islands.tournament import knock_out
 
@@ -52,7 +53,7 @@ Learn = Callable[[str, float, float], None]
 class Told(GainMeter):
     """A meter that is told the gains, for worlds that draw them."""
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Changes nothing."""
 
 
@@ -69,7 +70,7 @@ def credit(policy: Bandit, arm: Arm, gain: float, *, seconds: float = 1.0, cost_
     call = ModelCall(arm.model or "none", 900, 100, cost_usd, seconds)
     evaluation = Evaluation(Status.OK, score=gain)
     record = Record(0, _PROGRAM, "a", ("p",), evaluation, arm.operator, 0, None, 0, calls=(call,))
-    policy.learn(Lesson(record, gain, 0.0, 9.0, ()))
+    policy.learn(EvaluationResult(record, gain, 0.0, 9.0, ()))
 
 
 def regret(policy: Bandit, means: Mapping[Arm, float], rng: np.random.Generator, trials: int) -> float:
@@ -186,7 +187,7 @@ def gained(seed: int, *, by_value: bool, left: float = 1.0, children: int = 300)
         place = places[drawn.index(parent)]
         gain = float(luck.random() < programs[place][1])
         record = Record(n, _PROGRAM, "", (parent.program_id,), parent.evaluation, "diff", 0, None, n)
-        values.learn(Lesson(record, 1.0, 1.0, 1.0, ()), gain)
+        values.learn(EvaluationResult(record, 1.0, 1.0, 1.0, ()), gain)
         total += int(gain)
         if gain:
             programs[place] = parent, programs[place][1] * left

@@ -15,9 +15,10 @@ import time
 import numpy as np
 
 from discovery.core.records import Record
-from discovery.learning.tuning import Tuner, TuningConfig
-from discovery.programs.novelty import Novelty
+from discovery.learning.novelty import Novelty
+from discovery.learning.tuning import Tuner
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.archive import Axis

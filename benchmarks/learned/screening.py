@@ -22,7 +22,7 @@ from benchmarks.learned.ablation import ARMS, ONE_MODEL, TWO_MODELS, settings_of
 from benchmarks.worlds.landscapes import World
 from benchmarks.worlds.simulation import simulate
 from discovery.core.records import Record
-from discovery.core.results import Lesson
+from discovery.core.results import EvaluationResult
 from discovery.learning.line_effects import LineEffects
 from evaluators.contract import Program
 
@@ -54,7 +54,7 @@ class Watch:
             if promise is not None:
                 self.seen.append((promise.probability, score is not None and score > level, score is None))
         self._known[record.program_id] = record.program, score
-        self._effects.learn(Lesson(record, score, level, None, ()))
+        self._effects.learn(EvaluationResult(record, score, level, None, ()))
 
 
 def watch(task: tuple[str, int, int]) -> tuple[list[Seen], list[float]]:

@@ -16,8 +16,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from discovery.core.types import Individual
-from discovery.learning.tuning import Ask, Tuner, TuningConfig
-from discovery.operators.python.constants import template
+from discovery.learning.tuning import Ask, Tuner
+from discovery.programs.languages.constants import template
+from discovery.settings.learning import TuningConfig
 from evaluators.contract import Case, Evaluation, Invalid, Program, Status
 from evaluators.problems.loading import Problem, load_problem
 from islands.archipelago import Archipelago, IslandsConfig

@@ -29,12 +29,13 @@ from discovery.core.budget import Budget
 from discovery.core.events import Evaluate, Evaluated, Event, Finish, Instruction, Propose, Proposed, Save
 from discovery.core.types import ModelCall, Proposal
 from discovery.execution import wire
-from discovery.learning.tuning import Tuner, TuningConfig
+from discovery.learning.tuning import Tuner
 from discovery.operators.registry import OPERATORS
 from discovery.programs.fingerprint import fingerprint
 from discovery.search.coordinator import Coordinator
-from discovery.search.scheduler import Plan
+from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
 from discovery.storage.journal import Journal
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
@@ -71,7 +72,7 @@ def simulate(slots: int, jobs: int, seed: int) -> dict[str, float]:
     state = RunState(
         statement, lambda: Archipelago(IslandsConfig(islands=8), axes), Tuner(TuningConfig(), seed=seed)
     )
-    plan = Plan(seed, slots, slots, {"diff": 3.0, "rewrite": 1.0}, Budget(evaluations=jobs))
+    plan = SearchSettings(seed, slots, slots, {"diff": 3.0, "rewrite": 1.0}, Budget(evaluations=jobs))
     coordinator = Coordinator(plan, state, OPERATORS)
     state.archipelago  # noqa: B018 - its library is loaded before the measurement
     process = psutil.Process()

@@ -16,7 +16,7 @@ from discovery.execution.jobs import propose
 from discovery.execution.session import assemble
 from discovery.learning.memory.items import Item
 from discovery.operators.registry import JOBS
-from discovery.search.components import Parts
+from discovery.search.components import LearningComponents
 from discovery.search.coordinator import Coordinator
 from discovery.settings.config import RunConfig
 
@@ -44,7 +44,7 @@ def simulate(
     *,
     known: tuple[Item, ...] = (),
     tell: Callable[[Record], None] = lambda _: None,
-) -> tuple[Course, Parts]:
+) -> tuple[Course, LearningComponents]:
     """Returns the course of a search in a world, and what its parts have learned.
 
     Args:

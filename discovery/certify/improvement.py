@@ -15,7 +15,7 @@ from discovery.certify import certificates, claims
 from discovery.core.errors import RunError
 from discovery.execution.session import secret_of
 from discovery.settings.config import RunConfig
-from evaluators.contract import Start
+from evaluators.contract import Incumbent
 from evaluators.judging.scoring import object_cases
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, load_source
@@ -23,7 +23,7 @@ from evaluators.problems.loading import Problem, load_source
 
 def begin(
     problem: Problem, config: RunConfig, *, seconds: float, certificate: Path | None = None
-) -> tuple[Problem, Start]:
+) -> tuple[Problem, Incumbent]:
     """Returns the problem as a search for programs that improve, and what the first of them is handed.
 
     Args:
@@ -47,7 +47,7 @@ def begin(
         output = certificates.read(certificate)["object"]
         if output is None:
             raise RunError(f"{certificate} holds a program and no output to begin with")
-        return search, Start(output, finding.score)
+        return search, Incumbent(output, finding.score)
     with closing(
         JudgeProcess(problem.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
     ) as judge:
@@ -55,4 +55,4 @@ def begin(
     if evaluation.score is None or evaluation.certificate is None:
         reason = evaluation.reason or "its output is too large to be kept"
         raise RunError(f"the seed program of {problem.name} gives nothing to begin with: {reason}")
-    return search, Start(evaluation.certificate, evaluation.score)
+    return search, Incumbent(evaluation.certificate, evaluation.score)

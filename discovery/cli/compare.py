@@ -17,10 +17,10 @@ from discovery.analysis.statistics import Paired, smallest_n
 from discovery.cli.search import KEYS, check_ready, signals_asking
 from discovery.core.errors import ConfigError, RunError
 from discovery.core.records import Record
+from discovery.core.requests import Request
 from discovery.execution.session import Outcome, Session, StopRequest
 from discovery.search.state import RunState
 from discovery.settings.config import BUDGET_KEYS, RunConfig, check_keys, make_config, read_toml
-from discovery.storage.requests import Request
 from discovery.storage.run_folder import RunFolder
 from evaluators.problems.loading import Problem, load_problem
 

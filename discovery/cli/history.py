@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from discovery.core.errors import ConfigError
+from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
 from discovery.execution.session import run_folder
-from discovery.families.alphas.admission import shown as visible
 from discovery.families.alphas.unsealing import Account, account
 from discovery.storage.git import history
 from discovery.storage.git.history import Entry, Shown
@@ -107,8 +107,8 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
     Fitness is the score turned so that larger is better; the QD score is the sum over all cells. The latest 32 children
     of an island amount to between 1 (clones) and 32 different programs.
     """
+    from discovery.analysis.diversity import effective_children
     from discovery.execution.session import replayed_state
-    from discovery.programs.diversity import effective_children
 
     population = replayed_state(run_folder(path)).archipelago
     different = effective_children(run_folder(path).journal)

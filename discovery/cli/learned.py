@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
+from discovery.analysis.purging import purge_program
 from discovery.core.errors import ConfigError
 from discovery.core.texts import printable
-from discovery.execution.session import import_items, purge_program, replayed, run_folder
+from discovery.execution.session import import_items, replayed, run_folder
 from discovery.learning.memory.items import Item
-from discovery.learning.memory.playbook import MemoryConfig, Playbook, shown_text
+from discovery.learning.memory.playbook import Playbook, shown_text
 from discovery.learning.memory.store import read_items, write_items
+from discovery.settings.learning import MemoryConfig
 
 PRIOR = MemoryConfig().prior
 _run = click.argument("path", metavar="RUN", type=click.Path(path_type=Path))

@@ -12,15 +12,15 @@ from typing import Any
 
 import click
 
-from discovery.analysis.purging import current_entries
 from discovery.certify import claims
 from discovery.core.errors import ConfigError, RunFolderError
 from discovery.core.records import Record
+from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED
 from discovery.execution.session import run_folder, secret_of
-from discovery.families.alphas.admission import shown as visible
 from discovery.families.alphas.unsealing import account
 from discovery.settings.config import RunConfig
+from discovery.storage.purged import current_entries
 from evaluators.contract import Evaluation, Program
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.text import Text
 
 from discovery.core.records import Record
+from discovery.core.requests import Request
 from discovery.core.texts import one_line
 from discovery.search.state import RunState
-from discovery.storage.requests import Request
 
 PLAIN_EVERY_S = 10.0
 

@@ -33,7 +33,7 @@ from discovery.llm.client import check_model
 from discovery.settings.config import BUDGET_KEYS, RunConfig, check_keys, make_config, read_toml
 from discovery.storage.requests import new_request, send
 from discovery.storage.run_folder import RunFolder
-from evaluators.contract import Start
+from evaluators.contract import Incumbent
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
 
 EXIT_STOPPED = 3
@@ -155,7 +155,7 @@ def resume(path: Path, as_json: bool, broker: str | None, **options: Any) -> Non
 
 def _opened(
     config: RunConfig, seconds: float | None, start_file: str | Path | None
-) -> tuple[Problem, Start | None]:
+) -> tuple[Problem, Incumbent | None]:
     """Returns the problem to search and, if programs are to improve on the best output, what the first is handed."""
     problem = load_problem(config.problem)
     if seconds is None:

@@ -8,9 +8,10 @@ import click
 
 from discovery.cli.client import Server, run_path, server_options
 from discovery.core.errors import ConfigError
+from discovery.core.requests import Request
 from discovery.core.texts import one_line
 from discovery.execution.session import check_injection, run_folder
-from discovery.storage.requests import Request, new_request, send
+from discovery.storage.requests import new_request, send
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Program
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from discovery.core.records import shown
 from discovery.execution.session import run_folder
-from discovery.families.alphas.admission import shown
 from discovery.families.alphas.unsealing import open_test
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from discovery.core.requests import Request
 from discovery.core.types import ModelCall, Note, Proposal, ProposeJob
-from discovery.storage.requests import Request
-from evaluators.contract import Evaluation, Program, Start
+from evaluators.contract import Evaluation, Incumbent, Program
 
 # --- events: what happened
 
@@ -74,7 +74,7 @@ class StopAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestReceived:
     """A person asks something of the run. `refusal` says why an injected program must not run, if it must not."""
 
     request: Request
@@ -82,7 +82,7 @@ class Asked:
     refusal: str = ""
 
 
-Event: TypeAlias = Proposed | Noted | NotProposed | Evaluated | Broken | Ticked | StopAsked | Asked
+Event: TypeAlias = Proposed | Noted | NotProposed | Evaluated | Broken | Ticked | StopAsked | RequestReceived
 
 # --- instructions: what to do
 
@@ -97,7 +97,7 @@ class EvaluateJob:
     job_id: str
     program: Program
     held_out: bool = False
-    start: Start | None = None
+    start: Incumbent | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import math
 from bisect import bisect_left, insort
 from collections import deque
 
-from discovery.core.results import Lesson, Remark, Waste
+from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 
 WINDOW = 128
 """Improvements whose 90th percentile is the unit: with fewer big steps left, smaller ones count as big."""
@@ -38,28 +38,28 @@ class GainMeter:
         self._ordered: list[float] = []
         self._fitnesses: dict[str, float] = {}
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Measures one evaluated program."""
         self.last = 0.0
-        record, fitness = lesson.record, lesson.fitness
-        if fitness is None or not lesson.changes:
+        record, fitness = result.record, result.fitness
+        if fitness is None or not result.changes:
             return
-        births = [c for c in lesson.changes if c.program_id == record.program_id and c.cause == "birth"]
+        births = [c for c in result.changes if c.program_id == record.program_id and c.cause == "birth"]
         if births:
             displaced = births[0].displaced
-            level = lesson.best_before if lesson.parent_fitness is None else lesson.parent_fitness
+            level = result.best_before if result.parent_fitness is None else result.parent_fitness
             if displaced is not None and level is not None:
                 level = max(level, self._fitnesses.get(displaced, level))
             if level is not None:
-                self.last = self._gain(fitness, level, lesson.best_before)
+                self.last = self._gain(fitness, level, result.best_before)
                 if displaced is None:
                     self.last = max(self.last, NEW_CELL)
             self._remember(record.program_id, fitness)
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Passes over calls that led to nothing."""
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Passes over texts."""
 
     def _gain(self, fitness: float, level: float, best_before: float | None) -> float:

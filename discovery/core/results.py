@@ -16,7 +16,7 @@ from islands.archipelago import Change
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class EvaluationResult:
     """What one evaluated program taught. Fitness is the score turned so that larger is better.
 
     Attributes:
@@ -35,7 +35,7 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Waste:
+class RejectedProposal:
     """A decision whose paid model calls led to no evaluation.
 
     Attributes:
@@ -53,7 +53,7 @@ class Waste:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class NoteRecord:
     """A paid reply that is no program: a plan, a summary of an evaluated program, a new instruction.
 
     Attributes:
@@ -77,14 +77,14 @@ class Remark:
 class Learner(Protocol):
     """A part of a run that learns from what happened. Contract: a pure, quick fold; never raises."""
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Takes in an evaluated program."""
         ...
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Takes in paid calls that led to nothing."""
         ...
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Takes in paid calls that led to a text."""
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -140,7 +140,7 @@ class Context:
         siblings: earlier children of the first parent, oldest first.
         pitfalls: why programs failed anywhere in the search, the most frequent first.
         trajectories: lines of descent to learn a direction from, at most one of each kind.
-        standing: best score of each open island; situation: "stuck", "fuse", "barren" (see context.py) or "".
+        standing: best score of each open island; situation: "stuck", "fuse", "stagnant" (see context.py) or "".
         advice: what was learned earlier, the most valuable first.
         attribution: what many programs say of changing the first parent, line by line.
         instruction: a sentence that stands for the usual one on what to look for; "" for the usual one.
@@ -282,4 +282,13 @@ class Operator(Protocol):
 
     def propose(self, job: ProposeJob, rng: np.random.Generator, model: Model | None) -> Proposal | Note:
         """Returns the child (or the note) of one job."""
+        ...
+
+
+@runtime_checkable
+class Specialist(Protocol):
+    """An operator made for one kind of program, which knows what a search without a model should be made of there."""
+
+    def default_weights(self, seed: Program) -> Mapping[str, float] | None:
+        """Returns operator -> weight for a search that begins with `seed`; None where it is of another kind."""
         ...

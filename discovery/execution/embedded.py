@@ -14,13 +14,15 @@ from discovery.core.clock import now_s
 from discovery.core.events import Broken, Evaluated, EvaluateJob, Event
 from discovery.core.types import Model, Operator, ProposeJob
 from discovery.execution.jobs import propose
-from evaluators.contract import Evaluation, Program, Start
+from evaluators.contract import Evaluation, Incumbent, Program
 
 
 class Judging(Protocol):
     """Judges programs, one at a time. Contract: never raises for what a program does; restarts itself when hung."""
 
-    def evaluate(self, program: Program, *, held_out: bool = False, start: Start | None = None) -> Evaluation:
+    def evaluate(
+        self, program: Program, *, held_out: bool = False, start: Incumbent | None = None
+    ) -> Evaluation:
         """Returns the evaluation of a program, which is handed `start` to improve on, if there is one."""
         ...
 

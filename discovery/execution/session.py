@@ -15,39 +15,39 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from discovery.analysis.purging import current_entries, current_records, has_purges, purge
 from discovery.core.clock import now_s
 from discovery.core.errors import ConfigError, JournalError, LineageError, RunError
 from discovery.core.events import (
-    Asked,
     Evaluate,
     Event,
     Finish,
     Instruction,
     Propose,
+    RequestReceived,
     Save,
     StopAsked,
     Ticked,
 )
-from discovery.core.records import Record, RunInfo
+from discovery.core.records import Record, RunInfo, shown
+from discovery.core.requests import Request
 from discovery.core.types import Model
 from discovery.execution.embedded import EmbeddedExecutor, Executor
-from discovery.families.alphas.admission import shown
 from discovery.learning.memory.items import Item
 from discovery.learning.memory.store import to_text
 from discovery.llm.client import LiteLLMModel
-from discovery.operators.registry import JOBS, OPERATORS
+from discovery.operators.registry import JOBS, OPERATORS, weights_of
 from discovery.programs.fingerprint import fingerprint
 from discovery.search.assembly import assemble, new_state
-from discovery.search.components import IMPORTED, Parts
+from discovery.search.components import IMPORTED, LearningComponents
 from discovery.search.plan_tracker import SUMMARY_TEXTS
 from discovery.search.state import RunState
 from discovery.settings.config import RunConfig
 from discovery.storage.git.lineage import Lineage
 from discovery.storage.journal import DiskFull, Journal, read_entries
-from discovery.storage.requests import Request, completed, done, waiting
+from discovery.storage.purged import current_entries, current_records, has_purges
+from discovery.storage.requests import completed, done, waiting
 from discovery.storage.run_folder import RunFolder
-from evaluators.contract import Program, Start
+from evaluators.contract import Incumbent, Program
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemSource, load_source
 from evaluators.text.blocks import check_frozen
@@ -106,7 +106,9 @@ def secret_of(config: RunConfig) -> bytes:
     return hashlib.blake2b(f"cases {config.seed}".encode(), digest_size=16).digest()
 
 
-def create_run(folder: RunFolder, config: RunConfig, problem: Problem, start: Start | None = None) -> None:
+def create_run(
+    folder: RunFolder, config: RunConfig, problem: Problem, start: Incumbent | None = None
+) -> None:
     """Makes the folder of a new run; `start` is the output that the first program is handed to improve on, if any."""
     info = RunInfo(
         problem=problem.name,
@@ -122,10 +124,10 @@ def create_run(folder: RunFolder, config: RunConfig, problem: Problem, start: St
     folder.create(settings if start is None else {**settings, "start": start.to_json()})
 
 
-def start_of(folder: RunFolder) -> Start | None:
+def start_of(folder: RunFolder) -> Incumbent | None:
     """Returns the output that the first program of a run was handed, None where programs start from nothing."""
     data = folder.read_settings().get("start")
-    return None if data is None else Start.from_json(data)
+    return None if data is None else Incumbent.from_json(data)
 
 
 class Session:
@@ -251,7 +253,7 @@ class Session:
             return
         first = min(held, self.state.next_index - 1)
         if has_purges(self._folder.journal):
-            state = new_state(self._problem, self._config, Parts(), self.state.statement.start)
+            state = new_state(self._problem, self._config, LearningComponents(), self.state.statement.start)
             for record in current_records(self._folder.journal, state):
                 if record.index >= first:
                     lineage.append(record)
@@ -302,14 +304,14 @@ class Session:
                 events.append(StopAsked("interrupted", self._stop.message))
             instructions = [instruction for event in events for instruction in self.coordinator.handle(event)]
 
-    def _requests(self) -> list[Asked]:
+    def _requests(self) -> list[RequestReceived]:
         """Returns what was asked since the last look; the file of what is in the journal is removed."""
-        found: list[Asked] = []
+        found: list[RequestReceived] = []
         for name, request in waiting(self._folder):
             if self.coordinator.is_asked(request.request_id):
                 done(self._folder, name)
             elif request.program is None:
-                found.append(Asked(request))
+                found.append(RequestReceived(request))
             else:
                 found.append(_injection(request, request.program, self._problem.seed))
         return found
@@ -351,7 +353,7 @@ def replayed_state(folder: RunFolder) -> RunState:
     return replayed(folder)[0]
 
 
-def replayed(folder: RunFolder) -> tuple[RunState, Parts]:
+def replayed(folder: RunFolder) -> tuple[RunState, LearningComponents]:
     """Returns what a run knows and what it learned, from its journal alone; nothing is written and no program runs.
 
     Raises:
@@ -366,16 +368,6 @@ def replayed(folder: RunFolder) -> tuple[RunState, Parts]:
             coordinator.replay(entry)
             parts.take_in(entry)
     return coordinator.state, parts
-
-
-def purge_program(folder: RunFolder, program: str, reason: str) -> list[str]:
-    """Takes a program out of a run, with its descendants; returns their ids. See purging.py."""
-    settings = folder.read_settings()
-    problem = load_source(ProblemSource.from_json(settings["problem"]))
-    config = RunConfig.from_json(settings["config"])
-    return purge(
-        folder, program, reason, make_state=lambda: new_state(problem, config, Parts(), start_of(folder))
-    )
 
 
 def import_items(folder: RunFolder, items: Iterable[Item]) -> None:
@@ -408,13 +400,15 @@ def check_injection(folder: RunFolder, program: Program) -> None:
         raise ConfigError(f"this program cannot be taken in: {refusal}")
 
 
-def _injection(request: Request, program: Program, seed: Program) -> Asked:
+def _injection(request: Request, program: Program, seed: Program) -> RequestReceived:
     """Returns what the coordinator is told of a program that a person gave."""
     try:
         whole = completed(program, seed)
     except ConfigError as error:
-        return Asked(request, refusal=str(error))
-    return Asked(replace(request, program=whole), fingerprint(whole), check_frozen(seed, whole) or "")
+        return RequestReceived(request, refusal=str(error))
+    return RequestReceived(
+        replace(request, program=whole), fingerprint(whole), check_frozen(seed, whole) or ""
+    )
 
 
 def embedded_executor(config: RunConfig, problem: Problem, *, untrusted: bool = False) -> Executor:
@@ -443,7 +437,7 @@ def check_operators(config: RunConfig) -> None:
     Raises:
         RunError: only operators that need a model were asked for, and there is none.
     """
-    active = [name for name, weight in config.weights.items() if weight > 0]
+    active = [name for name, weight in weights_of(config).items() if weight > 0]
     needing = [name for name in active if OPERATORS[name].needs_model]
     if needing and not config.models.models:
         raise RunError(

@@ -25,7 +25,7 @@ from discovery.core.types import (
     Trace,
     Trajectory,
 )
-from evaluators.contract import Evaluation, Program, Start
+from evaluators.contract import Evaluation, Incumbent, Program
 
 FORMAT = 3
 """Raised whenever a form changes; a worker refuses jobs of another format."""
@@ -45,7 +45,7 @@ def evaluate_job_to_json(job: EvaluateJob) -> dict[str, Any]:
 
 def evaluate_job_from_json(data: Mapping[str, Any]) -> EvaluateJob:
     """Returns the job of a JSON form."""
-    start = Start.from_json(data["start"]) if "start" in data else None
+    start = Incumbent.from_json(data["start"]) if "start" in data else None
     return EvaluateJob(data["job_id"], Program.from_json(data["program"]), data["held_out"], start)
 
 

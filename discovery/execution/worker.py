@@ -25,7 +25,8 @@ from discovery.execution.celery import BROKER_ERRORS, connect, make_app, start_w
 from discovery.execution.jobs import propose
 from discovery.execution.judges import JudgePool
 from discovery.execution.wire import content_id, evaluate_job_from_json, event_to_json, propose_job_from_json
-from discovery.llm.client import LiteLLMModel, ModelConfig
+from discovery.llm.client import LiteLLMModel
+from discovery.settings.models import ModelConfig
 from evaluators.contract import Evaluation, Status
 from evaluators.judging.judge import JudgeError
 from evaluators.judging.worker import JudgeProcess

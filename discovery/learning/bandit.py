@@ -17,65 +17,20 @@ largest draw is taken (Thompson sampling; discounted after Raj and Kalyani, arXi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from discovery.core.errors import ConfigError
+from discovery.core.choices import SEED_OPERATOR, Arm
 from discovery.core.gains import GainMeter
-from discovery.core.results import Lesson, Remark, Waste
+from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.types import ModelCall
-from discovery.search.scheduler import Arm
-from discovery.search.state import SEED_OPERATOR
+from discovery.settings.learning import BanditConfig
 from evaluators.text import trees
 
 STRONG_PRICE = 3.0
 """A model that costs so many times what the cheapest costs per call counts as strong, where none is named."""
-
-
-@dataclass(frozen=True, slots=True)
-class BanditConfig:
-    """How models, operators and prompt variants are chosen.
-
-    Attributes:
-        enabled: False draws operators and models by their weights, whatever they bring.
-        floor: share of the choices that are drawn by the weights alone, in [0, 1].
-        half_life: after so many trials of mean cost, evidence counts half, > 0.
-        prior: weight of what an arm is expected to bring before it was tried, in trials of mean cost, > 0.
-        dollars, seconds, evaluations: what a trial costs, as weights >= 0 of its money, its time and its evaluation, each in
-            units of its mean. Tokens stand for dollars as soon as a price is unknown.
-        stall: trials of models without a new best after which strong models are called; 0 for never.
-        strong_share: share of the choices that go to strong models then; it falls as they fail, too; in [0, 1].
-        strong: names of the strong models; left out, those whose calls cost 3 times the cheapest one's or more.
-    """
-
-    enabled: bool = False
-    floor: float = 0.1
-    half_life: float = 200.0
-    prior: float = 4.0
-    dollars: float = 1.0
-    seconds: float = 1.0
-    evaluations: float = 1.0
-    stall: int = 40
-    strong_share: float = 0.5
-    strong: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("floor", "strong_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"bandit {name} must be in [0, 1], got {getattr(self, name)}")
-        for name in ("half_life", "prior"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"bandit {name} must be > 0, got {getattr(self, name)}")
-        costs = (self.dollars, self.seconds, self.evaluations)
-        if not (all(0 <= cost < math.inf for cost in costs) and sum(costs) > 0):
-            raise ConfigError(
-                f"bandit dollars, seconds and evaluations must be >= 0 and not all 0, got {costs}"
-            )
-        if self.stall < 0:
-            raise ConfigError(f"bandit stall must be >= 0, got {self.stall}; 0 never calls strong models in")
 
 
 @dataclass(slots=True)
@@ -177,32 +132,32 @@ class Bandit:
         least = min(prices.values())
         return frozenset(name for name, price in prices.items() if price >= STRONG_PRICE * least > 0)
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Credits the arm of an evaluated program."""
-        record = lesson.record
+        record = result.record
         if record.operator == SEED_OPERATOR:
             return
-        is_best = lesson.fitness is not None and (
-            lesson.best_before is None or lesson.fitness > lesson.best_before
+        is_best = result.fitness is not None and (
+            result.best_before is None or result.fitness > result.best_before
         )
         arm = self._arm(record.operator, record.model, record.variant, record.calls)
         seconds = record.evaluation.wall_s + sum(call.seconds for call in record.calls)
         self._count_idle(arm, record.calls, is_best=is_best)
         self._credit(arm, self._meter.last, self._cost(record.calls, seconds, evaluations=1.0))
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Books paid calls that led to nothing."""
-        self._pay(waste, is_idle=True)
+        self._pay(rejected, is_idle=True)
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Books paid calls that led to a text: what it is worth shows in the programs that come of it."""
-        self._pay(remark, is_idle=False)
+        self._pay(note, is_idle=False)
 
     @property
     def _is_stalled(self) -> bool:
         return 0 < self._config.stall <= self._idle
 
-    def _pay(self, paid: Waste | Remark, *, is_idle: bool) -> None:
+    def _pay(self, paid: RejectedProposal | NoteRecord, *, is_idle: bool) -> None:
         arm = self._arm(paid.operator, paid.model, paid.variant, paid.calls)
         if is_idle:
             self._count_idle(arm, paid.calls, is_best=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from discovery.core.results import Lesson, Remark, Waste
+from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.types import Trace
 from discovery.prompts.question import sentences, variants
 
@@ -78,27 +78,27 @@ class Instructions:
         """Notes that the question was asked in vain."""
         self._is_asked = False
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Gives credit for a child."""
-        if not self.slots or lesson.record.operator not in KINDS:
+        if not self.slots or result.record.operator not in KINDS:
             return
         self._since += 1
-        tally = self._tallies.setdefault(lesson.record.variant, _Tally())
+        tally = self._tallies.setdefault(result.record.variant, _Tally())
         tally.trials += 1
-        if lesson.fitness is not None and lesson.parent_fitness is not None:
-            tally.gains += lesson.fitness > lesson.parent_fitness
+        if result.fitness is not None and result.parent_fitness is not None:
+            tally.gains += result.fitness > result.parent_fitness
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Counts a reply that led to no program against its variant."""
-        if self.slots and waste.operator in KINDS:
-            self._tallies.setdefault(waste.variant, _Tally()).trials += 1
+        if self.slots and rejected.operator in KINDS:
+            self._tallies.setdefault(rejected.variant, _Tally()).trials += 1
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Takes in a new instruction."""
-        if remark.kind != "instruction":
+        if note.kind != "instruction":
             return
         self._is_asked, self._since = False, 0
-        text = remark.texts.get("instruction", "")
+        text = note.texts.get("instruction", "")
         if text and text not in self._texts.values():
             slot = self._slot()
             self._texts[slot] = text

@@ -19,7 +19,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from discovery.core.results import Lesson, Remark, Waste
+from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.types import Attribution, LineEffect
 from evaluators.contract import Program
 from evaluators.text.blocks import editable_text
@@ -114,17 +114,17 @@ class LineEffects:
         self._count = 0
         self._fit: tuple[int, _Fit] | None = None
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Takes in an evaluated program that a model made, or the first one."""
-        record = lesson.record
-        if lesson.fitness is not None and (record.calls or not record.parents):
-            self._seen.append((record.program_id, record.program, lesson.fitness))
+        record = result.record
+        if result.fitness is not None and (record.calls or not record.parents):
+            self._seen.append((record.program_id, record.program, result.fitness))
             self._count += 1
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Passes over what led to no program."""
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Passes over what is no program."""
 
     def about(self, program: Program) -> Attribution:

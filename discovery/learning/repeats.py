@@ -15,8 +15,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from discovery.core.results import Lesson, Remark, Waste
-from discovery.search.state import RunState
+from discovery.core.population import Population
+from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from evaluators.contract import Evaluation, Objective
 
 CONFIDENCE = 1.0
@@ -32,17 +32,17 @@ class Measurements:
         self._freedom = 0
         self._under_way: dict[int, list[Evaluation]] = {}
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Takes the spread of a program's measurements in."""
-        scores = lesson.record.evaluation.scores
+        scores = result.record.evaluation.scores
         if len(scores) > 1:
             self._squares += _squares(scores)
             self._freedom += len(scores) - 1
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Passes over replies without a program."""
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Passes over texts."""
 
     def take(self, decision: int, evaluation: Evaluation, rivals: Sequence[float]) -> Evaluation | None:
@@ -95,7 +95,7 @@ class Measurements:
         )
 
 
-def rivals_of(state: RunState, island: int, evaluation: Evaluation) -> list[float]:
+def rivals_of(state: Population, island: int, evaluation: Evaluation) -> list[float]:
     """Returns the fitnesses that a program of an island would have to beat: its cell's elite's, the best's."""
     if evaluation.measures is None or state.best is None:
         return []

@@ -9,14 +9,12 @@ evaluated, so that a search that has found all there is does not pay without end
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from discovery.core.errors import ConfigError
-from discovery.core.results import Lesson, Remark, Waste
+from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.types import Individual
 from discovery.learning.line_effects import LineEffects
+from discovery.settings.learning import ScreeningConfig
 from evaluators.contract import Program
 
 NEW_IDEA = 3
@@ -25,26 +23,6 @@ MOST_CREDIT = 8
 """So many replies may be refused in a row, at most."""
 _SCREENED = "screened out: "
 _SALT = 7
-
-
-@dataclass(frozen=True, slots=True)
-class ScreeningConfig:
-    """Which replies of models are refused before an evaluation is spent.
-
-    Attributes:
-        enabled: False evaluates all; so do runs with several objectives, and those that improve on the best output so far.
-        threshold: probability of being better than its parent below which a child is refused, in [0, 0.5].
-        audit: share of those that are evaluated all the same, in [0, 1].
-    """
-
-    enabled: bool = True
-    threshold: float = 0.2
-    audit: float = 0.1
-
-    def __post_init__(self) -> None:
-        for name, most in (("threshold", 0.5), ("audit", 1.0)):
-            if not 0 <= getattr(self, name) <= most:
-                raise ConfigError(f"screening {name} must be in [0, {most:g}], got {getattr(self, name)}")
 
 
 class Screen:
@@ -66,18 +44,18 @@ class Screen:
         self._credit = 0
         self.refused = 0
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Earns a refusal with each evaluated program of a model."""
-        if lesson.record.calls:
+        if result.record.calls:
             self._credit = min(self._credit + 1, MOST_CREDIT)
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Pays for a refusal."""
-        if is_screened(waste.reason):
+        if is_screened(rejected.reason):
             self._credit -= 1
             self.refused += 1
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Passes over texts."""
 
     def refusal(self, decision: int, child: Program, parent: Individual) -> str:

@@ -26,10 +26,10 @@ from typing import Protocol
 
 import numpy as np
 
-from discovery.core.errors import ConfigError
 from discovery.core.types import Individual
-from discovery.operators.python.constants import Template, shorten, template
 from discovery.programs.fingerprint import skeleton
+from discovery.programs.languages.constants import Template, shorten, template
+from discovery.settings.learning import TuningConfig
 from islands.emitter import CmaEmitter
 
 SCANNED = 100  # best elites of an island among which a session's root is sought,
@@ -38,41 +38,6 @@ ATTEMPTS = 4  # how often a session whose programs mostly fail may start again, 
 RESTART_STEPS = (0.5, 1.0, 0.25)  # steps of later sessions on the same program, in units of sigma0
 PURSUIT = 4.0  # how many times its patience a session may lie behind the best
 OPENING = 8  # results from which a session's starting level is taken
-
-
-@dataclass(frozen=True, slots=True)
-class TuningConfig:
-    """How constants are tuned.
-
-    Attributes:
-        sessions: how many sessions may be open at once, >= 1.
-        sigma0: first step in units of a constant's scale, > 0.
-        batch: programs per generation, in units of the CMA-ES default 4 + 3 ln n, > 0.
-        max_constants: with more constants than this, a session tunes a random choice of so many, >= 1.
-        tolerance: a session ends when its last generations gained less than this share of all that it gained,
-            in (0, 1).
-        explore: share of the sessions that tune the least tuned of the best programs, in [0, 1].
-    """
-
-    sessions: int = 4
-    sigma0: float = 0.1
-    batch: float = 1.5
-    max_constants: int = 100
-    tolerance: float = 0.002
-    explore: float = 0.25
-
-    def __post_init__(self) -> None:
-        rules = {
-            "sessions": (self.sessions >= 1, ">= 1"),
-            "sigma0": (0 < self.sigma0 < math.inf, "> 0"),
-            "batch": (0 < self.batch < math.inf, "> 0"),
-            "max_constants": (self.max_constants >= 1, ">= 1"),
-            "tolerance": (0 < self.tolerance < 1, "in (0, 1)"),
-            "explore": (0 <= self.explore <= 1, "in [0, 1]"),
-        }
-        for name, (is_kept, rule) in rules.items():
-            if not is_kept:
-                raise ConfigError(f"tuning.{name} must be {rule}, got {getattr(self, name)}")
 
 
 class Candidate(Protocol):

@@ -14,9 +14,9 @@ import numpy as np
 
 from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
 from discovery.operators.c import perturb as c_perturb
-from discovery.operators.c import syntax as c_syntax
-from discovery.operators.python import constants, syntax
-from discovery.operators.python.syntax import Source, Spot
+from discovery.programs.languages import c_syntax, constants
+from discovery.programs.languages import python_syntax as syntax
+from discovery.programs.languages.python_syntax import Source, Spot
 from evaluators.contract import Program
 
 TRIES = 40

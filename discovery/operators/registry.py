@@ -1,42 +1,46 @@
-"""The operators by name: everything that can turn parents into a child."""
+"""The operators by name: everything that can turn parents into a child, and how often each is chosen by default."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from discovery.core.types import Operator
-from discovery.families.alphas.graft import Graft
-from discovery.families.alphas.persona import Persona
-from discovery.operators.cherry_pick import CherryPick
-from discovery.operators.crossover import Crossover
-from discovery.operators.diff import Diff
-from discovery.operators.perturb import Perturb
-from discovery.operators.plan import Execute, Instruct, Plan, Summarize
-from discovery.operators.prune import Prune
-from discovery.operators.repair import Repair
-from discovery.operators.rewrite import Rewrite
-from discovery.operators.splice import Splice
-from discovery.operators.tune import Tune
+from discovery.core import plugins
+from discovery.core.types import Operator, Specialist
+from discovery.operators.plan import Execute, Instruct, Summarize
+from discovery.settings.config import RunConfig
+from evaluators.contract import Program
 
 OPERATORS: Mapping[str, Operator] = {
-    operator.name: operator
-    for operator in (
-        Diff(),
-        Rewrite(),
-        Crossover(),
-        Repair(),
-        Plan(),
-        Persona(),
-        Tune(),
-        Perturb(),
-        Splice(),
-        Prune(),
-        Graft(),
-        CherryPick(),
-    )
+    name: make() for name, make in plugins.load("discovery.operators").items()
 }
 JOBS: Mapping[str, Operator] = {
     **OPERATORS,
     **{step.name: step for step in (Execute(), Summarize(), Instruct())},
 }
 """What executors can be asked for: the operators, and the steps that follow of themselves."""
+MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 12.0, "splice": 1.0, "perturb": 0.5, "prune": 0.5}
+MODEL_WEIGHTS: Mapping[str, float] = {
+    "diff": 8.0,
+    "rewrite": 1.0,
+    "crossover": 1.0,
+    "repair": 1.0,
+    "cherry_pick": 16.0,
+    "tune": 2.0,
+}
+
+
+def weights_of(config: RunConfig) -> Mapping[str, float]:
+    """Returns the operators' weights in force, whatever the search begins with."""
+    return config.operators or (MODEL_WEIGHTS if config.models.models else MODEL_FREE_WEIGHTS)
+
+
+def weights_for(config: RunConfig, seed: Program) -> Mapping[str, float]:
+    """Returns the operators' weights in force where the search begins with `seed`.
+
+    Without a model, an operator made for such programs says what goes with it (`Specialist`).
+    """
+    if not config.operators and not config.models.models:
+        for operator in OPERATORS.values():
+            if isinstance(operator, Specialist) and (own := operator.default_weights(seed)):
+                return own
+    return weights_of(config)

@@ -12,10 +12,10 @@ import numpy as np
 
 from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
 from discovery.operators.c import splice as c_splice
-from discovery.operators.c import syntax as c_syntax
-from discovery.operators.python import constants, syntax
-from discovery.operators.python.syntax import Source, Spot
 from discovery.programs.fingerprint import skeleton
+from discovery.programs.languages import c_syntax, constants
+from discovery.programs.languages import python_syntax as syntax
+from discovery.programs.languages.python_syntax import Source, Spot
 from evaluators.contract import Program
 
 TRIES = 40

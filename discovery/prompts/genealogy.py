@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from discovery.core.results import Lesson, Remark, Waste
+from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.texts import one_line
 from discovery.core.types import Pitfall, Trace, Trajectory
 from evaluators.contract import Objective
@@ -49,12 +49,12 @@ class Genealogy:
         self._recent: deque[str] = deque(maxlen=RECENT)
         self._pitfalls: OrderedDict[str, Pitfall] = OrderedDict()
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Takes in an evaluated program."""
-        record, parent_fitness = lesson.record, lesson.parent_fitness
+        record, parent_fitness = result.record, result.parent_fitness
         gain = None
-        if lesson.fitness is not None and parent_fitness is not None:
-            gain = lesson.fitness - parent_fitness
+        if result.fitness is not None and parent_fitness is not None:
+            gain = result.fitness - parent_fitness
         evaluation = record.evaluation
         said = "" if evaluation.is_ok else f"{evaluation.status}: {evaluation.reason}".rstrip(": ")
         fault = one_line(said, MAX_FAULT_CHARS)
@@ -76,13 +76,13 @@ class Genealogy:
         if len(self._pitfalls) > MAX_PITFALLS:
             self._pitfalls.popitem(last=False)
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Passes over what led to no program."""
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Takes in a summary."""
-        if remark.kind == "summary" and (node := self._nodes.get(remark.program_id)) is not None:
-            node.texts = {**node.texts, **remark.texts}
+        if note.kind == "summary" and (node := self._nodes.get(note.program_id)) is not None:
+            node.texts = {**node.texts, **note.texts}
 
     def ancestors(self, program_id: str, count: int) -> tuple[Trace, ...]:
         """Returns the program and its nearest ancestors of which there are words, oldest first, at most `count`."""
@@ -113,7 +113,7 @@ class Genealogy:
             if "summary" in node.texts:
                 yield program_id, node.texts
 
-    def barren(self, program_id: str) -> int:
+    def stagnant(self, program_id: str) -> int:
         """Returns how many children models made of a program, none of them better; 0 where one was better."""
         node = self._nodes.get(program_id)
         if node is None or any((self._nodes[child].gain or 0.0) > 0 for child in node.children):

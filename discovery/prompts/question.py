@@ -22,7 +22,7 @@ import numpy as np
 from discovery.core.texts import one_line, printable
 from discovery.core.types import Attribution, Context, Individual, OperatorError
 from discovery.llm.tokens import estimate_tokens
-from discovery.operators.c import syntax as c_syntax
+from discovery.programs.languages import c_syntax
 from discovery.programs.search_replace import editable_lines
 from discovery.prompts.attempts import Past, advice_text, past_text
 from discovery.prompts.quoting import change_text, failure_text, fence, show_program, standing_text

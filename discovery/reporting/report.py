@@ -14,17 +14,33 @@ import json
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from discovery.analysis.purging import current_entries
+from discovery.core import plugins
 from discovery.core.errors import RunFolderError
 from discovery.core.records import Record, RecordError, RunInfo
-from discovery.families.alphas.exhibits import Exhibits
 from discovery.reporting import sections
 from discovery.reporting.facts import Story
+from discovery.storage.purged import current_entries
 
 _CONFIG = "config.json"
 _JOURNAL = "journal.jsonl"
+
+
+class ReportPage(Protocol):
+    """Sections of the report that a family of problems adds; registered under `discovery.report_pages`.
+
+    Contract: made without arguments; `fold` takes the journal's entries in order and ignores those that it does not
+    know; `sections` returns HTML in which every foreign text is escaped.
+    """
+
+    def fold(self, entry: Mapping[str, Any]) -> None:
+        """Takes in one entry."""
+        ...
+
+    def sections(self, story: Story) -> Iterable[str]:
+        """Yields the sections, none where there is nothing to show."""
+        ...
 
 
 def build_report(run_path: Path, out: Path) -> None:
@@ -59,10 +75,12 @@ def read_info(run_path: Path) -> RunInfo:
 
 def render_report(info: RunInfo, entries: Callable[[], Iterable[Mapping[str, Any]]]) -> str:
     """Returns the page; `entries` gives the journal's entries from the start and is called twice."""
-    story, exhibits = Story(info), Exhibits()
+    story = Story(info)
+    pages: list[ReportPage] = [make() for make in plugins.load("discovery.report_pages").values()]
     for entry in entries():
         story.fold(entry)
-        exhibits.fold(entry)
+        for page in pages:
+            page.fold(entry)
     ancestors = _records(entries(), story.lineage_of_best())
     style, script = _template("report.css"), _template("script.txt")
     return string.Template(_template("report.html")).substitute(
@@ -71,11 +89,11 @@ def render_report(info: RunInfo, entries: Callable[[], Iterable[Mapping[str, Any
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
-        body="\n".join(filter(None, _body(story, ancestors, exhibits))),
+        body="\n".join(filter(None, _body(story, ancestors, pages))),
     )
 
 
-def _body(story: Story, ancestors: Sequence[Record], exhibits: Exhibits) -> Iterable[str]:
+def _body(story: Story, ancestors: Sequence[Record], pages: Sequence[ReportPage]) -> Iterable[str]:
     yield sections.header(story)
     yield sections.tiles(story)
     if not story.points:
@@ -83,7 +101,8 @@ def _body(story: Story, ancestors: Sequence[Record], exhibits: Exhibits) -> Iter
         return
     yield sections.trust(story)
     yield sections.progress(story)
-    yield from exhibits.sections(story)
+    for page in pages:
+        yield from page.sections(story)
     yield sections.maps(story)
     yield sections.ancestry(story, ancestors)
     yield sections.yields(story)

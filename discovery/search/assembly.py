@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from discovery.learning.instructions import Instructions
 from discovery.learning.line_effects import LineEffects
+from discovery.learning.novelty import novelty_of
+from discovery.learning.patches import Patches
 from discovery.learning.screening import Screen
 from discovery.learning.tuning import Tuner
 from discovery.operators.cherry_pick import CherryPick
-from discovery.operators.registry import OPERATORS
-from discovery.programs.novelty import novelty_of
+from discovery.operators.registry import OPERATORS, weights_for
 from discovery.prompts.genealogy import Genealogy
-from discovery.prompts.patches import Patches
-from discovery.search.components import Parts, make_parts
+from discovery.search.components import LearningComponents, make_components
 from discovery.search.coordinator import Coordinator
-from discovery.search.plan_tracker import PlanBoard
-from discovery.search.scheduler import Plan
+from discovery.search.plan_tracker import PlanTracker
+from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
 from discovery.settings.config import RunConfig
-from evaluators.contract import Program, Start
+from evaluators.contract import Incumbent, Program
 from evaluators.problems.loading import Problem
 from islands.archipelago import Archipelago
 from islands.archive import Axis
 
 
 def assemble(
-    problem: Problem, config: RunConfig, run: str, start: Start | None = None
-) -> tuple[Coordinator, Parts]:
+    problem: Problem, config: RunConfig, run: str, start: Incumbent | None = None
+) -> tuple[Coordinator, LearningComponents]:
     """Returns the coordinator of a run that has not begun, and the parts that learn in it.
 
     Args:
@@ -34,10 +34,10 @@ def assemble(
         run: its name, for the provenance of what is learned.
         start: the output that the first program is handed to improve on, if any.
     """
-    parts = make_parts(config, problem, run)
+    parts = make_components(config, problem, run)
     state = new_state(problem, config, parts, start)
     return Coordinator(
-        plan_of(config, problem.seed),
+        settings_of(config, problem.seed),
         state,
         OPERATORS,
         parts.policy,
@@ -48,7 +48,7 @@ def assemble(
     ), parts
 
 
-def statement_of(problem: Problem, start: Start | None = None) -> Statement:
+def statement_of(problem: Problem, start: Incumbent | None = None) -> Statement:
     """Returns what the coordinator must know of a problem, and of the output that the first program is handed."""
     return Statement(
         problem.name,
@@ -61,7 +61,9 @@ def statement_of(problem: Problem, start: Start | None = None) -> Statement:
     )
 
 
-def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | None) -> RunState:
+def new_state(
+    problem: Problem, config: RunConfig, parts: LearningComponents, start: Incumbent | None
+) -> RunState:
     """Returns the state of a run that has not begun."""
     axes = [Axis(m.name, m.low, m.high, m.bins) for m in problem.measures]
     objective = problem.objective
@@ -76,22 +78,22 @@ def new_state(problem: Problem, config: RunConfig, parts: Parts, start: Start | 
         lambda: Archipelago(config.islands, axes, objective.order if objective.also else "single"),
         Tuner(config.tuning, seed=config.seed),
         parts.learners,
-        PlanBoard(config.planning),
+        PlanTracker(config.planning),
         Genealogy(problem.objective) if config.models.models else None,
         Instructions(config.context.instructions) if config.context.instructions else None,
         effects,
-        Patches() if config.weights_for(problem.seed).get(CherryPick.name, 0) > 0 else None,
+        Patches() if weights_for(config, problem.seed).get(CherryPick.name, 0) > 0 else None,
         screen,
     )
 
 
-def plan_of(config: RunConfig, seed: Program) -> Plan:
+def settings_of(config: RunConfig, seed: Program) -> SearchSettings:
     """Returns what the coordinator must know of a run's settings; `seed` is the program that it begins with."""
-    return Plan(
+    return SearchSettings(
         seed=config.seed,
         slots=config.workers,
         model_slots=config.model_slots if config.models.models else 0,
-        weights=config.weights_for(seed),
+        weights=weights_for(config, seed),
         budget=config.budget,
         target=config.target,
         parents=config.parents,

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from discovery.core.choices import Policy
 from discovery.core.gains import GainMeter
 from discovery.core.results import Learner
 from discovery.learning.bandit import Bandit
 from discovery.learning.instructions import KINDS, Instructions
 from discovery.learning.memory.items import Item, Provenance
 from discovery.learning.memory.playbook import Playbook
+from discovery.learning.near_duplicates import NearDuplicates
 from discovery.learning.repeats import Measurements
-from discovery.operators.registry import OPERATORS
-from discovery.programs.near_duplicates import NearDuplicates
+from discovery.operators.registry import OPERATORS, weights_for
 from discovery.prompts.question import variants
-from discovery.search.scheduler import Policy
 from discovery.settings.config import RunConfig
 from evaluators.problems.loading import Problem
 
@@ -26,7 +26,7 @@ IMPORTED = "remembered"
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class LearningComponents:
     """What learns in a run.
 
     Attributes:
@@ -49,12 +49,12 @@ class Parts:
             self.memory.take_in(Item.from_json(item) for item in entry["items"])
 
 
-def make_parts(config: RunConfig, problem: Problem, run: str) -> Parts:
+def make_components(config: RunConfig, problem: Problem, run: str) -> LearningComponents:
     """Returns the parts of a run of this name; they know nothing yet."""
     meter = GainMeter()
     bandit = memory = None
     if config.bandit.enabled:
-        weights = config.weights_for(problem.seed)
+        weights = weights_for(config, problem.seed)
         active = [name for name, weight in weights.items() if weight > 0]
         bandit = Bandit(
             config.bandit,
@@ -70,7 +70,7 @@ def make_parts(config: RunConfig, problem: Problem, run: str) -> Parts:
     near = NearDuplicates(config.duplicates) if config.duplicates.enabled else None
     measurements = Measurements(problem.objective) if problem.objective.repeats > 1 else None
     learners = tuple(part for part in (bandit, memory, near, measurements) if part is not None)
-    return Parts(bandit, memory, near, measurements, (meter, *learners) if learners else ())
+    return LearningComponents(bandit, memory, near, measurements, (meter, *learners) if learners else ())
 
 
 def _variants(config: RunConfig) -> Mapping[str, Sequence[str]]:

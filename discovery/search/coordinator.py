@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from discovery.core.choices import SEED_OPERATOR, Policy
 from discovery.core.events import (
-    Asked,
     Broken,
     Evaluate,
     Evaluated,
@@ -29,18 +29,20 @@ from discovery.core.events import (
     NotProposed,
     Propose,
     Proposed,
+    RequestReceived,
     Save,
     StopAsked,
     Ticked,
 )
 from discovery.core.records import Record
-from discovery.core.results import Waste
+from discovery.core.requests import Request
+from discovery.core.results import RejectedProposal
 from discovery.core.types import ModelCall, Note, Operator, Proposal
+from discovery.learning.near_duplicates import NearDuplicates
+from discovery.learning.novelty import Novelty
 from discovery.learning.repeats import Measurements, rivals_of
 from discovery.learning.screening import is_screened
 from discovery.programs.fingerprint import fingerprint
-from discovery.programs.near_duplicates import NearDuplicates
-from discovery.programs.novelty import Novelty
 from discovery.search.decisions import (
     Decision,
     child_from_json,
@@ -52,11 +54,10 @@ from discovery.search.decisions import (
     waste_to_json,
 )
 from discovery.search.plan_tracker import PLAN
-from discovery.search.proposal_filter import Intake
-from discovery.search.scheduler import Choice, Chooser, Experience, Plan, Policy
-from discovery.search.state import SEED_OPERATOR, RunState
+from discovery.search.proposal_filter import ProposalFilter
+from discovery.search.scheduler import Choice, MemoryPolicy, ProposalScheduler, SearchSettings
+from discovery.search.state import RunState
 from discovery.search.steering import Steering
-from discovery.storage.requests import Request
 from evaluators.contract import Evaluation, Program, Status
 
 STALL_LIMIT = 2000
@@ -73,22 +74,22 @@ class Coordinator:
 
     def __init__(
         self,
-        plan: Plan,
+        settings: SearchSettings,
         state: RunState,
         operators: Mapping[str, Operator],
         policy: Policy | None = None,
-        memory: Experience | None = None,
+        memory: MemoryPolicy | None = None,
         near: NearDuplicates | None = None,
         measurements: Measurements | None = None,
         novelty: Novelty | None = None,
     ) -> None:
-        self.plan = plan
-        self._intake = Intake(state, near, rebase=plan.rebase)
+        self.settings = settings
+        self._filter = ProposalFilter(state, near, rebase=settings.rebase)
         self._measurements = measurements
         self._novelty = novelty
         self.state = state
         self.end: Finish | None = None
-        self._chooser = Chooser(plan, state, operators, policy, memory)
+        self._scheduler = ProposalScheduler(settings, state, operators, policy, memory)
         self._next_decision = 0
         self._proposing: dict[str, Decision] = {}
         self._noting: dict[str, Decision] = {}
@@ -104,7 +105,7 @@ class Coordinator:
     @property
     def duplicates(self) -> int:
         """Returns how many children were known already, or almost."""
-        return self._intake.duplicates
+        return self._filter.duplicates
 
     @property
     def in_flight(self) -> int:
@@ -113,13 +114,15 @@ class Coordinator:
 
     def validate(self) -> None:
         """Raises AssertionError where an invariant of the state does not hold."""
-        budget = self.plan.budget.evaluations
+        budget = self.settings.budget.evaluations
         done = self.state.ledger.evaluations
         assert budget is None or done + self.in_flight <= max(budget, done), (
             "more in flight than the budget allows"
         )
-        assert len(self._evaluating) <= self.plan.ahead, "more evaluations handed out than there are slots"
-        assert self._model_calls <= self.plan.model_slots, "more model calls than slots"
+        assert len(self._evaluating) <= self.settings.ahead, (
+            "more evaluations handed out than there are slots"
+        )
+        assert self._model_calls <= self.settings.model_slots, "more model calls than slots"
         assert all(job.proposal is not None for job in (*self._queued, *self._evaluating.values()))
         assert (self.state.best is None) == (self.state.counts.get("ok", 0) == 0), "best and counts disagree"
         assert not (self._is_over and self._evaluating), "over, yet evaluating"
@@ -142,7 +145,7 @@ class Coordinator:
             self._next_decision = max(self._next_decision, job.number + 1)
         elif kind == "unproposed":
             self._next_decision = max(self._next_decision, entry["decision"] + 1)
-            self.state.waste(waste_from_json(entry))
+            self.state.rejected(waste_from_json(entry))
             if entry["operator"] == PLAN and "session" in entry:
                 self.state.plans.tell(entry["session"], entry["step"], None)
         elif kind == "noted":
@@ -151,11 +154,13 @@ class Coordinator:
         elif kind == "held_out":
             self.state.note_held_out(entry["program_id"], entry["metrics"])
         elif kind == "asked":
-            self._obey(Asked(Request.from_json(entry["request"]), entry["fingerprint"], entry["refusal"]))
+            self._obey(
+                RequestReceived(Request.from_json(entry["request"]), entry["fingerprint"], entry["refusal"])
+            )
 
     # --- the present
 
-    def start(self, asked: Sequence[Asked] = ()) -> list[Instruction]:
+    def start(self, asked: Sequence[RequestReceived] = ()) -> list[Instruction]:
         """Returns the first instructions: the seed's evaluation, or, after a replay, work for every slot.
 
         `asked` is what a person asked for while nothing ran; it counts before anything is decided.
@@ -182,7 +187,7 @@ class Coordinator:
                 instructions = self._on_not_proposed(event)
             case Evaluated():
                 instructions = self._on_evaluated(event)
-            case Asked():
+            case RequestReceived():
                 instructions = self._on_asked(event)
             case Ticked():
                 self.state.ledger.elapsed_s = event.elapsed_s
@@ -201,14 +206,14 @@ class Coordinator:
         if event.proposal.calls:
             self._endpoint_failures = 0
         if job.from_best:
-            event = self._intake.up_to_date(job, event)
+            event = self._filter.up_to_date(job, event)
         job.proposal, job.fingerprint = event.proposal, event.fingerprint
         job.parents = event.proposal.parents
         if self.state.is_known(event.fingerprint):
-            self._intake.duplicates += 1
+            self._filter.duplicates += 1
             self._tell_tuner(job, self.state.known_fitness(event.fingerprint))
             return self._drop(job, "this program is known already", event.proposal.calls)
-        if refusal := event.refusal or self._intake.refusal(job, event.proposal):
+        if refusal := event.refusal or self._filter.refusal(job, event.proposal):
             self._tell_tuner(job, None)
             return self._drop(job, refusal, event.proposal.calls, event.proposal.program)
         self._wasted = 0
@@ -231,7 +236,9 @@ class Coordinator:
             self._tell_tuner(job, None)
         if event.is_endpoint:
             self._endpoint_failures += 1
-            if event.is_fatal or self._endpoint_failures >= max(ENDPOINT_LIMIT, 2 * self.plan.model_slots):
+            if event.is_fatal or self._endpoint_failures >= max(
+                ENDPOINT_LIMIT, 2 * self.settings.model_slots
+            ):
                 self._end_with("endpoint", event.reason, is_success=False)
             if job.operator == PLAN and job.session is not None and job.step is not None:
                 self.state.plans.release(job.session, job.step)
@@ -261,7 +268,7 @@ class Coordinator:
     def _take_note(self, entry: Mapping[str, Any]) -> None:
         """Folds a note; live and in a replay alike."""
         remark = remark_from_json(entry)
-        self.state.remark(remark)
+        self.state.note(remark)
         if remark.kind == PLAN and remark.texts:
             self.state.open_plan(entry["decision"], remark, turns_of(entry))
         elif remark.kind == "summary":
@@ -279,9 +286,9 @@ class Coordinator:
             assert job.session is not None
             assert job.step is not None
             self.state.plans.tell(job.session, job.step, None)
-        self.state.waste(Waste(job.operator, job.model, job.variant, job.island, reason, calls))
+        self.state.rejected(RejectedProposal(job.operator, job.model, job.variant, job.island, reason, calls))
         self._wasted = 0 if is_screened(reason) else self._wasted + 1
-        if self._wasted >= max(WASTE_LIMIT, 3 * self.plan.model_slots):
+        if self._wasted >= max(WASTE_LIMIT, 3 * self.settings.model_slots):
             message = f"{self._wasted} paid replies in a row gave no new program; the last: {reason}"
             self._end_with("endpoint", message, is_success=False)
         return [Save(waste_to_json(job, reason, calls, refused))]
@@ -337,7 +344,7 @@ class Coordinator:
             self._end_with("seed", f"the seed program {what} {why}", is_success=False)
         elif evaluation.score is not None:
             objective = self.state.statement.objective
-            target = objective.target if self.plan.target is None else self.plan.target
+            target = objective.target if self.settings.target is None else self.settings.target
             if replace(objective, target=target).is_reached(evaluation.score):
                 self._end_with("target", f"target {target:g} reached with {evaluation.score!r}")
 
@@ -356,7 +363,7 @@ class Coordinator:
         """Returns whether a request was taken in already."""
         return self._steering.is_taken(request_id)
 
-    def _on_asked(self, event: Asked) -> list[Instruction]:
+    def _on_asked(self, event: RequestReceived) -> list[Instruction]:
         if self._steering.is_taken(event.request.request_id):
             return []
         self._obey(event)
@@ -364,13 +371,13 @@ class Coordinator:
         entry = {"request": request, "fingerprint": event.fingerprint, "refusal": event.refusal}
         return [Save({"type": "asked", **entry})]
 
-    def _obey(self, event: Asked) -> None:
+    def _obey(self, event: RequestReceived) -> None:
         """Does what a person asked, live and in a replay alike."""
         self._steering.take_in(event)
         if event.request.kind != "budget":
             return
-        budget = replace(self.plan.budget, **event.request.budget)
-        self.plan = self._chooser.plan = replace(self.plan, budget=budget)
+        budget = replace(self.settings.budget, **event.request.budget)
+        self.settings = self._scheduler.settings = replace(self.settings, budget=budget)
         is_ended_by_it = self.end is not None and self.end.reason in BUDGET_ENDS and not self._is_over
         if is_ended_by_it and self.state.ledger.spent(budget) is None:
             self.end = None
@@ -391,7 +398,7 @@ class Coordinator:
             while (proposal := self._next_proposal()) is not None:
                 instructions.append(proposal)
         if self.end is None:
-            while self._queued and len(self._evaluating) < self.plan.ahead:
+            while self._queued and len(self._evaluating) < self.settings.ahead:
                 job = self._queued.popleft()
                 assert job.proposal is not None
                 self._evaluating[job.job_id] = job
@@ -407,7 +414,7 @@ class Coordinator:
         return bool(self._evaluating or self._held_out or (end.is_success and self._noting))
 
     def _look_at_the_budget(self) -> None:
-        budget, ledger = self.plan.budget, self.state.ledger
+        budget, ledger = self.settings.budget, self.state.ledger
         if (spent := ledger.spent(budget)) is not None:
             self._end_with(spent, f"budget used up: {spent}")
         elif budget.cost_usd is not None and ledger.unpriced_calls and not ledger.cost_usd:
@@ -437,28 +444,30 @@ class Coordinator:
 
     def _has_room(self) -> bool:
         """Returns whether one more evaluation fits the budget."""
-        most = self.plan.budget.evaluations
+        most = self.settings.budget.evaluations
         return most is None or self.state.ledger.evaluations + self.in_flight < most
 
     def _has_model_room(self) -> bool:
         """Returns whether one more model call fits the slots and the budget."""
         calls = self._model_calls
-        return calls < self.plan.model_slots and self.state.ledger.has_room_for_call(self.plan.budget, calls)
+        return calls < self.settings.model_slots and self.state.ledger.has_room_for_call(
+            self.settings.budget, calls
+        )
 
     def _next_follow_up(self) -> Propose | None:
         """Returns what earlier decisions call for: a summary, or the next candidate of a plan."""
         if not self._has_model_room():
             return None
-        can_evaluate = self._has_room() and len(self._queued) < self.plan.ahead
-        choice = self._chooser.follow_up(self._next_decision, can_evaluate=can_evaluate)
+        can_evaluate = self._has_room() and len(self._queued) < self.settings.ahead
+        choice = self._scheduler.follow_up(self._next_decision, can_evaluate=can_evaluate)
         return None if choice is None else self._begin(choice)
 
     def _next_proposal(self) -> Propose | None:
         if not self._has_room() or self._barren >= STALL_LIMIT:
             return None
-        has_model_room = self._has_model_room() and len(self._queued) < self.plan.ahead
-        has_free_room = self._backlog < self.plan.ahead
-        choice = self._chooser.choose(
+        has_model_room = self._has_model_room() and len(self._queued) < self.settings.ahead
+        has_free_room = self._backlog < self.settings.ahead
+        choice = self._scheduler.choose(
             self._next_decision, has_model_room=has_model_room, has_free_room=has_free_room
         )
         return None if choice is None else self._begin(choice)
@@ -476,7 +485,7 @@ class Coordinator:
             variant=request.variant,
             kind=choice.kind,
             needs_model=choice.needs_model,
-            from_best=self._intake.is_from_best(choice),
+            from_best=self._filter.is_from_best(choice),
             about=request.parents[0].program_id if choice.kind in ("plan", "summary") else "",
         )
         is_aside = choice.kind not in ("child", PLAN)

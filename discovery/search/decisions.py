@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from discovery.core.records import Record
-from discovery.core.results import Remark, Waste
+from discovery.core.results import NoteRecord, RejectedProposal
 from discovery.core.types import ModelCall, Note, Proposal
 from discovery.search.plan_tracker import Turns
 from evaluators.contract import Evaluation, Program
@@ -21,7 +21,7 @@ class Decision:
         number: of the decision.
         operator, island, parents, model, variant: what was decided.
         session, step: the tuning session or the plan that asked for it.
-        kind: "child", or the kind of note that is asked for (see `Remark`).
+        kind: "child", or the kind of note that is asked for (see `NoteRecord`).
         needs_model: whether a model is asked.
         from_best: whether its parent was the best of its island when it was decided.
         about: the program that a note is about.
@@ -133,10 +133,12 @@ def waste_to_json(
     }
 
 
-def waste_from_json(entry: Mapping[str, Any]) -> Waste:
+def waste_from_json(entry: Mapping[str, Any]) -> RejectedProposal:
     """Returns what learners are told of an entry."""
     model, variant = entry.get("model"), entry.get("variant", "")
-    return Waste(entry["operator"], model, variant, entry["island"], entry["reason"], _calls(entry))
+    return RejectedProposal(
+        entry["operator"], model, variant, entry["island"], entry["reason"], _calls(entry)
+    )
 
 
 def note_to_json(decision: Decision, note: Note, reason: str = "") -> dict[str, Any]:
@@ -156,9 +158,9 @@ def note_to_json(decision: Decision, note: Note, reason: str = "") -> dict[str, 
     }
 
 
-def remark_from_json(entry: Mapping[str, Any]) -> Remark:
+def remark_from_json(entry: Mapping[str, Any]) -> NoteRecord:
     """Returns what learners are told of an entry."""
-    return Remark(
+    return NoteRecord(
         entry["kind"],
         entry["program_id"],
         entry["operator"],

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, TypeAlias
-
 import numpy as np
 
+from discovery.core.choices import Rule
 from discovery.core.types import Individual
 from discovery.search.state import RunState
-
-Rule: TypeAlias = Literal["boltzmann", "best", "uniform", "seed"]
-Draw: TypeAlias = Callable[[int], tuple[Individual, ...]]
-"""Returns so many distinct parents, fewer where there are not so many."""
 
 
 def draw_parents(

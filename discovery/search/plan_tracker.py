@@ -12,44 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from discovery.core.errors import ConfigError
 from discovery.core.records import Record
 from discovery.core.types import Individual
+from discovery.settings.questions import PlanningConfig
 
 PLAN = "plan"
 """The operator whose children come of plans; so are their records called."""
 SUMMARY_TEXTS = ("summary", "fault", "guidance")
 """The texts of a summary, by name."""
-MAX_ROUNDS = 6
 MAX_AWAITED = 64
 """Summaries that may be owed; the oldest are given up."""
 
 Turns = tuple[Mapping[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlanningConfig:
-    """How plans are carried out.
-
-    Attributes:
-        rounds: rounds of candidates of one plan, in 1..6: round r tries r of them. 1 is one candidate per plan.
-        summaries: which evaluated programs a model sums up: "none"; "plan": those that come of plans; "all": all that
-            models made.
-        conversation: whether plan, execution and summary are one conversation with a prefix that stays the same
-            (endpoints cache it), instead of three questions that show no more than they need.
-    """
-
-    rounds: int = 1
-    summaries: Literal["none", "plan", "all"] = "plan"
-    conversation: bool = False
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.rounds <= MAX_ROUNDS:
-            raise ConfigError(f"planning rounds must be in 1..{MAX_ROUNDS}, got {self.rounds}")
-        if self.summaries not in ("none", "plan", "all"):
-            raise ConfigError(f'planning summaries must be "none", "plan" or "all", got {self.summaries!r}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +71,7 @@ class _Session:
     candidate_turns: dict[int, Turns] = field(default_factory=dict)
 
 
-class PlanBoard:
+class PlanTracker:
     """The open plans and the owed summaries of a run. One caller at a time; no I/O, no clock, no chance."""
 
     def __init__(self, config: PlanningConfig | None = None) -> None:

@@ -9,15 +9,15 @@ from dataclasses import replace
 
 from discovery.core.events import Proposed
 from discovery.core.types import Individual, Proposal
-from discovery.operators.cherry_pick import rebased
+from discovery.learning.near_duplicates import NearDuplicates
+from discovery.programs.carry_over import rebased
 from discovery.programs.fingerprint import fingerprint
-from discovery.programs.near_duplicates import NearDuplicates
 from discovery.search.decisions import Decision
 from discovery.search.scheduler import Choice
 from discovery.search.state import RunState
 
 
-class Intake:
+class ProposalFilter:
     """Looks at children as they come.
 
     Args:

@@ -15,22 +15,17 @@ from typing import Protocol
 import numpy as np
 
 from discovery.core.budget import Budget
+from discovery.core.choices import Arm, Draw, Policy, Rule
 from discovery.core.types import Individual, Operator, ProposeJob
-from discovery.prompts.context import (
-    ContextConfig,
-    Memory,
-    bare_context,
-    compose_context,
-    plain_context,
-    summary_context,
-)
-from discovery.search.parents import Draw, Rule, draw_parents
+from discovery.search.context import Memory, bare_context, compose_context, plain_context, summary_context
+from discovery.search.parents import draw_parents
 from discovery.search.plan_tracker import PLAN, Awaited, Candidate
 from discovery.search.state import RunState
+from discovery.settings.questions import ContextConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SearchSettings:
     """What the coordinator must know of the run's settings.
 
     Attributes:
@@ -64,24 +59,7 @@ class Plan:
         return self.slots if self.slots == 1 else self.slots + max(1, self.slots // 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """What can be chosen: an operator, the model it asks (None: as the weights of --model say), a prompt variant."""
-
-    operator: str
-    model: str | None = None
-    variant: str = ""
-
-
-class Policy(Protocol):
-    """Chooses what to try. Contract: a function of its settings, of what it learned and of `rng`; never empty-handed."""
-
-    def choose(self, operators: Sequence[str], island: int, rng: np.random.Generator) -> Arm:
-        """Returns an arm of one of `operators`, all of which could go now."""
-        ...
-
-
-class Experience(Memory, Protocol):
+class MemoryPolicy(Memory, Protocol):
     """A memory that also has a say in the parents of models' children. Contract: that of `Memory`."""
 
     def parents(self, draw: Draw, count: int, rng: np.random.Generator) -> tuple[Individual, ...]:
@@ -124,27 +102,27 @@ class Choice:
     needs_model: bool = True
 
 
-class Chooser:
+class ProposalScheduler:
     """Makes decisions; counts how many went to which lane.
 
     Attributes:
-        plan: the settings in force; the coordinator puts new ones in when a person changes the budget.
+        settings: the settings in force; the coordinator puts new ones in when a person changes the budget.
     """
 
     def __init__(
         self,
-        plan: Plan,
+        settings: SearchSettings,
         state: RunState,
         operators: Mapping[str, Operator],
         policy: Policy | None = None,
-        memory: Experience | None = None,
+        memory: MemoryPolicy | None = None,
     ) -> None:
-        self.plan = plan
+        self.settings = settings
         self._state = state
         self._memory = memory
-        self._operators = {name: operators[name] for name, weight in plan.weights.items() if weight > 0}
-        self._policy = policy or FixedWeights(plan.weights)
-        digest = hashlib.blake2b(f"proposals {plan.seed}".encode(), digest_size=8).digest()
+        self._operators = {name: operators[name] for name, weight in settings.weights.items() if weight > 0}
+        self._policy = policy or FixedWeights(settings.weights)
+        digest = hashlib.blake2b(f"proposals {settings.seed}".encode(), digest_size=8).digest()
         # proposers must not know the run's seed: hidden cases derive from it
         self._proposal_seed = int.from_bytes(digest)
         self._free_decisions = 0
@@ -160,7 +138,7 @@ class Chooser:
         ]
         if not lanes:
             return None
-        rng = np.random.default_rng([self.plan.seed, decision])
+        rng = np.random.default_rng([self.settings.seed, decision])
         island = self._state.archipelago.island_of(decision)
         while lanes:
             arm = self._policy.choose(lanes, island, rng)
@@ -173,9 +151,9 @@ class Chooser:
 
     def _is_free_turn(self) -> bool:
         """Returns whether a free operator may go: always, unless it would eat a limited budget beyond its share."""
-        weights = self.plan.weights
+        weights = self.settings.weights
         model_weight = sum(w for n, w in weights.items() if w > 0 and self._operators[n].needs_model)
-        if not model_weight or self.plan.budget.evaluations is None:
+        if not model_weight or self.settings.budget.evaluations is None:
             return True
         share = 1 - model_weight / sum(weights.values())
         return self._free_decisions < share * (self._all_decisions + 1)
@@ -204,7 +182,7 @@ class Chooser:
         else:
             parents = self._parents(operator, island, rng)
         context = (
-            compose_context(state, island, parents, rng, config=self.plan.context, memory=self._memory)
+            compose_context(state, island, parents, rng, config=self.settings.context, memory=self._memory)
             if operator.needs_model
             else bare_context(state)
         )
@@ -229,7 +207,7 @@ class Chooser:
         )
 
     def _parents(self, operator: Operator, island: int, rng: np.random.Generator) -> tuple[Individual, ...]:
-        rule, count = self.plan.parents, operator.parents_needed
+        rule, count = self.settings.parents, operator.parents_needed
         draw = partial(draw_parents, rule, self._state, island, rng)
         if self._memory is None or not operator.needs_model or rule != "boltzmann":
             return draw(count)
@@ -250,13 +228,13 @@ class Chooser:
         """Returns a variant where no policy chooses any; a policy's "" means the usual draw."""
         names = (
             self._state.instructions.names(operator)
-            if self._policy == FixedWeights(self.plan.weights)
+            if self._policy == FixedWeights(self.settings.weights)
             else ("",)
         )
         return names[int(rng.integers(len(names)))] if len(names) > 1 else ""
 
     def _instruction(self, decision: int, best: Individual) -> Choice:
-        context = plain_context(self._state, config=self.plan.context)
+        context = plain_context(self._state, config=self.settings.context)
         job = ProposeJob(
             f"{decision}-instruct",
             "instruct",
@@ -276,7 +254,7 @@ class Chooser:
             awaited.island,
             decision,
             (awaited.program,) if parent is None else (awaited.program, parent),
-            summary_context(self._state, awaited.parent_id, config=self.plan.context),
+            summary_context(self._state, awaited.parent_id, config=self.settings.context),
             rng_key=self._rng_key(decision),
             model=awaited.model,
             variant=awaited.variant,
@@ -292,7 +270,7 @@ class Chooser:
             candidate.island,
             decision,
             (candidate.parent,),
-            plain_context(self._state, config=self.plan.context),
+            plain_context(self._state, config=self.settings.context),
             rng_key=self._rng_key(decision),
             session=candidate.session,
             model=candidate.model,

@@ -12,21 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from discovery.core.budget import Ledger
-from discovery.core.records import Record
-from discovery.core.results import Learner, Lesson, Remark, Waste
+from discovery.core.choices import SEED_OPERATOR
+from discovery.core.records import Record, has_trace
+from discovery.core.results import EvaluationResult, Learner, NoteRecord, RejectedProposal
 from discovery.core.types import Individual
-from discovery.families.alphas.admission import has_trace
 from discovery.learning.instructions import Instructions
 from discovery.learning.line_effects import LineEffects
+from discovery.learning.patches import Patches
 from discovery.learning.screening import Screen
 from discovery.learning.tuning import Tuner
 from discovery.prompts.genealogy import Genealogy
-from discovery.prompts.patches import Patches
-from discovery.search.plan_tracker import PLAN, PlanBoard, Turns
-from evaluators.contract import Evaluation, Objective, Program, Start, Status
+from discovery.search.plan_tracker import PLAN, PlanTracker, Turns
+from evaluators.contract import Evaluation, Incumbent, Objective, Program, Status
 from islands.archipelago import Archipelago, Change
 
-SEED_OPERATOR = "seed"
 RECENT_FAILURES = 32
 _REPAIRABLE = frozenset(
     {Status.ERROR, Status.INVALID, Status.CRASHED, Status.OUTPUT, Status.TIMEOUT, Status.MEMORY}
@@ -46,7 +45,7 @@ class Statement:
     objective: Objective
     seed: Program
     has_held_out: bool = False
-    start: Start | None = None
+    start: Incumbent | None = None
 
 
 def credit(statement: Statement, evaluation: Evaluation) -> float | None:
@@ -65,7 +64,7 @@ def credit(statement: Statement, evaluation: Evaluation) -> float | None:
     return min(reached, fitness(statement.start.score))
 
 
-def improved(statement: Statement, start: Start | None, found: Individual) -> Start | None:
+def improved(statement: Statement, start: Incumbent | None, found: Individual) -> Incumbent | None:
     """Returns what the next program is handed, once a program has a score."""
     evaluation = found.evaluation
     if start is None or evaluation.score is None or evaluation.certificate is None:
@@ -73,7 +72,7 @@ def improved(statement: Statement, start: Start | None, found: Individual) -> St
     fitness = statement.objective.fitness
     if fitness(evaluation.score) <= fitness(start.score):
         return start
-    return Start(evaluation.certificate, evaluation.score, found.program_id)
+    return Incumbent(evaluation.certificate, evaluation.score, found.program_id)
 
 
 class RunState:
@@ -99,7 +98,7 @@ class RunState:
         archipelago: Callable[[], Archipelago],
         tuner: Tuner,
         learners: Sequence[Learner] = (),
-        plans: PlanBoard | None = None,
+        plans: PlanTracker | None = None,
         genealogy: Genealogy | None = None,
         instructions: Instructions | None = None,
         line_effects: LineEffects | None = None,
@@ -120,7 +119,7 @@ class RunState:
         self.line_effects = line_effects
         self.patches = patches
         self.screen = screen
-        self.plans = plans or PlanBoard()
+        self.plans = plans or PlanTracker()
         self.statement = statement
         self.tuner = tuner
         self.ledger = Ledger()
@@ -234,35 +233,35 @@ class RunState:
         for place, hit in enumerate((True, fitness is not None, bool(changes))):
             tally[place] += hit
         for learner in self._learners:
-            learner.learn(Lesson(record, fitness, parent_fitness, best_before, changes))
+            learner.learn(EvaluationResult(record, fitness, parent_fitness, best_before, changes))
         return changes
 
-    def waste(self, waste: Waste) -> None:
+    def rejected(self, rejected: RejectedProposal) -> None:
         """Books paid model calls that led to no evaluation."""
-        self.ledger.charge(waste.calls)
+        self.ledger.charge(rejected.calls)
         for learner in self._learners:
-            learner.learn_waste(waste)
+            learner.learn_rejected(rejected)
 
-    def remark(self, remark: Remark) -> None:
+    def note(self, note: NoteRecord) -> None:
         """Books paid model calls that led to a text."""
-        self.ledger.charge(remark.calls)
-        if remark.kind == "summary" and remark.texts:
-            self._add_texts(remark.program_id, remark.texts)
+        self.ledger.charge(note.calls)
+        if note.kind == "summary" and note.texts:
+            self._add_texts(note.program_id, note.texts)
         for learner in self._learners:
-            learner.learn_remark(remark)
+            learner.learn_note(note)
 
-    def open_plan(self, number: int, remark: Remark, turns: Turns) -> None:
+    def open_plan(self, number: int, note: NoteRecord, turns: Turns) -> None:
         """Opens the plan of a note, if its parent is still known."""
-        parent, level = self.find(remark.program_id), self._fitness_of((remark.program_id,))
+        parent, level = self.find(note.program_id), self._fitness_of((note.program_id,))
         if parent is not None and level is not None:
             self.plans.open(
                 number,
-                island=remark.island,
+                island=note.island,
                 parent=parent,
                 level=level,
-                plan=remark.texts["plan"],
-                model=remark.model,
-                variant=remark.variant,
+                plan=note.texts["plan"],
+                model=note.model,
+                variant=note.variant,
                 turns=turns,
             )
 

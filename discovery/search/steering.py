@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from discovery.core.events import Asked
+from discovery.core.events import RequestReceived
+from discovery.core.requests import Request
 from discovery.core.types import Proposal
 from discovery.search.decisions import Decision
 from discovery.search.state import RunState
-from discovery.storage.requests import Request
 
 INJECT_OPERATOR = "inject"
 """What the records of programs are called that a person gave."""
@@ -31,7 +31,7 @@ class Steering:
         """Returns whether a request was taken in already."""
         return request_id in self._taken
 
-    def take_in(self, event: Asked) -> None:
+    def take_in(self, event: RequestReceived) -> None:
         """Obeys a request, but for new limits, which are the coordinator's."""
         request, state = event.request, self._state
         self._taken.add(request.request_id)

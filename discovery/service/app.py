@@ -29,12 +29,12 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from discovery.core.errors import ConfigError, DiscoveryError, LineageError
+from discovery.core.requests import Request as Asking
 from discovery.service.hosting import BusyError, Host, HostedRun, NoSuchRunError
 from discovery.service.openapi import document
 from discovery.settings.config import BUDGET_KEYS, RunConfig, check_keys, make_config
 from discovery.storage.git import history
 from discovery.storage.git.repository import Repository
-from discovery.storage.requests import Request as Asking
 from discovery.storage.requests import send
 from evaluators.contract import ContractError
 from evaluators.problems.bundle import Bundle

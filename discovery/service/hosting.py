@@ -20,12 +20,12 @@ from typing import Any
 from discovery.core.errors import DiscoveryError, RunError, RunFolderError
 from discovery.core.events import Broken, Event
 from discovery.core.records import Record
+from discovery.core.requests import Request
 from discovery.execution.broker import BrokerConfig
 from discovery.execution.embedded import Executor
 from discovery.execution.session import Session, StopRequest, check_operators, create_run, embedded_executor
 from discovery.search.state import RunState
 from discovery.settings.config import RunConfig
-from discovery.storage.requests import Request
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import ContractError
 from evaluators.problems.bundle import Bundle, unpack

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from discovery.storage.requests import BUDGET_FIELDS, KINDS
+from discovery.core.requests import BUDGET_FIELDS, KINDS
 
 _STATUS = {"$ref": "#/components/schemas/Status"}
 _BUDGET: dict[str, Any] = {

@@ -14,32 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from discovery.core import plugins
 from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError
-from discovery.families.alphas.graft import pool_of
-from discovery.learning.bandit import BanditConfig
-from discovery.learning.memory.playbook import MemoryConfig
-from discovery.learning.screening import ScreeningConfig
-from discovery.learning.tuning import TuningConfig
-from discovery.llm.client import ModelConfig, parse_models
-from discovery.operators.registry import OPERATORS
-from discovery.programs.near_duplicates import DuplicatesConfig
-from discovery.prompts.context import ContextConfig
-from discovery.search.plan_tracker import PlanningConfig
-from evaluators.contract import Program
+from discovery.settings.learning import (
+    BanditConfig,
+    DuplicatesConfig,
+    MemoryConfig,
+    ScreeningConfig,
+    TuningConfig,
+)
+from discovery.settings.models import ModelConfig, parse_models
+from discovery.settings.questions import ContextConfig, PlanningConfig
 from islands.archipelago import IslandsConfig
-
-MODEL_FREE_WEIGHTS: Mapping[str, float] = {"tune": 12.0, "splice": 1.0, "perturb": 0.5, "prune": 0.5}
-POOL_WEIGHTS: Mapping[str, float] = {"graft": 12.0, "tune": 4.0, "splice": 0.5, "perturb": 0.5}
-"""Without a model, where the seed program is a pool of factors."""
-MODEL_WEIGHTS: Mapping[str, float] = {
-    "diff": 8.0,
-    "rewrite": 1.0,
-    "crossover": 1.0,
-    "repair": 1.0,
-    "cherry_pick": 16.0,
-    "tune": 2.0,
-}
 
 DEFAULT_MINUTES = 5.0
 BUDGET_KEYS: Mapping[str, str] = {
@@ -62,7 +49,7 @@ class RunConfig:
         problem: shipped name, entry point, dotted module, file or folder.
         seed: of all random choices, and of the hidden cases.
         workers: evaluations at the same time; model_slots: model calls at the same time.
-        operators: name -> weight; empty means the default: see `weights_for`.
+        operators: name -> weight; empty means the default (discovery.operators.registry).
         budget: what may be spent.
         target: score that ends the run; None takes the problem's.
         tier: the sandbox tier to use, 1 or 2; None takes the best there is.
@@ -103,17 +90,6 @@ class RunConfig:
         if self.tier not in (None, 1, 2):
             raise ConfigError(f"tier must be 1 or 2, got {self.tier}")
 
-    @property
-    def weights(self) -> Mapping[str, float]:
-        """Returns the operators' weights in force, whatever the search begins with."""
-        return self.operators or (MODEL_WEIGHTS if self.models.models else MODEL_FREE_WEIGHTS)
-
-    def weights_for(self, seed: Program) -> Mapping[str, float]:
-        """Returns the operators' weights in force where the search begins with `seed`: with a model, without, on pools."""
-        if not self.operators and not self.models.models and pool_of(seed) is not None:
-            return POOL_WEIGHTS
-        return self.weights
-
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON form."""
         return dataclasses.asdict(self)
@@ -145,9 +121,11 @@ def make_config(settings: Mapping[str, Any], where: str) -> RunConfig:
     budget = {field: rest.pop(key) for key, field in BUDGET_KEYS.items() if key in rest}
     data["budget"] = budget or {"minutes": DEFAULT_MINUTES}
     if isinstance(operators := rest.pop("operators", None), str):
-        data["operators"] = parse_operators(operators, OPERATORS)
+        data["operators"] = parse_operators(operators, plugins.names("discovery.operators"))
     elif isinstance(operators, Mapping):
-        data["operators"] = parse_operators(",".join(f"{k}={v}" for k, v in operators.items()), OPERATORS)
+        data["operators"] = parse_operators(
+            ",".join(f"{k}={v}" for k, v in operators.items()), plugins.names("discovery.operators")
+        )
     islands = rest.pop("islands", {})
     data["islands"] = dict(islands) if isinstance(islands, Mapping) else {"islands": islands}
     models = dict(rest.pop("models", {}))

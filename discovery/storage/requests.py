@@ -12,92 +12,15 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError, RunFolderError
+from discovery.core.requests import Kind, Request
 from discovery.core.texts import printable
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Program
 
-Kind: TypeAlias = Literal["inject", "hint", "forget-hints", "pause", "resume", "budget"]
-KINDS: tuple[Kind, ...] = ("inject", "hint", "forget-hints", "pause", "resume", "budget")
-MAX_HINT_CHARS = 2000
 MAX_REQUEST_BYTES = 4 << 20
-BUDGET_FIELDS = ("evaluations", "minutes", "cost_usd", "tokens")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request.
-
-    Attributes:
-        request_id: 16 hex digits; what makes it one and the same.
-        kind: see `KINDS`.
-        at_s: when it was made, unix time in seconds.
-        program: for "inject", the program to evaluate.
-        text: for "hint", what the models are told; for "inject", a note that stays with the program.
-        budget: for "budget", the new limits by name; others stay.
-    """
-
-    request_id: str
-    kind: Kind
-    at_s: float = 0.0
-    program: Program | None = None
-    text: str = ""
-    budget: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ConfigError(f"a request's kind must be one of {', '.join(KINDS)}, got {self.kind!r:.40}")
-        if (self.kind == "inject") != (self.program is not None):
-            raise ConfigError("a request carries a program if, and only if, it is to inject one")
-        if self.kind == "hint" and not 0 < len(self.text.strip()) <= MAX_HINT_CHARS:
-            raise ConfigError(
-                f"a hint must have 1 to {MAX_HINT_CHARS} characters, got {len(self.text.strip())}"
-            )
-        if self.kind == "budget" and not self.budget:
-            raise ConfigError("no new limit is given; name one of --evals, --minutes, --cost-usd, --tokens")
-        if unknown := self.budget.keys() - set(BUDGET_FIELDS):
-            raise ConfigError(f"unknown limits {sorted(unknown)}; there are: {', '.join(BUDGET_FIELDS)}")
-        Budget(**self.budget)  # it checks the values
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the JSON form; what is empty is left out."""
-        data: dict[str, Any] = {"request_id": self.request_id, "kind": self.kind, "at_s": self.at_s}
-        if self.program is not None:
-            data["program"] = self.program.to_json()
-        if self.text:
-            data["text"] = self.text
-        if self.budget:
-            data["budget"] = dict(self.budget)
-        return data
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Request:
-        """Returns the request of a JSON form.
-
-        Raises:
-            ConfigError: it is not one; the message says what is wrong.
-        """
-        try:
-            program = Program.from_json(data["program"]) if "program" in data else None
-            budget = dict(data.get("budget", {}))
-            if any(
-                isinstance(value, bool) or not isinstance(value, int | float) for value in budget.values()
-            ):
-                raise ConfigError(f"limits must be numbers, got {budget!r:.200}")
-            return Request(
-                str(data["request_id"]),
-                data["kind"],
-                float(data.get("at_s", 0.0)),
-                program,
-                printable(str(data.get("text", ""))),
-                budget,
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"this is no request: {type(error).__name__}: {error}") from error
 
 
 def new_request(

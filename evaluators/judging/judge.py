@@ -23,12 +23,12 @@ from evaluators.contract import (
     Case,
     Evaluation,
     Exhausted,
+    Incumbent,
     Invalid,
     Objective,
     Oracle,
     PlainData,
     Program,
-    Start,
     Status,
 )
 from evaluators.judging.alarm import AlarmError, time_limit
@@ -108,7 +108,9 @@ class Judge:
         cases = sum(map(len, self._stages)) + (len(self._held_out) if held_out else 0)
         return cases * (self._problem.limits.wall_s + self._score_timeout_s) + _SLACK_S
 
-    def evaluate(self, program: Program, *, held_out: bool = False, start: Start | None = None) -> Evaluation:
+    def evaluate(
+        self, program: Program, *, held_out: bool = False, start: Incumbent | None = None
+    ) -> Evaluation:
         """Returns what was learned about `program`; with its metrics on the held-out cases if asked and OK.
 
         `start` is what the program is handed to improve on, where the problem is such a search.
@@ -148,7 +150,7 @@ class Judge:
             **common,
         )
 
-    def _outputs_of(self, start: Start | None) -> list[PlainData] | None:
+    def _outputs_of(self, start: Incumbent | None) -> list[PlainData] | None:
         """Returns the output to improve on for each case, None where programs start from nothing."""
         if (start is not None) != (self._problem.source.improve_s is not None):
             raise JudgeError(

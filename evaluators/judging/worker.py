@@ -21,7 +21,7 @@ import tempfile
 import time
 from typing import Any, NoReturn
 
-from evaluators.contract import Evaluation, Program, Start, Status
+from evaluators.contract import Evaluation, Incumbent, Program, Status
 from evaluators.judging.alarm import on_tick
 from evaluators.judging.judge import Judge, JudgeError
 from evaluators.kernels.gpu import backend as stand
@@ -107,7 +107,7 @@ class JudgeProcess:
         program: Program,
         *,
         held_out: bool = False,
-        start: Start | None = None,
+        start: Incumbent | None = None,
         timeout_s: float | None = None,
     ) -> Evaluation:
         """Returns the evaluation of `program`, which is handed `start` to improve on, if there is one.
@@ -290,7 +290,7 @@ def _serve(channel: socket.socket, judge: Judge | KernelJudge, sandbox: LinuxSan
         request = received[0]
         program = Program.from_json(request["program"])
         try:
-            start = Start.from_json(request["start"]) if request["start"] is not None else None
+            start = Incumbent.from_json(request["start"]) if request["start"] is not None else None
             evaluation = judge.evaluate(program, held_out=request["held_out"], start=start)
         except JudgeError as error:
             control.send(channel, _error(error))

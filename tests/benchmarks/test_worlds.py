@@ -9,7 +9,8 @@ from benchmarks.learned.ablation import ARMS, ONE_MODEL, settings_of
 from benchmarks.worlds.landscapes import World
 from benchmarks.worlds.simulation import simulate
 from discovery.core.events import Save
-from discovery.operators.cherry_pick import CherryPick, carry_over
+from discovery.operators.cherry_pick import CherryPick
+from discovery.programs.carry_over import carry_over
 from discovery.search.assembly import assemble
 from discovery.search.coordinator import Coordinator
 

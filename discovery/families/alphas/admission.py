@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.core.records import Record
+from discovery.core.records import TRACE, Record, has_trace
 from evaluators.alphas.admission import LEVEL, Gate
 from evaluators.alphas.metrics import sum_variance
 from evaluators.alphas.significance import (
@@ -52,8 +52,6 @@ from evaluators.alphas.significance import (
     spa,
 )
 
-HIDDEN = "_"
-TRACE = "_ic_"
 EVIDENCE = ("sharpe", "skewness", "kurtosis", "periods", "overlap")
 GATED = ("ic", "rank_ic", "icir", "rank_icir", "mi")
 LARGEST_P = 0.05
@@ -275,13 +273,3 @@ class Trials:
         found = [exam.get("_evidence_p", 1.0) for exam, _ in self._exams.values()]
         found = found if p in found else [*found, p]  # evidence may stand among the plain metrics, too
         return float(fdr(np.array(found))[1][found.index(p)])
-
-
-def has_trace(metrics: Mapping[str, float]) -> bool:
-    """Returns whether a program's metrics ask for a verdict."""
-    return f"{TRACE}00" in metrics
-
-
-def shown(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Returns the metrics that are not hidden."""
-    return {name: value for name, value in metrics.items() if not name.startswith(HIDDEN)}

@@ -24,13 +24,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
-from discovery.operators.python import syntax
-from discovery.operators.python.constants import shorten
-from discovery.operators.python.syntax import Source
+from discovery.programs.languages import python_syntax as syntax
+from discovery.programs.languages.constants import shorten
+from discovery.programs.languages.python_syntax import Source
 from evaluators.alphas.combine import POOL_SIZE
 from evaluators.alphas.grammar import PRICES, draw_days, draw_formula
 from evaluators.contract import Program
 
+POOL_WEIGHTS: Mapping[str, float] = {"graft": 12.0, "tune": 4.0, "splice": 0.5, "perturb": 0.5}
+"""What a search without a model is made of, where it begins with a pool."""
 TRIES = 20
 FACTORS = "factors"
 STRETCH = (2.0, 6.0)
@@ -80,6 +82,10 @@ class Graft:
     name = "graft"
     needs_model = False
     parents_needed = 2
+
+    def default_weights(self, seed: Program) -> Mapping[str, float] | None:
+        """Returns what a search without a model is made of where it begins with a pool; None elsewhere."""
+        return None if pool_of(seed) is None else POOL_WEIGHTS
 
     def propose(self, job: ProposeJob, rng: np.random.Generator, model: Model | None) -> Proposal:
         """Returns a child that compiles and keeps the frozen part.

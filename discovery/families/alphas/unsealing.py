@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from discovery.core.errors import RunError
-from discovery.core.records import Record
+from discovery.core.records import Record, has_trace
 from discovery.core.texts import one_line
 from discovery.execution.session import secret_of
-from discovery.families.alphas.admission import Lead, Trials, Verdict, has_trace
+from discovery.families.alphas.admission import Lead, Trials, Verdict
 from discovery.settings.config import RunConfig
 from discovery.storage.git.repository import Repository
 from discovery.storage.journal import Journal, read_entries

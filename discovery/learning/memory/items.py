@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from discovery.core.errors import MemoryFileError
+from discovery.core.redaction import redact_keys
 from discovery.core.texts import one_line
-from discovery.llm.client import redact_keys
 
 MAX_TEXT_CHARS = 240
 MAX_PROGRAMS = 8

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from discovery.analysis.purging import is_purged
-from discovery.core.errors import ConfigError
+from discovery.core.choices import SEED_OPERATOR, Draw
 from discovery.core.gains import GainMeter
-from discovery.core.results import Lesson, Remark, Waste
+from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.types import Advice, Individual
 from discovery.learning.memory.items import (
     MAX_PROGRAMS,
@@ -36,8 +35,8 @@ from discovery.learning.memory.items import (
 from discovery.learning.memory.retrieval import Index, retrieve
 from discovery.learning.memory.starts import CANDIDATES, StartValues
 from discovery.llm.tokens import estimate_tokens
-from discovery.search.parents import Draw
-from discovery.search.state import SEED_OPERATOR
+from discovery.settings.learning import MemoryConfig
+from discovery.storage.purged import is_purged
 
 FOREIGN_WEIGHT = 0.25
 """What evidence from another problem, or another version of it, counts after an import, as a share."""
@@ -49,49 +48,6 @@ _LEAST_DEVIATION = 0.05
 _QUERY_CHARS = 8000
 _LINE_TOKENS = 12  # what an item costs in a prompt beside its text
 _SUMMARY_KEYS = ("guidance", "insight", "summary")
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryConfig:
-    """What is remembered, and how it is shown.
-
-    Attributes:
-        enabled: False remembers nothing and shows nothing.
-        capacity: items at most, >= 1.
-        count: items in a question at most, >= 1; shortlist: the most similar ones among which value decides.
-        epsilon: share of the shown items that are drawn at random from these, in [0, 1].
-        control: share of the questions that show none, to tell what memory brings, in [0, 1).
-        prior: weight of the value of an item that was never shown, in programs, > 0.
-        trial: programs after which an item goes that brought less than all questions, by half a standard error; >= 1.
-        batch: programs of models whose evidence is merged at once, >= 1.
-        least_gain: gain (gains.py) from which a child's idea is worth an item, in [0, 1].
-        starts: whether parents of models' children are chosen by what their children brought (starts.py), with the
-            same `prior` and `epsilon`, where parents are drawn by the archipelago's law.
-    """
-
-    enabled: bool = False
-    capacity: int = 200
-    count: int = 4
-    shortlist: int = 24
-    epsilon: float = 0.1
-    control: float = 0.1
-    prior: float = 2.0
-    trial: int = 8
-    batch: int = 8
-    least_gain: float = 0.2
-    starts: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("capacity", "count", "shortlist", "trial", "batch"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"memory {name} must be >= 1, got {getattr(self, name)}")
-        for name in ("epsilon", "least_gain"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"memory {name} must be in [0, 1], got {getattr(self, name)}")
-        if not 0 <= self.control < 1:
-            raise ConfigError(f"memory control must be in [0, 1), got {self.control}")
-        if not 0 < self.prior < math.inf:
-            raise ConfigError(f"memory prior must be > 0, got {self.prior}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,22 +173,22 @@ class Playbook:
         """Adds the items of another memory."""
         self._set(taken_in(self.contents, items, self._config, self._origin))
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Takes in an evaluated program; those that no model made say nothing about the memory."""
-        record = lesson.record
+        record = result.record
         if not record.calls or record.operator == SEED_OPERATOR or is_purged(record):
             return
         if self._starts is not None:
-            self._starts.learn(lesson, self._meter.last)
-        self._batch.append(evidence_of(lesson, self._meter.last, self._config.least_gain))
+            self._starts.learn(result, self._meter.last)
+        self._batch.append(evidence_of(result, self._meter.last, self._config.least_gain))
         if len(self._batch) >= self._config.batch:
             batch, self._batch = self._batch, []
             self._set(merged(self.contents, batch, self._config, self._origin))
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Passes over replies without a program: what they were shown is not known."""
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Passes over texts: what they are worth shows in the programs that come of them."""
 
     def advise(self, parent: Individual, rng: np.random.Generator, room_tokens: int) -> Sequence[Advice]:
@@ -272,19 +228,19 @@ class Playbook:
         self.contents, self._index = contents, None
 
 
-def evidence_of(lesson: Lesson, gain: float, least_gain: float) -> Evidence:
+def evidence_of(result: EvaluationResult, gain: float, least_gain: float) -> Evidence:
     """Returns what an evaluated program says about the memory, `gain` being what it gained."""
-    record, evaluation = lesson.record, lesson.record.evaluation
-    stage: Stage = "draft" if lesson.parent_fitness is None else "refine"
-    is_loss = lesson.fitness is None or (
-        lesson.parent_fitness is not None and lesson.fitness < lesson.parent_fitness
+    record, evaluation = result.record, result.record.evaluation
+    stage: Stage = "draft" if result.parent_fitness is None else "refine"
+    is_loss = result.fitness is None or (
+        result.parent_fitness is not None and result.fitness < result.parent_fitness
     )
     found: list[tuple[Kind, str]] = []
     idea = record.texts.get("idea", "")
     told = next((record.texts[key] for key in _SUMMARY_KEYS if record.texts.get(key)), "")
     if gain >= least_gain:
         found += [("do", clean(text)) for text in (told, idea) if text][:1]
-    elif lesson.fitness is None and idea:
+    elif result.fitness is None and idea:
         why = evaluation.reason or str(evaluation.status)
         found.append(("avoid", clean(f"{clean(idea).rstrip('.')[:150]}: {why}")))
     return Evidence(

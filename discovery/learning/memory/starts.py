@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from discovery.core.results import Lesson
+from discovery.core.results import EvaluationResult
 from discovery.core.types import Individual
 
 CANDIDATES = 4
@@ -35,17 +35,17 @@ class StartValues:
         self._sums: dict[str, tuple[int, float]] = {}  # children, what they brought beyond the usual
         self._latest = (0.0, 0.0)  # children and gains, faded
 
-    def learn(self, lesson: Lesson, gain: float) -> None:
+    def learn(self, result: EvaluationResult, gain: float) -> None:
         """Takes in a child that a model made and what it gained (gains.py); its first parent is credited.
 
         A parent without a score says nothing: it is repaired, not chosen.
         """
-        if lesson.parent_fitness is None:
+        if result.parent_fitness is None:
             return
         children, gains = self._latest
         usual = gains / children if children else gain
-        count, total = self._sums.get(lesson.record.parents[0], (0, 0.0))
-        self._sums[lesson.record.parents[0]] = count + 1, total + gain - usual
+        count, total = self._sums.get(result.record.parents[0], (0, 0.0))
+        self._sums[result.record.parents[0]] = count + 1, total + gain - usual
         self._latest = 1 + _FADE * children, gain + _FADE * gains
 
     def value(self, program_id: str) -> float:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from discovery.operators.c.syntax import CSource, Statement
+from discovery.programs.languages.c_syntax import CSource, Statement
 
 Edit = tuple[int, int, str]
 """Characters [start, end) of a file, and what stands there instead."""

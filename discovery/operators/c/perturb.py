@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from discovery.operators.c import loops as c_loops
-from discovery.operators.c import syntax as c_syntax
-from discovery.operators.c.syntax import CSource
+from discovery.programs.languages import c_syntax
+from discovery.programs.languages.c_syntax import CSource
 from evaluators.contract import Program
 
 Edit = c_loops.Edit

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from discovery.operators.c import syntax as c_syntax
-from discovery.operators.c.syntax import CSource, Statement
+from discovery.programs.languages import c_syntax
+from discovery.programs.languages.c_syntax import CSource, Statement
 from evaluators.contract import Program
 from evaluators.text import c_text
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from discovery.operators.c import syntax as c_syntax
-from discovery.operators.c.syntax import CSource, Kind, Statement
+from discovery.programs.languages import c_syntax
+from discovery.programs.languages.c_syntax import CSource, Kind, Statement
 from evaluators.contract import Program
 from evaluators.text import c_text
 

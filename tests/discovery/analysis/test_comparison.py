@@ -9,8 +9,8 @@ import pytest
 
 from discovery.analysis.comparison import OPPONENTS, Course, compare_courses, opponent, read_course
 from discovery.core.errors import ConfigError
-from discovery.llm.client import ModelConfig
 from discovery.settings.config import RunConfig
+from discovery.settings.models import ModelConfig
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Objective
 from tests.discovery.conftest import Discovery, last_json

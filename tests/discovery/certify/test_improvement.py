@@ -16,7 +16,7 @@ from discovery.certify.claims import chain
 from discovery.core.types import Individual
 from discovery.search.state import Statement, credit, improved
 from discovery.storage.journal import read_entries
-from evaluators.contract import Evaluation, Objective, Program, Start, Status
+from evaluators.contract import Evaluation, Incumbent, Objective, Program, Status
 from evaluators.judging.judge import JudgeError
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemError, ProblemSource, load_problem, load_source
@@ -72,7 +72,7 @@ def roots(tmp_path: Path) -> Path:
 
 # ---- what is earned
 
-BEGUN = Start([1.0], 10.0)
+BEGUN = Incumbent([1.0], 10.0)
 
 
 def statement(direction: str) -> Statement:
@@ -115,10 +115,10 @@ def test_only_an_improvement_earns_more_than_the_first_output(
 def test_the_best_output_is_handed_on_and_only_a_better_one_takes_its_place():
     told = statement("maximize")
 
-    def after(start: Start | None, evaluation: Evaluation) -> Start | None:
+    def after(start: Incumbent | None, evaluation: Evaluation) -> Incumbent | None:
         return improved(told, start, Individual(Program({}), evaluation, "b", {}))
 
-    assert after(BEGUN, reached(11.0, 10.0)) == Start([2.0], 11.0, "b")
+    assert after(BEGUN, reached(11.0, 10.0)) == Incumbent([2.0], 11.0, "b")
     assert after(BEGUN, reached(10.0, 10.0)) is BEGUN
     assert after(BEGUN, reached(9.0, 10.0)) is BEGUN
     assert (
@@ -166,7 +166,7 @@ def program(body: str) -> Program:
     return Program({"program.py": "import time\n\n\ndef improve(inputs, best, report, deadline_s):\n" + body})
 
 
-HANDED = Start([0.7, 0.7, 0.7], -0.0003, "f" * 16)
+HANDED = Incumbent([0.7, 0.7, 0.7], -0.0003, "f" * 16)
 
 
 def test_what_was_reported_counts_when_the_time_is_over(judged: tuple[Problem, JudgeProcess]):
@@ -229,7 +229,7 @@ def test_the_heuristic_seed_of_every_constructive_problem_improves_on_the_plain_
     search = load_source(ProblemSource.from_json(problem.source.to_json() | {"improve_s": 1.0}))
     assert "improve(inputs, best, report, deadline_s)" in search.goal
     assert search.seed == problem.heuristic_seed
-    start = Start(made["object"], made["score"]["float"])
+    start = Incumbent(made["object"], made["score"]["float"])
     with closing(JudgeProcess(search.source, b"secret")) as judge:
         evaluation = judge.evaluate(search.seed, start=start)
     assert evaluation.score is not None, evaluation.reason

@@ -23,12 +23,13 @@ from discovery.execution.celery import CeleryExecutor, check_broker, connect, ex
 from discovery.execution.embedded import EmbeddedExecutor, Executor
 from discovery.execution.session import secret_of
 from discovery.execution.worker import JobRunner, RefusedError, place_of_processes, private_folder
-from discovery.llm.client import LiteLLMModel, ModelConfig
+from discovery.llm.client import LiteLLMModel
 from discovery.operators.registry import OPERATORS
 from discovery.settings.config import RunConfig
+from discovery.settings.models import ModelConfig
 from discovery.testing import ChatEndpoint, ScriptedMutator
 from discovery.testing.redis_server import RedisServer, find_server
-from evaluators.contract import Evaluation, Program, Start, Status
+from evaluators.contract import Evaluation, Incumbent, Program, Status
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
 from tests.discovery.conftest import TOY
@@ -221,7 +222,9 @@ def test_workers_hand_programs_the_best_output_so_far(
     source = ProblemSource.from_json(load_problem(str(path)).source.to_json() | {"improve_s": 1.0})
     executor = celery(server.url, load_source(source), RunConfig(str(path), seed=1))
     body = "def improve(inputs, best, report, deadline_s):\n    report([*best[:2], 0.7])\n"
-    for number, start in enumerate((Start([0.5, 0.6, 0.1], -0.5), Start([0.5, 0.7, 0.1], -0.3, "a" * 16))):
+    for number, start in enumerate(
+        (Incumbent([0.5, 0.6, 0.1], -0.5), Incumbent([0.5, 0.7, 0.1], -0.3, "a" * 16))
+    ):
         executor.evaluate(EvaluateJob(f"{number}-tune", Program({"program.py": body}), start=start))
     found = sorted(events_of(executor, 2), key=lambda event: str(event.job_id))
     executor.close()

@@ -8,10 +8,12 @@ import pytest
 from discovery.core.events import NotProposed, Proposed
 from discovery.core.types import Individual, Model, ModelCall, ModelError, Proposal, ProposeJob, Reply
 from discovery.execution.jobs import propose
-from discovery.learning.tuning import Tuner, TuningConfig
-from discovery.llm.client import LiteLLMModel, ModelConfig
-from discovery.prompts.context import bare_context
+from discovery.learning.tuning import Tuner
+from discovery.llm.client import LiteLLMModel
+from discovery.search.context import bare_context
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
+from discovery.settings.models import ModelConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 

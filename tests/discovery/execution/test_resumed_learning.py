@@ -10,13 +10,14 @@ import pytest
 from discovery.core.budget import Budget
 from discovery.core.gains import GainMeter
 from discovery.core.types import ModelCall, OperatorError, Proposal
-from discovery.learning.bandit import Bandit, BanditConfig
+from discovery.learning.bandit import Bandit
 from discovery.learning.memory.items import Provenance
-from discovery.learning.memory.playbook import MemoryConfig, Playbook
-from discovery.learning.tuning import Tuner, TuningConfig
-from discovery.programs.near_duplicates import DuplicatesConfig, NearDuplicates
+from discovery.learning.memory.playbook import Playbook
+from discovery.learning.near_duplicates import NearDuplicates
+from discovery.learning.tuning import Tuner
 from discovery.search.coordinator import Coordinator
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import BanditConfig, DuplicatesConfig, MemoryConfig, TuningConfig
 from evaluators.contract import Objective, Program
 from islands.archipelago import Archipelago, IslandsConfig
 from tests.discovery.search.test_coordinator import AXES, SEED, Jitter, World

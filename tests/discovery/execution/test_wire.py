@@ -21,7 +21,7 @@ from discovery.core.types import (
     Trajectory,
 )
 from discovery.execution import wire
-from evaluators.contract import Evaluation, Program, Start, Status
+from evaluators.contract import Evaluation, Incumbent, Program, Status
 
 texts = st.text(max_size=20)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -136,12 +136,12 @@ def test_propose_jobs_come_back_as_they_were(job: ProposeJob) -> None:
     assert wire.propose_job_from_json(through_json(wire.propose_job_to_json(job))) == job
 
 
-starts = st.builds(Start, st.lists(numbers, max_size=3), numbers, texts)
+starts = st.builds(Incumbent, st.lists(numbers, max_size=3), numbers, texts)
 
 
 @given(texts, programs, st.booleans(), st.none() | starts)
 def test_evaluate_jobs_come_back_as_they_were(
-    job_id: str, program: Program, held_out: bool, start: Start | None
+    job_id: str, program: Program, held_out: bool, start: Incumbent | None
 ) -> None:
     job = EvaluateJob(job_id, program, held_out, start)
     assert wire.evaluate_job_from_json(through_json(wire.evaluate_job_to_json(job))) == job

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.learned.learning import by_duration, per_return, pool, regret, regrets
+from discovery.core.choices import Arm
 from discovery.core.errors import ConfigError
 from discovery.core.gains import NEW_CELL, OFF_BEST, GainMeter
 from discovery.core.records import Record
-from discovery.core.results import Lesson, Waste
+from discovery.core.results import EvaluationResult, RejectedProposal
 from discovery.core.types import ModelCall
-from discovery.learning.bandit import Bandit, BanditConfig, _largest
-from discovery.search.scheduler import Arm
+from discovery.learning.bandit import Bandit, _largest
+from discovery.settings.learning import BanditConfig
 from evaluators.contract import Evaluation, Program, Status
 from islands.archipelago import Change
 
@@ -26,7 +27,7 @@ PRICES = {CHEAP: 0.001, STRONG: 0.02}
 class Told(GainMeter):
     """A meter that is told the gains, for worlds that draw them."""
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Changes nothing."""
 
 
@@ -36,7 +37,7 @@ def call(
     return ModelCall(model, tokens - 100, 100, cost, seconds)
 
 
-def lesson(
+def result(
     fitness: float | None,
     *,
     name: str = "a",
@@ -47,12 +48,12 @@ def lesson(
     operator: str = "diff",
     calls: tuple[ModelCall, ...] = (),
     wall_s: float = 0.0,
-) -> Lesson:
+) -> EvaluationResult:
     status = Status.ERROR if fitness is None else Status.OK
     evaluation = Evaluation(status, score=fitness, wall_s=wall_s)
     record = Record(0, PROGRAM, name, ("p",), evaluation, operator, 0, None, 0, calls=calls)
     changes = (Change(0, 3, name, displaced, "birth"),) if taken and fitness is not None else ()
-    return Lesson(record, fitness, parent, best, changes)
+    return EvaluationResult(record, fitness, parent, best, changes)
 
 
 def bandit(operators: tuple[str, ...] = ("diff", "rewrite"), *, models=((CHEAP, 1.0),), **config) -> Bandit:
@@ -70,13 +71,13 @@ def credit(
 ) -> None:
     policy._meter.last = gain
     made = call(arm.model or CHEAP, seconds=seconds, cost=cost)
-    policy.learn(lesson(gain, operator=arm.operator, best=9.0, calls=(made,)))
+    policy.learn(result(gain, operator=arm.operator, best=9.0, calls=(made,)))
 
 
 # --- gains
 
 
-def gains(lessons: list[Lesson]) -> list[float]:
+def gains(lessons: list[EvaluationResult]) -> list[float]:
     meter = GainMeter()
     measured = []
     for one in lessons:
@@ -94,7 +95,7 @@ def test_gains_do_not_know_the_unit_of_the_score(children, power, shift):
     def told(scale: float, origin: float) -> list[float]:
         return gains(
             [
-                lesson(scale * c + origin, name=f"{n}", parent=scale * p + origin, best=origin, taken=taken)
+                result(scale * c + origin, name=f"{n}", parent=scale * p + origin, best=origin, taken=taken)
                 for n, (c, p, taken) in enumerate(children)
             ]
         )
@@ -105,17 +106,17 @@ def test_gains_do_not_know_the_unit_of_the_score(children, power, shift):
 def test_gains_by_hand():
     measured = gains(
         [
-            lesson(2.0, name="a"),  # the first improvement is the unit
-            lesson(None, name="b"),  # failed
-            lesson(9.0, name="c", taken=False),  # no cell wanted it
-            lesson(1.0, name="d", parent=0.5, best=2.0),  # a quarter of the unit, and no new best
-            lesson(
+            result(2.0, name="a"),  # the first improvement is the unit
+            result(None, name="b"),  # failed
+            result(9.0, name="c", taken=False),  # no cell wanted it
+            result(1.0, name="d", parent=0.5, best=2.0),  # a quarter of the unit, and no new best
+            result(
                 1.0, name="e", parent=1.5, best=2.0, displaced=None
             ),  # worse than its parent, in a cell of its own
-            lesson(
+            result(
                 2.1, name="f", parent=0.0, best=2.0, displaced="a"
             ),  # above its parent by 2.1, above "a" by 0.1
-            lesson(3.0, name="g", parent=None, best=2.0),  # a repaired one counts against the best
+            result(3.0, name="g", parent=None, best=2.0),  # a repaired one counts against the best
         ]
     )
     assert measured[:5] == [1.0, 0.0, 0.0, 0.25 * OFF_BEST, NEW_CELL]
@@ -127,7 +128,7 @@ def test_steps_in_the_last_digit_are_worth_little_beside_leaps():
     lessons, best = [], 0.0
     for n in range(200):
         step = 1.0 if n % 5 == 0 else 1e-9
-        lessons.append(lesson(best + step, name=str(n), parent=best, best=best))
+        lessons.append(result(best + step, name=str(n), parent=best, best=best))
         best += step
     measured = np.array(gains(lessons))
     assert measured[::5].min() == 1.0
@@ -177,7 +178,7 @@ def test_dollars_decide_between_models_that_gain_alike_and_tokens_where_a_price_
                     tokens=20_000 if arm.model == STRONG else 1000,
                 )
             policy._meter.last = float(rng.random() < 0.2)
-            policy.learn(lesson(1.0, best=9.0, calls=(made,)))
+            policy.learn(result(1.0, best=9.0, calls=(made,)))
         assert chosen[100:].count(CHEAP) > 0.8 * 200, priced
 
 
@@ -187,7 +188,7 @@ def test_paid_calls_that_led_to_nothing_count_against_their_arm():
         credit(policy, Arm("diff", CHEAP), 0.3)
         credit(policy, Arm("rewrite", CHEAP), 0.3)
         for _ in range(3):
-            policy.learn_waste(Waste("rewrite", CHEAP, "", 0, "no edit applies", (call(),)))
+            policy.learn_rejected(RejectedProposal("rewrite", CHEAP, "", 0, "no edit applies", (call(),)))
     rates = policy.rates()
     assert rates[Arm("rewrite", CHEAP)] < 0.6 * rates[Arm("diff", CHEAP)]
 
@@ -203,12 +204,12 @@ def test_a_strong_model_is_called_when_the_cheap_ones_stall_and_less_when_it_fai
         for _ in range(times):
             policy._meter.last = 0.0
             policy.learn(
-                lesson(0.5, parent=1.0, best=1.0, taken=False, calls=(call(model, cost=PRICES[model]),))
+                result(0.5, parent=1.0, best=1.0, taken=False, calls=(call(model, cost=PRICES[model]),))
             )
 
     for model, gain in ((STRONG, 0.0), (CHEAP, 0.4), (CHEAP, 0.4), (CHEAP, 0.4)) * 10:
         policy._meter.last = gain
-        policy.learn(lesson(1.0, best=0.5, calls=(call(model, cost=PRICES[model]),)))
+        policy.learn(result(1.0, best=0.5, calls=(call(model, cost=PRICES[model]),)))
     assert policy.strong_models() == {STRONG}
     assert share_of_strong() < 0.1
     fail(CHEAP, 19)
@@ -218,7 +219,7 @@ def test_a_strong_model_is_called_when_the_cheap_ones_stall_and_less_when_it_fai
     fail(STRONG, 60)
     assert share_of_strong() < 0.25
     policy.learn(
-        lesson(2.0, best=1.0, calls=(call(STRONG, cost=PRICES[STRONG]),))
+        result(2.0, best=1.0, calls=(call(STRONG, cost=PRICES[STRONG]),))
     )  # a new best: the cheap ones go on
     assert share_of_strong() < 0.15
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discovery.core.records import Record
-from discovery.core.results import Lesson
+from discovery.core.results import EvaluationResult
 from discovery.core.types import Attribution, Context, Individual, ModelCall
 from discovery.learning.line_effects import LEAST, MAX_GAINS, MAX_LOSSES, WINDOW, LineEffects
 from discovery.llm.tokens import estimate_tokens
@@ -27,7 +27,7 @@ def choices(letters) -> Program:
     return program(*(f"slot_{k} = choose({LETTERS[letter]})" for k, letter in enumerate(letters)))
 
 
-def lesson(one: Program, fitness: float | None, *, calls=(CALL,), parents=("p",)) -> Lesson:
+def result(one: Program, fitness: float | None, *, calls=(CALL,), parents=("p",)) -> EvaluationResult:
     evaluation = (
         Evaluation(Status.ERROR, reason="x", cases_total=1)
         if fitness is None
@@ -45,13 +45,13 @@ def lesson(one: Program, fitness: float | None, *, calls=(CALL,), parents=("p",)
         decision=0,
         calls=calls,
     )
-    return Lesson(record, fitness, None, None, ())
+    return EvaluationResult(record, fitness, None, None, ())
 
 
 def learned(pairs, *, scale: float = 1.0, offset: float = 0.0) -> LineEffects:
     effects = LineEffects()
     for one, fitness in pairs:
-        effects.learn(lesson(one, None if fitness is None else scale * fitness + offset))
+        effects.learn(result(one, None if fitness is None else scale * fitness + offset))
     return effects
 
 
@@ -119,9 +119,9 @@ def test_what_is_told_depends_on_the_programs_alone_and_not_on_when_somebody_ask
     seen = history(WINDOW + 45, 2)
     asked, quiet = LineEffects(), LineEffects()
     for one, fitness in seen:
-        asked.learn(lesson(one, fitness))
+        asked.learn(result(one, fitness))
         asked.about(one)
-        quiet.learn(lesson(one, fitness))
+        quiet.learn(result(one, fitness))
     assert asked.about(seen[0][0]) == quiet.about(seen[0][0])
     assert quiet.about(seen[0][0]).programs == WINDOW
 
@@ -130,9 +130,9 @@ def test_failures_and_what_no_model_made_say_nothing() -> None:
     seen = history(20)
     effects = learned(seen)
     before = effects.about(seen[0][0])
-    effects.learn(lesson(program("slot_0 = choose(z)"), None))
+    effects.learn(result(program("slot_0 = choose(z)"), None))
     for k in range(20):
-        effects.learn(lesson(program(f"slot_0 = choose({k})"), 100.0, calls=()))
+        effects.learn(result(program(f"slot_0 = choose({k})"), 100.0, calls=()))
     assert effects.about(seen[0][0]) == before
 
 

@@ -9,14 +9,15 @@ import pytest
 from discovery.core.budget import Budget
 from discovery.core.events import Evaluate, Evaluated, Finish, Propose, Save
 from discovery.core.records import Record
-from discovery.core.results import Lesson
+from discovery.core.results import EvaluationResult
 from discovery.core.types import Proposal
 from discovery.execution.jobs import propose
 from discovery.learning.repeats import CONFIDENCE, Measurements
-from discovery.learning.tuning import Tuner, TuningConfig
+from discovery.learning.tuning import Tuner
 from discovery.search.coordinator import Coordinator
-from discovery.search.scheduler import Plan
+from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
 from evaluators.contract import ContractError, Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.archive import Axis
@@ -31,9 +32,9 @@ def measured(score: float | None, *, x: float = 0.0) -> Evaluation:
     return Evaluation(Status.OK, score=score, metrics={"score": score}, measures=(x,), cpu_s=1.0, wall_s=2.0)
 
 
-def record(scores: tuple[float, ...]) -> Lesson:
+def record(scores: tuple[float, ...]) -> EvaluationResult:
     one = Record(0, SEED, "a", (), Evaluation(Status.OK, score=0.0, scores=scores), "diff", 0, None, 0)
-    return Lesson(one, 0.0, None, None, ())
+    return EvaluationResult(one, 0.0, None, None, ())
 
 
 def test_the_first_program_is_measured_as_often_as_asked_and_its_score_is_a_lower_bound():
@@ -110,7 +111,7 @@ def search(seed: int, repeats: int, kept: int | None = None) -> tuple[Coordinato
             Tuner(TuningConfig(), seed=seed),
             learners=(measurements,) if measurements else (),
         )
-        plan = Plan(seed, 2, 0, {"splice": 1.0}, Budget(evaluations=80))
+        plan = SearchSettings(seed, 2, 0, {"splice": 1.0}, Budget(evaluations=80))
         return Coordinator(plan, state, {"splice": Draw()}, measurements=measurements)
 
     coordinator = made()

@@ -13,20 +13,21 @@ from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError
 from discovery.core.events import Evaluate, Evaluated, Finish, Propose, Proposed, Save
 from discovery.core.records import Record
-from discovery.core.results import Waste
+from discovery.core.results import RejectedProposal
 from discovery.core.types import Individual, ModelCall, Proposal
 from discovery.learning.line_effects import LEAST_FOR_PROMISE, LineEffects
-from discovery.learning.screening import MOST_CREDIT, NEW_IDEA, Screen, ScreeningConfig, is_screened
-from discovery.learning.tuning import Tuner, TuningConfig
-from discovery.llm.client import ModelConfig
+from discovery.learning.screening import MOST_CREDIT, NEW_IDEA, Screen, is_screened
+from discovery.learning.tuning import Tuner
 from discovery.programs.fingerprint import fingerprint
 from discovery.search.assembly import new_state
-from discovery.search.components import Parts
+from discovery.search.components import LearningComponents
 from discovery.search.coordinator import WASTE_LIMIT, Coordinator
-from discovery.search.scheduler import Plan
+from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
 from discovery.settings.config import RunConfig
-from evaluators.contract import Evaluation, Objective, Program, Start, Status
+from discovery.settings.learning import ScreeningConfig, TuningConfig
+from discovery.settings.models import ModelConfig
+from evaluators.contract import Evaluation, Incumbent, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from tests.discovery.learning.test_line_effects import (
     CALL,
@@ -35,8 +36,8 @@ from tests.discovery.learning.test_line_effects import (
     WORTH,
     choices,
     learned,
-    lesson,
     program,
+    result,
 )
 
 
@@ -68,7 +69,7 @@ def test_children_that_are_promised_little_are_seldom_better_and_others_often() 
                     low.append(is_better)
                 elif promise.probability > 0.4:
                     high.append(is_better)
-            effects.learn(lesson(choices(child), worth(child)))
+            effects.learn(result(choices(child), worth(child)))
     assert min(len(low), len(high)) > 80
     assert np.mean(low) < 0.05
     assert np.mean(high) > 0.25
@@ -113,7 +114,7 @@ def taught(config: ScreeningConfig | None = None, *, credit: int = MOST_CREDIT):
     seen = [(choices(child), worth(child)) for child, _ in climb(80, 4)]
     screen = Screen(config or ScreeningConfig(audit=0.0), learned(seen), 1)
     for _ in range(credit):
-        screen.learn(lesson(seen[0][0], 0.0))
+        screen.learn(result(seen[0][0], 0.0))
     best = max(seen, key=lambda pair: pair[1])[0]
     effects = learned(seen)
     worse = min(
@@ -148,15 +149,15 @@ def test_a_share_of_them_is_evaluated_all_the_same() -> None:
 
 def test_no_more_replies_are_refused_than_were_evaluated() -> None:
     screen, best, worse = taught(credit=0)
-    screen.learn(lesson(worse, 1.0, calls=()))
+    screen.learn(result(worse, 1.0, calls=()))
     assert screen.refusal(1, worse, best) == ""
     for _ in range(3 * MOST_CREDIT):
-        screen.learn(lesson(worse, 1.0))
+        screen.learn(result(worse, 1.0))
     for _ in range(MOST_CREDIT):
         reason = screen.refusal(1, worse, best)
         assert reason
-        screen.learn_waste(Waste("diff", None, "", 0, "no such line", (CALL,)))
-        screen.learn_waste(Waste("diff", None, "", 0, reason, (CALL,)))
+        screen.learn_rejected(RejectedProposal("diff", None, "", 0, "no such line", (CALL,)))
+        screen.learn_rejected(RejectedProposal("diff", None, "", 0, reason, (CALL,)))
     assert screen.refusal(1, worse, best) == ""
 
 
@@ -169,7 +170,7 @@ def test_settings_out_of_range_are_refused_by_name(name: str, value: float) -> N
 # --- in a run
 
 
-class Asked:
+class RequestReceived:
     name, needs_model, parents_needed = "diff", True, 1
 
     def propose(self, job, rng, model):
@@ -185,8 +186,8 @@ def make(screening: ScreeningConfig) -> Coordinator:
         line_effects=effects,
         screen=Screen(screening, effects, 1),
     )
-    plan = Plan(1, 1, 1, {"diff": 1.0}, Budget(evaluations=100))
-    return Coordinator(plan, state, {"diff": Asked()})
+    plan = SearchSettings(1, 1, 1, {"diff": 1.0}, Budget(evaluations=100))
+    return Coordinator(plan, state, {"diff": RequestReceived()})
 
 
 def drive(coordinator: Coordinator, replies: int) -> tuple[list[dict], Finish | None]:
@@ -246,15 +247,15 @@ def test_every_reply_is_evaluated_where_one_score_does_not_tell_which_program_is
     one = World("lessons", 1).problem
     two = replace(one, objective=Objective("share", also=(("size", "minimize"),)))
     off = replace(config, screening=ScreeningConfig(enabled=False))
-    assert new_state(one, config, Parts(), None).screen is not None
+    assert new_state(one, config, LearningComponents(), None).screen is not None
     for state in (
-        new_state(two, config, Parts(), None),
-        new_state(one, config, Parts(), Start([1.0], 0.5)),
-        new_state(one, off, Parts(), None),
+        new_state(two, config, LearningComponents(), None),
+        new_state(one, config, LearningComponents(), Incumbent([1.0], 0.5)),
+        new_state(one, off, LearningComponents(), None),
     ):
         assert state.screen is None
         assert state.line_effects is not None
-    assert new_state(one, RunConfig("toy", 1), Parts(), None).screen is None
+    assert new_state(one, RunConfig("toy", 1), LearningComponents(), None).screen is None
 
 
 def test_refusals_are_no_sign_of_a_broken_model() -> None:
@@ -273,7 +274,7 @@ def test_a_replay_may_refuse_as_many_as_the_live_run() -> None:
     best, tried = again.state.best, [choices(child) for child, _ in climb(30, 8)]
     assert best is not None
     for screen in (live.state.screen, again.state.screen):  # may a refusal be paid for?
-        screen.learn(lesson(tried[0], None))
+        screen.learn(result(tried[0], None))
     said = [
         [each.state.screen.refusal(k, one, best) for k, one in enumerate(tried)] for each in (live, again)
     ]

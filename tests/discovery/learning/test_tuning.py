@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from discovery.core.errors import ConfigError
 from discovery.core.types import Individual
-from discovery.learning.tuning import Ask, Tuner, TuningConfig
-from discovery.operators.python import constants
+from discovery.learning.tuning import Ask, Tuner
+from discovery.programs.languages import constants
+from discovery.settings.learning import TuningConfig
 from evaluators.contract import Evaluation, Program, Status
 
 SPHERE = "A = [0.5, -0.25, 0.75]\nb = 2.0\n"

@@ -12,15 +12,10 @@ import numpy as np
 import pytest
 
 from discovery.core.errors import ConfigError
+from discovery.core.redaction import redact
 from discovery.core.types import ModelError, Reply
-from discovery.llm.client import (
-    LiteLLMModel,
-    ModelConfig,
-    check_model,
-    close_connections,
-    parse_models,
-    redact,
-)
+from discovery.llm.client import LiteLLMModel, check_model, close_connections
+from discovery.settings.models import ModelConfig, parse_models
 from discovery.testing import (
     FAULTS,
     Answer,

@@ -11,13 +11,12 @@ import pytest
 
 from discovery.core.types import Context, Evaluation, Individual
 from discovery.operators.c import loops as c_loops
-from discovery.operators.c import syntax as c_syntax
 from discovery.operators.chat import read_child
 from discovery.operators.perturb import perturb
 from discovery.operators.prune import prune
-from discovery.operators.python import constants
 from discovery.operators.splice import splice
 from discovery.programs.fingerprint import fingerprint, skeleton
+from discovery.programs.languages import c_syntax, constants
 from discovery.programs.search_replace import EditError
 from discovery.prompts.question import compose
 from evaluators.contract import Program, Status

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.core.records import Record
-from discovery.core.results import Lesson
+from discovery.core.results import EvaluationResult
 from discovery.core.types import Context, Individual, ModelCall, OperatorError, ProposeJob
-from discovery.operators.cherry_pick import MAX_LINES, CherryPick, apply_change, carry_over
+from discovery.learning.patches import HOPELESS, MOST, RECENT, Patches
+from discovery.operators.cherry_pick import CherryPick
+from discovery.programs.carry_over import MAX_LINES, apply_change, carry_over
 from discovery.programs.fingerprint import fingerprint
-from discovery.prompts.patches import HOPELESS, MOST, RECENT, Patches
 from evaluators.contract import Evaluation, Program, Status
 
 CALL = ModelCall("fake", 900, 100, 0.01, 1.0)
@@ -135,7 +136,7 @@ class Run:
         ids = tuple(parent.program_id for parent in parents)
         calls = (CALL,) if operator == "diff" else ()
         record = Record(0, program, program.id, ids, evaluation, operator, 0, None, 0, calls=calls)
-        self.patches.learn(Lesson(record, fitness, level if parents else None, None, ()))
+        self.patches.learn(EvaluationResult(record, fitness, level if parents else None, None, ()))
         self.programs[program.id] = Individual(program, evaluation, program.id)
         return self.programs[program.id]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery.operators.python import constants
-from discovery.operators.python.constants import ConstantError, find, replace, template
+from discovery.programs.languages import constants
+from discovery.programs.languages.constants import ConstantError, find, replace, template
 from evaluators.contract import Program
 
 

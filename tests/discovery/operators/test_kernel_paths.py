@@ -17,8 +17,9 @@ from benchmarks.kernels.paths import AIMS, replies
 from discovery.core.events import Proposed
 from discovery.core.types import Context, Individual, ProposeJob
 from discovery.execution.jobs import propose
-from discovery.llm.client import LiteLLMModel, ModelConfig, close_connections
+from discovery.llm.client import LiteLLMModel, close_connections
 from discovery.operators.registry import OPERATORS
+from discovery.settings.models import ModelConfig
 from discovery.testing import ChatEndpoint, ChatRequest, recorded
 from evaluators.contract import Evaluation, Program, Status
 from evaluators.kernels.judge import KernelJudge

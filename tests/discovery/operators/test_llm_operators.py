@@ -14,12 +14,13 @@ from discovery.core.types import (
     Proposal,
     ProposeJob,
 )
-from discovery.llm.client import LiteLLMModel, ModelConfig, close_connections
+from discovery.llm.client import LiteLLMModel, close_connections
 from discovery.operators.chat import find_idea
 from discovery.operators.crossover import Crossover
 from discovery.operators.diff import Diff
 from discovery.operators.repair import Repair
 from discovery.operators.rewrite import Rewrite
+from discovery.settings.models import ModelConfig
 from discovery.testing import (
     FAULTS,
     Answer,

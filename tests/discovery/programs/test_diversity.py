@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.programs.diversity import effective_children, effective_number, effective_programs
+from discovery.analysis.diversity import effective_children, effective_number, effective_programs
 from evaluators.contract import Program
 
 

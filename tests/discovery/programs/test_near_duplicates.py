@@ -11,12 +11,14 @@ from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError
 from discovery.core.events import Evaluate, Evaluated, Propose, Proposed
 from discovery.core.types import Proposal
-from discovery.learning.tuning import Tuner, TuningConfig
+from discovery.learning.near_duplicates import NearDuplicates
+from discovery.learning.tuning import Tuner
 from discovery.programs.fingerprint import fingerprint, tokens
-from discovery.programs.near_duplicates import GRAM, DuplicatesConfig, NearDuplicates, similarity, sketch
+from discovery.programs.near_duplicates import GRAM, similarity, sketch
 from discovery.search.coordinator import Coordinator
-from discovery.search.scheduler import Plan
+from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import DuplicatesConfig, TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 
@@ -80,7 +82,7 @@ def refused(child: Program, *, operator: str = "splice", **config) -> str:
     )
     worker = Proposer()
     worker.name = operator
-    plan = Plan(1, 1, 0, {operator: 1.0}, Budget(evaluations=5))
+    plan = SearchSettings(1, 1, 0, {operator: 1.0}, Budget(evaluations=5))
     coordinator = Coordinator(plan, state, {operator: worker}, near=near)
     (first,) = coordinator.start()
     assert isinstance(first, Evaluate)

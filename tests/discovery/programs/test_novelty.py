@@ -13,14 +13,15 @@ from discovery.core.events import Evaluate, Evaluated, Propose, Save
 from discovery.core.records import Record
 from discovery.core.types import Proposal
 from discovery.execution.jobs import propose
+from discovery.learning.novelty import NEAREST, Novelty, novelty_of
 from discovery.learning.repeats import Measurements
-from discovery.learning.tuning import Tuner, TuningConfig
+from discovery.learning.tuning import Tuner
 from discovery.programs.fingerprint import tokens
 from discovery.programs.near_duplicates import GRAM
-from discovery.programs.novelty import NEAREST, Novelty, novelty_of
 from discovery.search.coordinator import Coordinator
-from discovery.search.scheduler import Plan
+from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
 from discovery.storage.journal import read_entries
 from evaluators.contract import Evaluation, Measure, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
@@ -134,7 +135,7 @@ def coordinator(novelty: Novelty, repeats: int = 1) -> Coordinator:
         Tuner(TuningConfig(), seed=3),
         learners=(measurements,) if measurements else (),
     )
-    plan = Plan(3, 2, 0, {"splice": 1.0}, Budget(evaluations=40))
+    plan = SearchSettings(3, 2, 0, {"splice": 1.0}, Budget(evaluations=40))
     return Coordinator(plan, state, {"splice": Rewriter()}, measurements=measurements, novelty=novelty)
 
 

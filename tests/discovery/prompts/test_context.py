@@ -7,22 +7,23 @@ import pytest
 
 from discovery.core.errors import ConfigError
 from discovery.core.records import Record
-from discovery.core.results import Remark
+from discovery.core.results import NoteRecord
 from discovery.core.types import Advice, ModelCall, Pitfall
-from discovery.learning.tuning import Tuner, TuningConfig
-from discovery.prompts.context import (
+from discovery.learning.tuning import Tuner
+from discovery.prompts.genealogy import MAX_PITFALLS, Genealogy
+from discovery.prompts.question import compose, count_message_tokens
+from discovery.search.context import (
     AHEAD,
-    BARREN,
+    STAGNANT,
     STALE,
-    ContextConfig,
     compose_context,
     plain_context,
     situation,
     summary_context,
 )
-from discovery.prompts.genealogy import MAX_PITFALLS, Genealogy
-from discovery.prompts.question import compose, count_message_tokens
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
+from discovery.settings.questions import ContextConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.archive import Axis
@@ -78,7 +79,7 @@ class Family:
         return child.id
 
     def summarize(self, number: int, **texts: str) -> None:
-        self.state.remark(Remark("summary", self.ids[number], "diff", None, "", 0, texts, (CALL,)))
+        self.state.note(NoteRecord("summary", self.ids[number], "diff", None, "", 0, texts, (CALL,)))
 
     def context(self, number: int, config: ContextConfig | None = None, *, seed: int = 0, memory=None):
         parent = self.state.individual(self.ids[number])
@@ -124,9 +125,9 @@ class TestGenealogy:
         assert family.genealogy.siblings("unknown", 10) == ()
 
     def test_a_parent_is_barren_by_its_children_without_gain(self, family: Family) -> None:
-        assert family.genealogy.barren(family.ids[3]) == 2
-        assert family.genealogy.barren(family.ids[1]) == 0
-        assert family.genealogy.barren(family.ids[5]) == 0
+        assert family.genealogy.stagnant(family.ids[3]) == 2
+        assert family.genealogy.stagnant(family.ids[1]) == 0
+        assert family.genealogy.stagnant(family.ids[5]) == 0
 
     def test_trajectories_are_sorted_by_their_gains(self, family: Family) -> None:
         found = {
@@ -245,7 +246,7 @@ class TestComposer:
 
 
 @pytest.mark.parametrize(
-    ("bests", "barren", "since", "expected"),
+    ("bests", "stagnant", "since", "expected"),
     [
         ([2.0], 0, 99, ""),
         ([1.0, 1.0], 0, 99, ""),
@@ -253,11 +254,13 @@ class TestComposer:
         ([2.0, 2.0 - 0.9 * AHEAD], 0, STALE - 1, ""),
         ([2.0, 2.0 - 1.1 * AHEAD], 0, 0, "fuse"),
         ([1.2, 2.0, 1.99], 0, STALE, "stuck"),
-        ([2.0, 1.1], BARREN, 0, "barren"),
-        ([2.0, 1.1], BARREN - 1, 0, "fuse"),
+        ([2.0, 1.1], STAGNANT, 0, "stagnant"),
+        ([2.0, 1.1], STAGNANT - 1, 0, "fuse"),
     ],
 )
-def test_what_the_islands_standing_calls_for(bests, barren: int, since: int, expected: str) -> None:
-    assert situation(bests, 1.0, barren=barren, since_best=since) == expected
+def test_what_the_islands_standing_calls_for(bests, stagnant: int, since: int, expected: str) -> None:
+    assert situation(bests, 1.0, stagnant=stagnant, since_best=since) == expected
     shifted = [1000 + 10 * best for best in bests]
-    assert situation(shifted, 1010.0, barren=barren, since_best=since) == expected, "it depends on the scale"
+    assert situation(shifted, 1010.0, stagnant=stagnant, since_best=since) == expected, (
+        "it depends on the scale"
+    )

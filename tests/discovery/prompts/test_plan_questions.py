@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery.core.results import Remark, Waste
+from discovery.core.results import NoteRecord, RejectedProposal
 from discovery.core.types import Individual, ModelCall, OperatorError, ProposeJob, Reply, Trace
 from discovery.learning.instructions import Instructions
 from discovery.operators.plan import Execute, Instruct, Plan, Summarize
@@ -80,10 +80,10 @@ class TestGolden:
 
     def test_instruct(self) -> None:
         pool = Instructions(2)
-        pool.learn_remark(
-            Remark("instruction", "", "instruct", None, "", 0, {"instruction": "Look at the walls."}, ())
+        pool.learn_note(
+            NoteRecord("instruction", "", "instruct", None, "", 0, {"instruction": "Look at the walls."}, ())
         )
-        pool.learn_waste(Waste("diff", None, "method", 0, "no code", ()))
+        pool.learn_rejected(RejectedProposal("diff", None, "method", 0, "no code", ()))
         context = replace(CONTEXT, siblings=(pool.ask()[0], *pool.ask()[-3:]))
         check_golden("instruct", text_of(instruct_messages(job("instruct", (PARENT,), context))))
 

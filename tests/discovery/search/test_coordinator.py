@@ -25,11 +25,12 @@ from discovery.core.events import (
 from discovery.core.records import Record
 from discovery.core.types import ModelCall, ModelError, OperatorError, Proposal
 from discovery.execution.jobs import propose
-from discovery.learning.tuning import Tuner, TuningConfig
+from discovery.learning.tuning import Tuner
 from discovery.programs.fingerprint import fingerprint
 from discovery.search.coordinator import ENDPOINT_LIMIT, WASTE_LIMIT, Coordinator
-from discovery.search.scheduler import Plan
+from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.archive import Axis
@@ -85,7 +86,7 @@ class World:
     ) -> None:
         weights = plan.pop("weights", dict.fromkeys(operators, 1.0))
         settings = {"seed": 5, "slots": 2, "model_slots": 3, "budget": Budget(evaluations=60)} | plan
-        self.plan = Plan(weights=weights, target=target, **settings)
+        self.plan = SearchSettings(weights=weights, target=target, **settings)
         self.operators = operators
         self.journal: list[str] = []
         self.order = np.random.default_rng(order)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from discovery.core.records import Record
-from discovery.learning.tuning import Tuner, TuningConfig
+from discovery.learning.tuning import Tuner
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
 from evaluators.contract import ContractError, Evaluation, Objective, Program, Status
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import load_problem

@@ -29,14 +29,15 @@ from discovery.core.types import Individual, ModelCall, Reply
 from discovery.execution.jobs import propose
 from discovery.execution.wire import content_id
 from discovery.learning.instructions import Instructions
-from discovery.learning.tuning import Tuner, TuningConfig
+from discovery.learning.tuning import Tuner
 from discovery.operators.registry import JOBS
-from discovery.prompts.context import ContextConfig
 from discovery.prompts.genealogy import Genealogy
 from discovery.search.coordinator import Coordinator
-from discovery.search.plan_tracker import MAX_AWAITED, PlanBoard, PlanningConfig
-from discovery.search.scheduler import Plan
+from discovery.search.plan_tracker import MAX_AWAITED, PlanTracker
+from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
+from discovery.settings.questions import ContextConfig, PlanningConfig
 from discovery.testing import perturb_number
 from discovery.testing.mutator import scripted_reply
 from evaluators.contract import Evaluation, Objective, Program, Status
@@ -93,7 +94,7 @@ class World:
             "weights": {"plan": 1.0},
             "budget": Budget(evaluations=14),
         }
-        self.plan = Plan(**(chosen | plan))
+        self.plan = SearchSettings(**(chosen | plan))
         self.planning, self.model = planning, Recorder(spoil)
         self.journal: list[str] = []
         self.order = np.random.default_rng(order)
@@ -111,7 +112,7 @@ class World:
             lambda: Archipelago(config, [Axis("x", 0.0, 1.0, 8)]),
             Tuner(TuningConfig(), seed=self.plan.seed),
             (),
-            PlanBoard(self.planning),
+            PlanTracker(self.planning),
             Genealogy(objective),
             Instructions(self.plan.context.instructions),
         )
@@ -392,12 +393,12 @@ def individual(number: int) -> Individual:
 
 
 class TestBoard:
-    def open(self, rounds: int) -> PlanBoard:
-        board = PlanBoard(PlanningConfig(rounds=rounds))
+    def open(self, rounds: int) -> PlanTracker:
+        board = PlanTracker(PlanningConfig(rounds=rounds))
         board.open(7, island=0, parent=individual(0), level=0.0, plan="do it")
         return board
 
-    def steps(self, board: PlanBoard) -> list[int]:
+    def steps(self, board: PlanTracker) -> list[int]:
         found = []
         while (candidate := board.next_candidate()) is not None:
             found.append(candidate.step)
@@ -440,7 +441,7 @@ class TestBoard:
         assert self.steps(board) == [0]
 
     def test_summaries_that_are_owed_do_not_grow_without_bound(self) -> None:
-        board = PlanBoard(PlanningConfig(summaries="all"))
+        board = PlanTracker(PlanningConfig(summaries="all"))
         call = ModelCall("m", 1, 1, None, 0.1)
         for number in range(3 * MAX_AWAITED):
             one = individual(number)

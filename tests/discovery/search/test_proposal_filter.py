@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from discovery.core.budget import Budget
+from discovery.core.choices import Rule
 from discovery.core.events import Evaluate, Evaluated, Instruction, Propose, Proposed, Save
 from discovery.core.types import ModelCall, Proposal, ProposeJob
-from discovery.learning.tuning import Tuner, TuningConfig
+from discovery.learning.tuning import Tuner
 from discovery.programs.fingerprint import fingerprint
 from discovery.search.coordinator import Coordinator
-from discovery.search.parents import Rule
-from discovery.search.scheduler import Plan
+from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.archive import Axis
@@ -29,7 +30,7 @@ def program(a: int, b: int, c: int) -> Program:
 SEED = program(1, 1, 1)
 
 
-class Asked:
+class RequestReceived:
     needs_model = True
 
     def __init__(self, name: str, parents_needed: int = 1) -> None:
@@ -43,14 +44,18 @@ class Asked:
 class Run:
     """A run with three questions at once, of which the test answers each when it likes."""
 
-    def __init__(self, *, rebase: bool = True, parents: Rule = "best", operator: Asked | None = None) -> None:
-        operator = operator or Asked("diff")
+    def __init__(
+        self, *, rebase: bool = True, parents: Rule = "best", operator: RequestReceived | None = None
+    ) -> None:
+        operator = operator or RequestReceived("diff")
         state = RunState(
             Statement("toy", "", "", Objective(), SEED),
             lambda: Archipelago(IslandsConfig(islands=1), [Axis("c", 0, 10, 10)]),
             Tuner(TuningConfig(), seed=1),
         )
-        plan = Plan(1, 2, 3, {operator.name: 1.0}, Budget(evaluations=50), parents=parents, rebase=rebase)
+        plan = SearchSettings(
+            1, 2, 3, {operator.name: 1.0}, Budget(evaluations=50), parents=parents, rebase=rebase
+        )
         self.coordinator = Coordinator(plan, state, {operator.name: operator})
         self.questions: list[ProposeJob] = []
         self.proposed: list[dict] = []
@@ -119,7 +124,7 @@ def test_what_would_be_known_already_is_evaluated_as_it_came() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"rebase": False}, {"operator": Asked("plan")}], ids=["switched off", "a plan"]
+    "settings", [{"rebase": False}, {"operator": RequestReceived("plan")}], ids=["switched off", "a plan"]
 )
 def test_where_it_is_not_asked_for_or_a_plan_goes_by_the_parent_nothing_is_carried_over(settings) -> None:
     run = Run(**settings)
@@ -142,7 +147,7 @@ def test_a_change_of_another_program_than_the_best_is_left_to_it() -> None:
 
 
 def test_a_change_of_two_parents_is_left_to_them() -> None:
-    run = Run(operator=Asked("crossover", 2))
+    run = Run(operator=RequestReceived("crossover", 2))
     first, second, third = run.questions
     run.answer(first, program(1, 1, 5))
     run.answer(second, program(1, 1, 7))

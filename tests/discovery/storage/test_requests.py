@@ -13,10 +13,11 @@ import pytest
 
 from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError, RunFolderError
-from discovery.core.events import Asked, Evaluated
+from discovery.core.events import Evaluated, RequestReceived
+from discovery.core.requests import Request
 from discovery.programs.fingerprint import fingerprint
 from discovery.storage.journal import read_entries
-from discovery.storage.requests import Request, completed, done, new_request, send, waiting
+from discovery.storage.requests import completed, done, new_request, send, waiting
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Evaluation, Program, Status
 from tests.discovery.conftest import Discovery, last_json
@@ -25,8 +26,8 @@ from tests.discovery.search.test_coordinator import SEED, Jitter, World, image
 GIVEN = Program({"program.py": "x = 0.7001\n"})
 
 
-def asked(request: Request) -> Asked:
-    return Asked(request, fingerprint(request.program) if request.program else "")
+def asked(request: Request) -> RequestReceived:
+    return RequestReceived(request, fingerprint(request.program) if request.program else "")
 
 
 def world(**plan) -> World:
@@ -88,7 +89,11 @@ class TestCoordinator:
         made = world()
         tell(made, new_request("inject", program=SEED))
         refused = new_request("inject", program=GIVEN)
-        made.act(made.coordinator.handle(Asked(refused, fingerprint(GIVEN), "the frozen part is changed")))
+        made.act(
+            made.coordinator.handle(
+                RequestReceived(refused, fingerprint(GIVEN), "the frozen part is changed")
+            )
+        )
         finish(made)
         assert not [record for record in made.records if record["operator"] == "inject"]
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from discovery.families.alphas.admission import Trials, has_trace, shown
+from discovery.core.records import has_trace, shown
+from discovery.families.alphas.admission import Trials
 
 multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
 

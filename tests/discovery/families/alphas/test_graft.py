@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discovery.core.types import OperatorError
-from discovery.families.alphas.graft import Graft, graft, pool_of
+from discovery.families.alphas.graft import POOL_WEIGHTS, Graft, graft, pool_of
+from discovery.operators.registry import MODEL_FREE_WEIGHTS, weights_for
 from discovery.programs.fingerprint import fingerprint
 from discovery.search.assembly import assemble
-from discovery.settings.config import MODEL_FREE_WEIGHTS, POOL_WEIGHTS, RunConfig
+from discovery.settings.config import RunConfig
 from evaluators.alphas.combine import POOL_SIZE
 from evaluators.alphas.leaks import lookahead_reason
 from evaluators.alphas.markets.synthetic import synthesize
@@ -193,8 +194,8 @@ def test_a_second_parent_is_named_where_something_was_taken_from_it_and_nowhere_
 
 def test_runs_without_a_model_graft_where_the_seed_is_a_pool() -> None:
     config = RunConfig("alpha_pool", 1)
-    assert config.weights_for(seed()) == POOL_WEIGHTS
-    assert config.weights_for(program(RICH)) == MODEL_FREE_WEIGHTS
+    assert weights_for(config, seed()) == POOL_WEIGHTS
+    assert weights_for(config, program(RICH)) == MODEL_FREE_WEIGHTS
     coordinator, _ = assemble(load_problem("alpha_pool"), config, "run")
-    assert coordinator.plan.weights == POOL_WEIGHTS
-    assert RunConfig("alpha_pool", 1, operators={"tune": 1.0}).weights_for(seed()) == {"tune": 1.0}
+    assert coordinator.settings.weights == POOL_WEIGHTS
+    assert weights_for(RunConfig("alpha_pool", 1, operators={"tune": 1.0}), seed()) == {"tune": 1.0}

@@ -11,7 +11,7 @@ from benchmarks.learned.learning import succeeded
 from discovery.core.errors import ConfigError
 from discovery.core.gains import GainMeter
 from discovery.core.records import Record
-from discovery.core.results import Lesson
+from discovery.core.results import EvaluationResult
 from discovery.core.types import Individual, ModelCall
 from discovery.learning.memory.items import Item, Provenance, Value, item_id_of, words_of
 from discovery.learning.memory.playbook import (
@@ -21,7 +21,6 @@ from discovery.learning.memory.playbook import (
     FOREIGN_WEIGHT,
     Contents,
     Evidence,
-    MemoryConfig,
     Playbook,
     evidence_of,
     merged,
@@ -29,6 +28,7 @@ from discovery.learning.memory.playbook import (
 )
 from discovery.learning.memory.retrieval import Index, retrieve
 from discovery.llm.tokens import estimate_tokens
+from discovery.settings.learning import MemoryConfig
 from evaluators.contract import Evaluation, Program, Status
 from islands.archipelago import Change
 
@@ -61,16 +61,16 @@ def evidence(n: int, *, reward: float = 0.0, shown=(), used=(), found=(), stage=
     )
 
 
-def lesson(
+def result(
     fitness: float | None, *, n: int = 1, texts=None, parent: float | None = 0.0, reason: str = ""
-) -> Lesson:
+) -> EvaluationResult:
     status = Status.ERROR if fitness is None else Status.OK
     record = Record(
         n, PROGRAM, f"{n:016x}", ("p",), Evaluation(status, score=fitness, reason=reason), "diff", 0, None, n,
         calls=(CALL,), texts=texts or {},
     )  # fmt: skip
     changes = () if fitness is None else (Change(0, 1, record.program_id, "old", "birth"),)
-    return Lesson(record, fitness, parent, 0.0, changes)
+    return EvaluationResult(record, fitness, parent, 0.0, changes)
 
 
 batches = st.lists(
@@ -209,21 +209,21 @@ def test_similarity_is_a_cosine():
 
 
 def test_an_improving_child_teaches_its_idea_and_a_failing_one_its_fault():
-    gained = evidence_of(lesson(1.0, texts={"idea": IDEAS[0]}), 0.9, 0.2)
+    gained = evidence_of(result(1.0, texts={"idea": IDEAS[0]}), 0.9, 0.2)
     assert gained.found == (("do", IDEAS[0]),)
     assert (gained.is_gain, gained.is_loss, gained.reward) == (True, False, 0.9)
-    failed = evidence_of(lesson(None, texts={"idea": IDEAS[1]}, reason="ValueError: unbounded"), 0.0, 0.2)
+    failed = evidence_of(result(None, texts={"idea": IDEAS[1]}, reason="ValueError: unbounded"), 0.0, 0.2)
     assert failed.found == (("avoid", f"{IDEAS[1]}: ValueError: unbounded"),)
     assert failed.is_loss
-    flat = evidence_of(lesson(0.5, texts={"idea": IDEAS[1]}), 0.05, 0.2)
+    flat = evidence_of(result(0.5, texts={"idea": IDEAS[1]}), 0.05, 0.2)
     assert flat.found == ()
-    repaired = evidence_of(lesson(0.5, parent=None), 0.0, 0.2)
+    repaired = evidence_of(result(0.5, parent=None), 0.0, 0.2)
     assert (repaired.stage, repaired.reward) == ("draft", 1.0)
 
 
 def test_foreign_text_becomes_one_bounded_printable_line_without_keys():
     wild = "Use\nrelaxation \x1b[31m` with key sk-abcdefghijklmnop123456 " + "very " * 100
-    (found,) = evidence_of(lesson(1.0, texts={"idea": wild}), 0.9, 0.2).found
+    (found,) = evidence_of(result(1.0, texts={"idea": wild}), 0.9, 0.2).found
     assert len(found[1]) <= 260
     assert "\n" not in found[1]
     assert "`" not in found[1]
@@ -233,7 +233,7 @@ def test_foreign_text_becomes_one_bounded_printable_line_without_keys():
 
 def told(book: Playbook, n: int, gain: float, **texts: str) -> None:
     book._meter.last = gain
-    book.learn(lesson(gain, n=n, texts=texts))
+    book.learn(result(gain, n=n, texts=texts))
 
 
 def test_a_playbook_changes_only_at_the_end_of_a_batch_and_resumes_by_being_told_again():
@@ -251,7 +251,7 @@ def test_a_playbook_changes_only_at_the_end_of_a_batch_and_resumes_by_being_told
 
 def test_programs_of_no_model_teach_nothing_and_cost_nothing():
     book = Playbook(replace(CONFIG, batch=1), HOME, GainMeter())
-    one = lesson(1.0, texts={"idea": IDEAS[0]})
+    one = result(1.0, texts={"idea": IDEAS[0]})
     book.learn(replace(one, record=replace(one.record, calls=())))
     assert not book.contents.items
 

@@ -11,14 +11,15 @@ from benchmarks.learned.learning import gained
 from discovery.core.budget import Budget
 from discovery.core.gains import GainMeter
 from discovery.core.records import Record
-from discovery.core.results import Lesson
+from discovery.core.results import EvaluationResult
 from discovery.core.types import Individual, ModelCall
 from discovery.learning.memory.items import Provenance
-from discovery.learning.memory.playbook import MemoryConfig, Playbook
+from discovery.learning.memory.playbook import Playbook
 from discovery.learning.memory.starts import CANDIDATES, StartValues
-from discovery.learning.tuning import Tuner, TuningConfig
-from discovery.search.scheduler import Chooser, Plan
+from discovery.learning.tuning import Tuner
+from discovery.search.scheduler import ProposalScheduler, SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.learning import MemoryConfig, TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.archive import Axis
@@ -32,15 +33,15 @@ def individual(name: str) -> Individual:
     return Individual(PROGRAM, DONE, name)
 
 
-def lesson(parent: str, *, parent_fitness: float | None = 1.0, calls=(CALL,)) -> Lesson:
+def result(parent: str, *, parent_fitness: float | None = 1.0, calls=(CALL,)) -> EvaluationResult:
     record = Record(1, PROGRAM, "child", (parent,), DONE, "diff", 0, None, 1, calls=calls)
-    return Lesson(record, 1.0, parent_fitness, 1.0, ())
+    return EvaluationResult(record, 1.0, parent_fitness, 1.0, ())
 
 
 def taught(*children: tuple[str, float], prior: float = 2.0, epsilon: float = 0.0) -> StartValues:
     values = StartValues(prior=prior, epsilon=epsilon)
     for parent, gain in children:
-        values.learn(lesson(parent), gain)
+        values.learn(result(parent), gain)
     return values
 
 
@@ -89,22 +90,22 @@ def test_a_share_of_the_choices_is_as_drawn():
 
 def test_a_program_that_was_repaired_is_not_credited():
     values = StartValues(prior=2.0, epsilon=0.0)
-    values.learn(lesson("b", parent_fitness=0.0), 0.0)
-    values.learn(lesson("a", parent_fitness=None), 1.0)
+    values.learn(result("b", parent_fitness=0.0), 0.0)
+    values.learn(result("a", parent_fitness=None), 1.0)
     assert values.value("a") == 0.0
 
 
 class Told(GainMeter):
-    def learn(self, lesson: Lesson) -> None:
-        self.last = 1.0 if lesson.record.parents == ("good",) else 0.0
+    def learn(self, result: EvaluationResult) -> None:
+        self.last = 1.0 if result.record.parents == ("good",) else 0.0
 
 
 def playbook(**config) -> Playbook:
     meter = Told()
     memory = Playbook(MemoryConfig(enabled=True, **config), Provenance("toy", "1", "0", "run"), meter)
     for parent, calls in (("good", (CALL,)), ("bad", (CALL,)), ("good", (CALL,)), ("bad", ())):
-        meter.learn(lesson(parent))
-        memory.learn(lesson(parent, calls=calls))
+        meter.learn(result(parent))
+        memory.learn(result(parent, calls=calls))
     return memory
 
 
@@ -144,9 +145,9 @@ def test_questions_to_models_begin_at_the_program_whose_children_gained(operator
     for index, name in enumerate(("bad", "new", "good", "odd")):
         done = replace(DONE, measures=((index + 0.5) / 4,))
         state.fold(Record(index, PROGRAM, name, (), done, "inject", 0, None, index))
-    plan = Plan(7, 1, 1, {operator: 1.0}, Budget(evaluations=9), parents=rule)
+    plan = SearchSettings(7, 1, 1, {operator: 1.0}, Budget(evaluations=9), parents=rule)
     worker = Asking(operator, needs_model=operator == "diff")
-    chooser = Chooser(plan, state, {operator: worker}, None, playbook(starts=True, epsilon=0.0))
+    chooser = ProposalScheduler(plan, state, {operator: worker}, None, playbook(starts=True, epsilon=0.0))
     made = [chooser.choose(n, has_model_room=True, has_free_room=True) for n in range(40)]
     first = [choice.job.parents[0].program_id for choice in made]
     assert (set(first) == {"good"}) == is_valued

@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from discovery.core.population import Population
 from discovery.programs.near_duplicates import Sketch, sketch
-from discovery.search.state import RunState
 from evaluators.contract import Evaluation, Measure, Program
 from evaluators.text.measures import ALONE
 
@@ -32,7 +32,7 @@ class Novelty:
         self._axis = axis
         self._sketches: dict[int, dict[str, Sketch]] = {}
 
-    def placed(self, evaluation: Evaluation, program: Program, island: int, state: RunState) -> Evaluation:
+    def placed(self, evaluation: Evaluation, program: Program, island: int, state: Population) -> Evaluation:
         """Returns an evaluation of a program of an island with its novelty, in [0, 1], among the measures."""
         if evaluation.measures is None:
             return evaluation
@@ -40,7 +40,7 @@ class Novelty:
         measures[self._axis] = self._novelty(program, island, state)
         return replace(evaluation, measures=tuple(measures))
 
-    def _novelty(self, program: Program, island: int, state: RunState) -> float:
+    def _novelty(self, program: Program, island: int, state: Population) -> float:
         before = self._sketches.get(island, {})
         mine = before.get(program.id)
         if mine is None:

@@ -9,10 +9,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from discovery.core.results import Lesson, Remark, Waste
+from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.types import Individual
-from discovery.operators.cherry_pick import CherryPick, carry_over
-from discovery.operators.crossover import Crossover
+from discovery.programs.carry_over import carry_over
 from discovery.programs.fingerprint import fingerprint
 
 RECENT = 128
@@ -55,26 +54,26 @@ class Patches:
         self._changes: OrderedDict[str, _Change] = OrderedDict()
         self._unfit: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def learn(self, lesson: Lesson) -> None:
+    def learn(self, result: EvaluationResult) -> None:
         """Takes in an evaluated program: a change for the better, or how one did elsewhere."""
-        record, fitness, level = lesson.record, lesson.fitness, lesson.parent_fitness
+        record, fitness, level = result.record, result.fitness, result.parent_fitness
         if level is None or not record.parents:
             return
         is_better = fitness is not None and fitness > level
-        if record.operator == CherryPick.name:
+        if record.operator == "cherry_pick":
             for donor in record.parents[1:]:
                 if (change := self._changes.get(donor)) is not None:
                     change.tried += 1
                     change.won += is_better
-        elif fitness is not None and is_better and record.calls and record.operator != Crossover.name:
+        elif fitness is not None and is_better and record.calls and record.operator != "crossover":
             self._changes[record.program_id] = _Change(record.parents[0], fitness - level)
             if len(self._changes) > RECENT:
                 self._changes.popitem(last=False)
 
-    def learn_waste(self, waste: Waste) -> None:
+    def learn_rejected(self, rejected: RejectedProposal) -> None:
         """Passes over what led to no program."""
 
-    def learn_remark(self, remark: Remark) -> None:
+    def learn_note(self, note: NoteRecord) -> None:
         """Passes over what is no program."""
 
     def choose(

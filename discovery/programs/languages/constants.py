@@ -28,8 +28,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from discovery.operators.c import constants as c_constants
 from discovery.programs.fingerprint import parse
+from discovery.programs.languages import c_constants
 from evaluators.contract import Program
 from evaluators.text import c_text
 from evaluators.text.blocks import BlockError, Span, editable

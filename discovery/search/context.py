@@ -10,77 +10,28 @@ decision's generator, so that a replay of the decision would tell the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
-from discovery.core.errors import ConfigError
 from discovery.core.types import Advice, Context, Individual
 from discovery.search.state import RunState
+from discovery.settings.questions import SAMPLED, ContextConfig
 from evaluators.text.blocks import editable_text
 
 SHOWN_FAILURES = 2
 SHOWN_SIBLINGS = 6
 SHOWN_ANCESTORS = 4
 SHOWN_PITFALLS = 16
-SAMPLED = 8
-"""Elites among which exemplars are chosen."""
 STALE = 20
 """So many evaluations without a new best, and level islands count as stuck: before that they are level because elites
 migrate."""
-BARREN = 3
+STAGNANT = 3
 """So many children without a gain, and a wholly different algorithm is asked for."""
 AHEAD = 0.1
 """Islands whose bests lie within this share of all that was gained are level (LoongFlow takes it of the score itself,
 which depends on where the score's zero is)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContextConfig:
-    """What questions to models tell of the search.
-
-    Attributes:
-        token_budget: upper bound of a question's tokens, >= 500.
-        history: "composed": the parts below; "full": all programs known, whole, as many as fit (for comparisons);
-            "none": nothing but the program.
-        exemplars: other programs to show at most, in 0..8.
-        choice: how they are chosen: "informative" (score, and what they add to those shown already) or "best".
-        failures: whether recent failures of the same parent are told, with their causes.
-        siblings: whether the parent's other children are told, with what they gained.
-        pitfalls: whether it is told why programs failed anywhere in the search.
-        summaries: whether the inherited summary of the parent is told.
-        direction: whether a direction is drawn from rising and falling lines of descent.
-        attribution: whether it is told which lines went along with better and worse scores in many programs.
-        memory: whether what was learned earlier is told, in at most `memory_tokens` tokens.
-        memory_tokens: see there, >= 0.
-        instructions: how many instructions models may write to compete with the usual ones; 0 for none.
-    """
-
-    token_budget: int = 8000
-    history: Literal["composed", "full", "none"] = "composed"
-    exemplars: int = 2
-    choice: Literal["informative", "best"] = "informative"
-    failures: bool = True
-    siblings: bool = True
-    pitfalls: bool = False
-    summaries: bool = True
-    direction: bool = True
-    attribution: bool = True
-    memory: bool = True
-    memory_tokens: int = 300
-    instructions: int = 0
-
-    def __post_init__(self) -> None:
-        rules = {
-            "token_budget": (self.token_budget >= 500, ">= 500"),
-            "exemplars": (0 <= self.exemplars <= SAMPLED, f"in 0..{SAMPLED}"),
-            "memory_tokens": (self.memory_tokens >= 0, ">= 0"),
-            "instructions": (0 <= self.instructions <= 32, "in 0..32"),
-        }
-        for name, (is_kept, rule) in rules.items():
-            if not is_kept:
-                raise ConfigError(f"context {name} must be {rule}, got {getattr(self, name)}")
 
 
 class Memory(Protocol):
@@ -172,28 +123,28 @@ def compose_context(
         situation=situation(
             bests,
             state.first_fitness,
-            barren=family.barren(first.program_id),
+            stagnant=family.stagnant(first.program_id),
             since_best=state.next_index - 1 - state.best_index,
         ),
     )
 
 
-def situation(bests: Sequence[float], start: float | None, *, barren: int, since_best: int) -> str:
+def situation(bests: Sequence[float], start: float | None, *, stagnant: int, since_best: int) -> str:
     """Returns what the islands' standing calls for, after LoongFlow (its planner's rules), or "".
 
     Args:
         bests: best fitness of each open island.
         start: fitness of the seed.
-        barren: children of the parent, none of them better.
+        stagnant: children of the parent, none of them better.
         since_best: evaluations since the last new best.
 
     Returns:
-        "barren": another algorithm, for this parent's children bring nothing. "fuse": one island is ahead of the
+        "stagnant": another algorithm, for this parent's children bring nothing. "fuse": one island is ahead of the
         next by more than `AHEAD` of all that was gained: carry over what it found. "stuck": none is, and nothing
         was gained of late: another algorithm.
     """
-    if barren >= BARREN:
-        return "barren"
+    if stagnant >= STAGNANT:
+        return "stagnant"
     if start is None or len(bests) < 2:
         return ""
     first, second = sorted(bests, reverse=True)[:2]

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.analysis.purging import current_entries
 from discovery.programs.fingerprint import tokens
+from discovery.storage.purged import current_entries
 from evaluators.contract import Program
 
 LATEST = 32

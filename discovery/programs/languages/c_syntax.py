@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from discovery.operators.python import syntax
+from discovery.programs.languages import python_syntax as syntax
 from evaluators.contract import Program
 from evaluators.text import c_text
 from evaluators.text.blocks import BlockError, Span, editable

@@ -1,0 +1,138 @@
+"""The journal as it counts now: what was purged, with all that descends from it, reads as rejected."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from discovery.core.errors import JournalError
+from discovery.core.population import RecordFold
+from discovery.core.records import Record
+from discovery.storage.journal import read_entries
+from evaluators.contract import Status
+
+PURGED = "purged"
+
+
+_MARK = b'{"type":"purged"'
+
+
+_KEPT = ("cases_done", "cases_total", "cpu_s", "wall_s", "layers")
+
+
+Entry = dict[str, Any]
+
+
+def current_entries(path: Path) -> Iterator[Entry]:
+    """Yields the entries of a journal as they count now: what was purged reads as rejected.
+
+    Without a purge, these are the entries of `read_entries`, at the price of a search for the word.
+
+    Raises:
+        JournalError: the file cannot be read, or a line before the last is broken.
+    """
+    reasons = _purges(path)
+    if not reasons:
+        yield from read_entries(path)
+        return
+    for entry in read_entries(path):
+        kind = entry["type"]
+        if kind == "evaluated":
+            yield _record(entry, reasons)
+        elif kind == "proposed" and (reason := _reason(entry["parents"], reasons)):
+            rest = {key: value for key, value in entry.items() if key not in ("program", "texts", "turns")}
+            yield rest | {"type": "unproposed", "reason": f"purged: {reason}"}
+        elif kind == "noted" and entry.get("program_id") in reasons:
+            yield entry | {"texts": {}, "turns": []}
+        elif kind == "held_out" and entry["program_id"] in reasons:
+            continue
+        elif "items" in entry:
+            kept = [item for item in entry["items"] if not _reason(item["origin"]["programs"], reasons)]
+            yield entry | {"items": kept}
+        else:
+            yield entry
+
+
+def current_records(path: Path, state: RecordFold) -> Iterator[Record]:
+    """Yields a run's records as they count now, with the changes that they make to the archives now.
+
+    Args:
+        path: the journal.
+        state: a new one, into which they are folded.
+    """
+    for entry in current_entries(path):
+        if entry["type"] == "evaluated":
+            record = Record.from_json(entry["record"])
+            changes = state.fold(record)
+            own = [c.cell for c in changes if c.program_id == record.program_id and c.island == record.island]
+            yield replace(record, cell=own[0] if own else None, changes=changes)
+
+
+def has_purges(path: Path) -> bool:
+    """Returns whether anything was purged.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    return bool(_purges(path))
+
+
+def is_purged(record: Record) -> bool:
+    """Returns whether a record counts as rejected because it was purged."""
+    evaluation = record.evaluation
+    return evaluation.status is Status.REJECTED and evaluation.reason.startswith("purged: ")
+
+
+def _record(entry: Entry, reasons: dict[str, str]) -> Entry:
+    record = entry["record"]
+    reason = reasons.get(record["program_id"])
+    ancestors = [
+        *record["parents"],
+        record["evaluation"].get("start_id", ""),
+    ]  # and whose output it was handed
+    if reason is None and (inherited := _reason(ancestors, reasons)):
+        reason = reasons[record["program_id"]] = _of_ancestor(inherited)
+    if reason is None:
+        return entry
+    evaluation = {key: value for key, value in record["evaluation"].items() if key in _KEPT}
+    evaluation |= {"status": str(Status.REJECTED), "reason": f"purged: {reason}"}
+    kept = {key: value for key, value in record.items() if key not in ("changes", "texts")}
+    return entry | {"record": kept | {"evaluation": evaluation, "cell": None}}
+
+
+def _of_ancestor(reason: str) -> str:
+    return (
+        reason
+        if reason.startswith("descends from ")
+        else f"descends from a program that was purged ({reason})"
+    )
+
+
+def _reason(program_ids: list[str], reasons: Mapping[str, str]) -> str:
+    return next((reasons[one] for one in program_ids if one in reasons), "")
+
+
+def _purges(path: Path) -> dict[str, str]:
+    """Returns the purged programs and why, without reading the rest."""
+    found: dict[str, str] = {}
+    try:
+        with path.open("rb") as file:
+            if not file.seek(0, 2):
+                return found
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                at = data.find(_MARK)
+                while at >= 0:
+                    if at == 0 or data[at - 1 : at] == b"\n":
+                        data.seek(at)
+                        line = data.readline()
+                        if line.endswith(b"\n"):
+                            entry = json.loads(line)
+                            found[entry["program_id"]] = entry["reason"]
+                    at = data.find(_MARK, at + 1)
+    except OSError as error:
+        raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
+    return found
