@@ -19,8 +19,10 @@ from discovery.core.types import (
     Proposal,
     ProposeJob,
 )
+from discovery.programs.replies import answer_text
 from discovery.programs.rewrites import apply_rewrite, restore_frozen
 from discovery.programs.search_replace import EditError, apply_edits, has_edits, parse_edits
+from discovery.programs.unified_diff import has_hunks, parse_hunks
 from discovery.prompts.question import Kind, compose, correction, count_message_tokens, message
 from evaluators.contract import Program
 from evaluators.text import c_text
@@ -141,7 +143,7 @@ def _checked(child: Program, fault: Callable[[Program], str | None]) -> Program:
 
 
 def read_child(kind: Kind, base: Program, reply: str) -> Program:
-    """Returns the child that a reply describes: by SEARCH/REPLACE blocks if it has any, else as a whole text.
+    """Returns the child that a reply describes: by SEARCH/REPLACE blocks or a diff if it has any, else as a whole text.
 
     Where blocks were asked for, a whole text counts only if no function or class is lost (else it is a
     fragment).
@@ -149,9 +151,12 @@ def read_child(kind: Kind, base: Program, reply: str) -> Program:
     Raises:
         EditError: see `apply_edits` and `apply_rewrite`.
     """
-    if has_edits(reply):
-        return apply_edits(base, parse_edits(reply))
-    child = apply_rewrite(base, reply)
+    answer = answer_text(reply)
+    if has_edits(answer):
+        return apply_edits(base, parse_edits(answer))
+    if has_hunks(answer):
+        return apply_edits(base, parse_hunks(answer))
+    child = apply_rewrite(base, answer)
     if kind in ("diff", "repair"):
         defined = _DEFINED_IN_C if c_text.is_c(base.entry) else _DEFINED
         lost = set(defined.findall(base.text)) - set(defined.findall(child.text))

@@ -11,7 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from discovery.programs.search_replace import EditError, check_child, check_reply, indentation, path_above
+from discovery.programs.search_replace import (
+    EditError,
+    check_child,
+    check_reply,
+    find_elision,
+    indentation,
+    path_above,
+)
 from evaluators.contract import DEFAULT_ENTRY, Program
 from evaluators.text import c_text, trees
 from evaluators.text.blocks import BlockError, block_texts, has_blocks, replace_block_texts, spans
@@ -91,7 +98,9 @@ def apply_rewrite(program: Program, reply: str) -> Program:
         block.path: block.text for block in blocks if block.path is not None and block.path in program.files
     }
     if not texts:
-        texts = {program.entry: _main_text(blocks)}
+        texts = {program.entry: _main_text(program, blocks)}
+    if elided := find_elision([line for text in texts.values() for line in text.split("\n")], program):
+        raise EditError(f"the code leaves lines out (`{elided}`); write every line")
     files = dict(program.files)
     for path, text in texts.items():
         files[path] = _splice(files[path], text) if has_blocks(program) else text.strip("\n") + "\n"
@@ -113,9 +122,20 @@ def restore_frozen(seed: Program, program: Program) -> Program:
     return Program(files, seed.entry)
 
 
-def _main_text(blocks: Sequence[CodeBlock]) -> str:
+def _main_text(program: Program, blocks: Sequence[CodeBlock]) -> str:
+    """Returns the last block that defines what the program does at its top level, else the last that is long enough."""
+    wanted = _top_names("\n".join(block_texts(program.text)) if has_blocks(program) else program.text)
+    if wanted and (whole := [one.text for one in blocks if wanted <= _top_names(one.text)]):
+        return whole[-1]
     longest = max(len(block.text) for block in blocks)
     return [block.text for block in blocks if 2 * len(block.text) >= longest][-1]
+
+
+def _top_names(text: str) -> frozenset[str]:
+    """Returns the functions and classes that a Python text defines at its top level; none where it does not parse."""
+    tree = _syntax_tree(text)
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return frozenset() if tree is None else frozenset(n.name for n in tree.body if isinstance(n, kinds))
 
 
 def _splice(old: str, new: str) -> str:

@@ -29,9 +29,21 @@ MAX_PROGRAM_CHARS = 131_072
 MAX_EDITS = 64
 MAX_LISTED = 4
 
-_OPEN = re.compile(r"\s*(<{5,}) ?SEARCH\s*")
+_OPEN = re.compile(
+    r"\s*(<{5,}|-{5,}) ?(?:SEARCH|ORIGINAL|HEAD)\b[ \t]*:?[ \t]*(?:[\w./-]{1,200}\.\w{1,8})?\s*",
+    re.IGNORECASE,
+)
 _MIDDLE = re.compile(r"\s*(={5,})\s*")
-_CLOSE = re.compile(r"\s*(>{5,}) ?REPLACE\s*")
+_CLOSE = re.compile(
+    r"\s*(>{5,}|\+{5,}) ?(?:REPLACE|UPDATED|MODIFIED|NEW)\b[ \t]*:?\s*|\s*(>{7,})\s*", re.IGNORECASE
+)
+_ELISION = re.compile(
+    r"\s*(?:#|//|--|;|%|/\*|<!--)[^\w\n]{0,12}"
+    r"(?:(?:the )?(?:rest|remaining|existing|previous|other|same)\b"
+    r"|(?:code|lines?|everything else) (?:is |are )?(?:unchanged|omitted)|unchanged|omitted)"
+    r"[\w ,'()]{0,60}(?:\.{3}|…|unchanged|as before|omitted|stays? the same|remains? the same).*",
+    re.IGNORECASE,
+)
 _FENCE_LINE = re.compile(r"\s*(?:`{3,}[^`]*|~{3,}.*)")
 _PATH_LINE = re.compile(r"[#*\s`]{0,8}(?:[Ff]ile(?:name)?:)?[*\s`]{0,8}([\w./-]{1,200}\.\w{1,8})[*\s`:]{0,8}")
 
@@ -131,6 +143,11 @@ def _parse_block(lines: Sequence[str], at: int, size: int, *, number: int) -> tu
     middle = _find_marker(lines, _MIDDLE, size, at + 1, close)
     if middle is None:
         raise EditError(f"block {number} has no line `{'=' * size}` between SEARCH and REPLACE")
+    again = _find_marker(lines, _MIDDLE, len(lines[middle].strip()), middle + 1, close, exactly=True)
+    if again is not None:
+        raise EditError(
+            f"block {number} has two lines `{lines[middle].strip()}`; where the text itself holds such a line, write longer markers"
+        )
     edit = Edit(tuple(lines[at + 1 : middle]), tuple(lines[middle + 1 : close]), path_above(lines, at))
     return edit, close + 1
 
@@ -142,7 +159,7 @@ def _find_marker(
     other: int | None = None
     for at in range(start, stop):
         if found := marker.fullmatch(lines[at]):
-            if len(found[1]) == size:
+            if len(found[1] or found[found.lastindex or 0]) == size:
                 return at
             other = at if other is None else other
     return None if exactly else other
@@ -164,7 +181,7 @@ def format_edits(edits: Sequence[Edit]) -> str:
         for line in (*edit.search, *edit.replace):
             for marker in (_OPEN, _MIDDLE, _CLOSE):
                 if found := marker.fullmatch(line):
-                    size = max(size, len(found[1]) + 1)
+                    size = max(size, len(found[found.lastindex or 0]) + 1)
     lines: list[str] = []
     for edit in edits:
         lines += [edit.path] if edit.path is not None else []
@@ -272,8 +289,14 @@ def _overlap(one: _Place, other: _Place) -> bool:
 
 def _find_place(program: Program, edit: Edit, ranges: Ranges) -> _Place:
     """Returns the one editable place that an edit names, by the strictest comparison that finds any."""
-    paths = [edit.path] if edit.path is not None and edit.path in program.files else list(program.files)
+    paths = _paths(program, edit)
     frozen = ""
+    if not edit.search:
+        raise EditError("its SEARCH is empty; to add lines, quote a neighbouring line in both halves")
+    if elided := _elision(edit, program):
+        raise EditError(
+            f"it leaves lines out (`{elided}`); write every line, or make a SEARCH for each place"
+        )
     for form in dict.fromkeys((edit, _unwrapped(edit))):
         for normalise in (_as_is, str.rstrip, _squeezed):
             found: list[_Place] = []
@@ -297,14 +320,45 @@ def _find_place(program: Program, edit: Edit, ranges: Ranges) -> _Place:
     raise EditError(f"its SEARCH lines are not in the program; {_nearest(program, paths, edit)}")
 
 
+def _paths(program: Program, edit: Edit) -> list[str]:
+    """Returns the files that an edit may mean: the one it names, by its path or by the end of it, else all."""
+    if edit.path is not None:
+        name = edit.path.removeprefix("./")
+        for path in program.files:
+            if path == name or name.endswith(f"/{path}") or path.endswith(f"/{name}"):
+                return [path]
+    return list(program.files)
+
+
+def _elision(edit: Edit, program: Program) -> str:
+    """Returns a line that stands for lines which the model did not write, and that the program does not hold; "" if none."""
+    return find_elision((*edit.search, *edit.replace), program)
+
+
+def find_elision(lines: Sequence[str], program: Program) -> str:
+    """Returns the first line such as `# ... rest of the code unchanged ...` that the program does not hold; "" if none."""
+    for line in lines:
+        if (
+            len(line) < 200
+            and _ELISION.fullmatch(line)
+            and all(line.strip() not in text for text in program.files.values())
+        ):
+            return line.strip()
+    return ""
+
+
 def _matches(text: str, path: str, edit: Edit, normalise: Callable[[str], str]) -> list[_Place]:
     lines = text.split("\n")
     head, tail = _context(edit)
     found: list[_Place] = []
     for at in _occurrences([*map(normalise, lines)], [*map(normalise, edit.search)], limit=16):
-        shift = _shift(edit.search, lines[at : at + len(edit.search)]) if normalise is _squeezed else ("", "")
-        if shift is not None:
-            new = (_shifted(line, *shift) for line in edit.replace[head : len(edit.replace) - tail])
+        reindent = (
+            _reindentation(edit.search, lines[at : at + len(edit.search)])
+            if normalise is _squeezed
+            else _as_is
+        )
+        if reindent is not None:
+            new = (reindent(line) for line in edit.replace[head : len(edit.replace) - tail])
             found.append(_Place(path, at + head, at + len(edit.search) - tail, tuple(new)))
     return found
 
@@ -353,24 +407,47 @@ def indentation(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
 
 
-def _shift(search: Sequence[str], lines: Sequence[str]) -> tuple[str, str] | None:
-    """Returns (taken off, put on), the one prefix by which the indentation differs; None if several."""
-    shifts: set[tuple[str, str]] = set()
-    for ours, theirs in zip(search, lines, strict=True):
-        given, wanted = indentation(ours), indentation(theirs)
-        if not ours.strip():
-            continue
-        if wanted.endswith(given):
-            shifts.add(("", wanted.removesuffix(given)))
-        elif given.endswith(wanted):
-            shifts.add((given.removesuffix(wanted), ""))
-        else:
-            return None
-    return shifts.pop() if len(shifts) == 1 else None
+def _reindentation(search: Sequence[str], lines: Sequence[str]) -> Callable[[str], str] | None:
+    """Returns what gives a line of the replacement the program's indentation; None if no single rule does.
+
+    The rules: one prefix more or less on all lines; tabs for a fixed number of spaces, or the reverse.
+    """
+    pairs = {
+        (indentation(ours), indentation(theirs))
+        for ours, theirs in zip(search, lines, strict=True)
+        if ours.strip()
+    }
+    shifts = {_prefix_shift(given, wanted) for given, wanted in pairs}
+    if len(shifts) == 1 and (shift := shifts.pop()) is not None:
+        off, on = shift
+        return lambda line: on + line.removeprefix(off) if line.strip() else line
+    widths = {_tab_width(given, wanted) for given, wanted in pairs if given or wanted}
+    if len(widths) != 1 or (width := widths.pop()) is None:
+        return None
+    to_tabs = any("\t" in wanted for _, wanted in pairs)
+    return lambda line: _retabbed(line, width, to_tabs=to_tabs)
 
 
-def _shifted(line: str, off: str, on: str) -> str:
-    return on + line.removeprefix(off) if line.strip() else line
+def _prefix_shift(given: str, wanted: str) -> tuple[str, str] | None:
+    """Returns (taken off, put on), where one indentation is the end of the other."""
+    if wanted.endswith(given):
+        return "", wanted.removesuffix(given)
+    return (given.removesuffix(wanted), "") if given.endswith(wanted) else None
+
+
+def _tab_width(given: str, wanted: str) -> int | None:
+    """Returns how many spaces of one indentation a tab of the other stands for; None where that cannot be told."""
+    spaces, tabs = (given, wanted) if "\t" in wanted else (wanted, given)
+    if not tabs or set(tabs) != {"\t"} or set(spaces) - {" "} or len(spaces) % len(tabs):
+        return None
+    return len(spaces) // len(tabs) or None
+
+
+def _retabbed(line: str, width: int, *, to_tabs: bool) -> str:
+    given = indentation(line)
+    columns = len(given.expandtabs(width))
+    tabs = columns // width if to_tabs else 0
+    return "\t" * tabs + " " * (columns - tabs * width) + line[len(given) :] if line.strip() else line
 
 
 def _unwrapped(edit: Edit) -> Edit:

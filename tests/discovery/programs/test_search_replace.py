@@ -224,7 +224,7 @@ def test_a_block_can_delete_and_insert() -> None:
         ("<<<<<<< SEARCH\na\n>>>>>>> REPLACE", "block 1 has no line `=======`"),
         (block("a", "b") * (MAX_EDITS + 1), f"more than {MAX_EDITS}"),
         (block("import math", "import math"), "leaves the program as it was"),
-        ("<<<<<<< SEARCH\n=======\nx = 1\n>>>>>>> REPLACE", "not in the program"),
+        ("<<<<<<< SEARCH\n=======\nx = 1\n>>>>>>> REPLACE", "SEARCH is empty"),
     ],
 )
 def test_unusable_replies_are_refused_with_the_reason(reply: str, reason: str) -> None:
