@@ -95,7 +95,7 @@ def simulate(slots: int, jobs: int, seed: int) -> dict[str, float]:
                 event: Event
                 if isinstance(instruction, Propose):
                     with clock.of("wire"):
-                        wire_bytes += len(json.dumps(wire.propose_job_to_json(instruction.job)))
+                        wire_bytes += len(json.dumps(wire.to_plain(instruction.job)))
                     program = child_of(text, number)
                     call = ModelCall("simulated", 2000, 800, 0.01, 20.0)
                     parents = tuple(parent.program_id for parent in instruction.job.parents)
@@ -105,7 +105,7 @@ def simulate(slots: int, jobs: int, seed: int) -> dict[str, float]:
                     heapq.heappush(ends, (now + float(rng.lognormal(3.0, 0.5)), number, event))
                 elif isinstance(instruction, Evaluate):
                     with clock.of("wire"):
-                        wire_bytes += len(json.dumps(wire.evaluate_job_to_json(instruction.job)))
+                        wire_bytes += len(json.dumps(wire.to_plain(instruction.job)))
                     score = float(rng.normal())
                     measures = (float(rng.uniform()), float(rng.uniform()))
                     evaluation = Evaluation(Status.OK, score, {"score": score}, measures)

@@ -42,7 +42,7 @@ from discovery.execution.broker import (
 )
 from discovery.execution.jobs import propose
 from discovery.execution.session import secret_of
-from discovery.execution.wire import content_id, evaluate_job_to_json, event_from_json, propose_job_to_json
+from discovery.execution.wire import content_id, event_from_json, to_plain
 from discovery.operators.registry import OPERATORS
 from discovery.settings.config import RunConfig
 from evaluators.contract import ContractError
@@ -239,11 +239,11 @@ class CeleryExecutor:
         if not needs_model:
             self._events.append(propose(job, self._operators[job.operator], None))
         else:
-            self._add(PROPOSE, propose_job_to_json(job), {"models": self._models})
+            self._add(PROPOSE, to_plain(job), {"models": self._models})
 
     def evaluate(self, job: EvaluateJob) -> None:
         """Begins an evaluation."""
-        self._add(EVALUATE, evaluate_job_to_json(job), {"judge": self._judge})
+        self._add(EVALUATE, to_plain(job), {"judge": self._judge})
 
     def next_events(self, timeout_s: float) -> list[Event]:
         """Returns what has happened since the last call, after at most about `timeout_s`.
@@ -359,7 +359,7 @@ class CeleryExecutor:
         flight = self._flights[wire_id]
         try:
             event = event_from_json(json.loads(data))
-        except (ValueError, KeyError, TypeError, AttributeError, ContractError) as error:
+        except (ValueError, TypeError, ContractError) as error:
             self._redis.delete(flight.keys.result)
             self._note_refusal(wire_id, f"a worker left a result that cannot be read: {error!r:.200}")
             return False

@@ -1,34 +1,32 @@
 """Jobs and events as JSON, for workers in other processes. What is read back equals what was written.
 
-Only the events that a worker can cause have a form; the others never leave the coordinator.
+One reader and one writer serve every frozen dataclass: the fields and their types are those of the class, so a field
+that is added to it travels without a line here. Only the events that a worker can cause have a form; the others never
+leave the coordinator.
 """
 
 from __future__ import annotations
 
+import enum
+import functools
 import hashlib
 import json
+import types
+import typing
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeAlias, TypeVar
 
-from discovery.core.events import Broken, Evaluated, EvaluateJob, Noted, NotProposed, Proposed
-from discovery.core.types import (
-    Advice,
-    Attribution,
-    Context,
-    Individual,
-    LineEffect,
-    ModelCall,
-    Note,
-    Proposal,
-    ProposeJob,
-    Trace,
-    Trajectory,
-)
-from evaluators.contract import Evaluation, Incumbent, Program
+from discovery.core.events import Broken, Evaluated, Noted, NotProposed, Proposed
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever a form changes; a worker refuses jobs of another format."""
+
+Done: TypeAlias = Proposed | Noted | NotProposed | Evaluated | Broken
+"""The events that a worker can cause."""
+_EVENTS: Mapping[str, type[Done]] = {cls.__name__: cls for cls in typing.get_args(Done)}
+
+T = TypeVar("T")
 
 
 def content_id(*parts: object) -> str:
@@ -37,173 +35,68 @@ def content_id(*parts: object) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def evaluate_job_to_json(job: EvaluateJob) -> dict[str, Any]:
-    """Returns the JSON form."""
-    data = {"job_id": job.job_id, "program": job.program.to_json(), "held_out": job.held_out}
-    return data if job.start is None else {**data, "start": job.start.to_json()}
+def to_plain(value: Any) -> Any:
+    """Returns the JSON form of a frozen dataclass, or of what may stand in one."""
+    if is_dataclass(value):
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {key: to_plain(one) for key, one in value.items()}
+    return [to_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def evaluate_job_from_json(data: Mapping[str, Any]) -> EvaluateJob:
-    """Returns the job of a JSON form."""
-    start = Incumbent.from_json(data["start"]) if "start" in data else None
-    return EvaluateJob(data["job_id"], Program.from_json(data["program"]), data["held_out"], start)
+def from_plain(cls: type[T], data: Any) -> T:
+    """Returns the value of a type whose JSON form is given.
+
+    Args:
+        cls: a dataclass of which every field has a type that can be read: dataclasses, enumerations, tuples, mappings,
+            one of these or None, and what JSON knows by itself.
+        data: what `to_plain` made of it.
+
+    Raises:
+        ValueError, TypeError: it has other fields, or one is of another kind.
+    """
+    return typing.cast(T, _read(cls, data))
 
 
-def propose_job_to_json(job: ProposeJob) -> dict[str, Any]:
-    """Returns the JSON form."""
-    context = job.context
-    return {
-        "job_id": job.job_id,
-        "operator": job.operator,
-        "island": job.island,
-        "decision": job.decision,
-        "parents": [_individual_to_json(parent) for parent in job.parents],
-        "context": {
-            "goal": context.goal,
-            "objective": context.objective,
-            "direction": context.direction,
-            "seed": context.seed.to_json(),
-            "notes": context.notes,
-            "best_score": context.best_score,
-            "inspirations": [_individual_to_json(one) for one in context.inspirations],
-            "failures": [_individual_to_json(one) for one in context.failures],
-            "token_budget": context.token_budget,
-            "hints": list(context.hints),
-            "ancestors": [asdict(trace) for trace in context.ancestors],
-            "siblings": [asdict(trace) for trace in context.siblings],
-            "trajectories": [asdict(trajectory) for trajectory in context.trajectories],
-            "standing": list(context.standing),
-            "situation": context.situation,
-            "advice": [asdict(item) for item in context.advice],
-            "instruction": context.instruction,
-            "is_full": context.is_full,
-            "attribution": asdict(context.attribution),
-        },
-        "rng_key": list(job.rng_key),
-        "values": list(job.values),
-        "session": job.session,
-        "model": job.model,
-        "variant": job.variant,
-        "plan": job.plan,
-        "attempts": [_individual_to_json(one) for one in job.attempts],
-        "turns": [dict(turn) for turn in job.turns],
-    }
-
-
-def propose_job_from_json(data: Mapping[str, Any]) -> ProposeJob:
-    """Returns the job of a JSON form."""
-    context = dict(data["context"])
-    context["seed"] = Program.from_json(context["seed"])
-    for group in ("inspirations", "failures"):
-        context[group] = tuple(_individual_from_json(one) for one in context[group])
-    for group in ("hints", "standing"):
-        context[group] = tuple(context[group])
-    for group in ("ancestors", "siblings"):
-        context[group] = tuple(Trace(**trace) for trace in context[group])
-    context["trajectories"] = tuple(
-        Trajectory(one["kind"], tuple(Trace(**trace) for trace in one["steps"]))
-        for one in context["trajectories"]
-    )
-    context["advice"] = tuple(Advice(**item) for item in context["advice"])
-    context["attribution"] = Attribution(
-        context["attribution"]["programs"],
-        *(tuple(LineEffect(**one) for one in context["attribution"][kind]) for kind in ("gains", "losses")),
-    )
-    values = dict(data)
-    values["context"] = Context(**context)
-    values["parents"] = tuple(_individual_from_json(parent) for parent in data["parents"])
-    values["attempts"] = tuple(_individual_from_json(one) for one in data["attempts"])
-    values["turns"] = tuple(dict(turn) for turn in data["turns"])
-    values["rng_key"], values["values"] = tuple(data["rng_key"]), tuple(data["values"])
-    return ProposeJob(**values)
-
-
-def event_to_json(event: Proposed | Noted | NotProposed | Evaluated | Broken) -> dict[str, Any]:
+def event_to_json(event: Done) -> dict[str, Any]:
     """Returns the JSON form, with the event's name under "event"."""
-    match event:
-        case Evaluated():
-            return {
-                "event": "evaluated",
-                "job_id": event.job_id,
-                "evaluation": event.evaluation.to_json(),
-                "at_s": event.at_s,
-            }
-        case Proposed():
-            proposal = event.proposal
-            return {
-                "event": "proposed",
-                "job_id": event.job_id,
-                "program": proposal.program.to_json(),
-                "parents": list(proposal.parents),
-                "calls": [asdict(call) for call in proposal.calls],
-                "texts": dict(proposal.texts),
-                "turns": [dict(turn) for turn in proposal.turns],
-                "fingerprint": event.fingerprint,
-                "refusal": event.refusal,
-            }
-        case Noted():
-            note = event.note
-            return {
-                "event": "noted",
-                "job_id": event.job_id,
-                "texts": dict(note.texts),
-                "calls": [asdict(call) for call in note.calls],
-                "turns": [dict(turn) for turn in note.turns],
-            }
-        case NotProposed():
-            return {"event": "not_proposed", **asdict(event)}
-        case Broken():
-            return {"event": "broken", "reason": event.reason}
+    return {"event": type(event).__name__, **to_plain(event)}
 
 
-def event_from_json(data: Mapping[str, Any]) -> Proposed | Noted | NotProposed | Evaluated | Broken:
+def event_from_json(data: Mapping[str, Any]) -> Done:
     """Returns the event of a JSON form.
 
     Raises:
-        ValueError: there is no event of that name.
+        ValueError, TypeError: there is no event of that name, or its fields are not these.
     """
-    match data["event"]:
-        case "evaluated":
-            return Evaluated(data["job_id"], Evaluation.from_json(data["evaluation"]), data["at_s"])
-        case "proposed":
-            proposal = Proposal(
-                Program.from_json(data["program"]),
-                tuple(data["parents"]),
-                _calls(data),
-                dict(data["texts"]),
-                _turns(data),
-            )
-            return Proposed(data["job_id"], proposal, data["fingerprint"], data["refusal"])
-        case "noted":
-            return Noted(data["job_id"], Note(dict(data["texts"]), _calls(data), _turns(data)))
-        case "not_proposed":
-            return NotProposed(
-                data["job_id"], data["reason"], _calls(data), data["is_endpoint"], data["is_fatal"]
-            )
-        case "broken":
-            return Broken(data["reason"])
-    raise ValueError(
-        f"event must be evaluated, proposed, noted, not_proposed or broken, got {data['event']!r}"
-    )
+    rest = dict(data)
+    name = rest.pop("event", None)
+    if name not in _EVENTS:
+        raise ValueError(f"event must be one of {', '.join(_EVENTS)}, got {name!r}")
+    return from_plain(_EVENTS[name], rest)
 
 
-def _calls(data: Mapping[str, Any]) -> tuple[ModelCall, ...]:
-    return tuple(ModelCall(**call) for call in data["calls"])
+@functools.cache
+def _types_of(cls: Any) -> Mapping[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in fields(cls)}
 
 
-def _turns(data: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
-    return tuple(dict(turn) for turn in data["turns"])
-
-
-def _individual_to_json(individual: Individual) -> dict[str, Any]:
-    return {
-        "program": individual.program.to_json(),
-        "evaluation": individual.evaluation.to_json(),
-        "program_id": individual.program_id,
-        "texts": dict(individual.texts),
-    }
-
-
-def _individual_from_json(data: Mapping[str, Any]) -> Individual:
-    evaluation = Evaluation.from_json(data["evaluation"])
-    return Individual(Program.from_json(data["program"]), evaluation, data["program_id"], dict(data["texts"]))
+def _read(kind: Any, data: Any) -> Any:
+    if is_dataclass(kind):
+        known = _types_of(typing.cast(Any, kind))
+        if not isinstance(data, Mapping) or data.keys() != known.keys():
+            raise ValueError(f"{getattr(kind, '__name__', kind)} must have the fields {', '.join(known)}")
+        return typing.cast(Any, kind)(**{name: _read(known[name], one) for name, one in data.items()})
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        others = [one for one in inner if one is not types.NoneType]
+        return None if data is None or len(others) != 1 else _read(others[0], data)
+    if origin is tuple:
+        kinds = [inner[0]] * len(data) if inner[-1] is Ellipsis else inner
+        return tuple(_read(one, item) for one, item in zip(kinds, data, strict=True))
+    if origin is not None and issubclass(origin, Mapping):
+        return {key: _read(inner[1], one) for key, one in data.items()}
+    return kind(data) if isinstance(kind, type) and issubclass(kind, enum.Enum) else data

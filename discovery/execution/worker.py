@@ -16,15 +16,15 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
-from discovery.core.events import Broken, Evaluated, Noted, NotProposed, Proposed
-from discovery.core.types import Model
+from discovery.core.events import Broken, Evaluated, EvaluateJob, NotProposed
+from discovery.core.types import Model, ProposeJob
 from discovery.execution.broker import EVALUATE, PROPOSE, BrokerConfig, Keys, build_version, bundle_key
 from discovery.execution.celery import BROKER_ERRORS, connect, make_app, start_worker
 from discovery.execution.jobs import propose
 from discovery.execution.judges import JudgePool
-from discovery.execution.wire import content_id, evaluate_job_from_json, event_to_json, propose_job_from_json
+from discovery.execution.wire import Done, content_id, event_to_json, from_plain
 from discovery.llm.client import LiteLLMModel
 from discovery.settings.models import ModelConfig
 from evaluators.contract import Evaluation, Status
@@ -53,7 +53,6 @@ return redis.call('INCR', KEYS[3])
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Done: TypeAlias = Proposed | Noted | NotProposed | Evaluated | Broken
 
 
 class RefusedError(Exception):
@@ -182,7 +181,7 @@ class JobRunner:
         from discovery.operators.registry import JOBS
 
         _check_version(message)
-        job = propose_job_from_json(message["job"])
+        job = from_plain(ProposeJob, message["job"])
         model = self._model(json.dumps(message["models"], sort_keys=True)) if message["models"] else None
         try:
             return propose(job, JOBS[job.operator], model)
@@ -197,7 +196,7 @@ class JobRunner:
         try:
             source = self._source(settings)
             with self._judges.borrow(content_id(settings), lambda: _make_judge(source, settings)) as judge:
-                job = evaluate_job_from_json(message["job"])
+                job = from_plain(EvaluateJob, message["job"])
                 evaluation = judge.evaluate(job.program, held_out=job.held_out, start=job.start)
         except JudgeError as error:
             return Broken(f"JudgeError: {error}")
