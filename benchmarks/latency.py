@@ -21,11 +21,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.overhead import TRIVIAL, tree_cpu_s
-from discovery.core.budget import Budget
 from discovery.core.records import Record
 from discovery.core.requests import Request
 from discovery.execution.session import Session, StopRequest, create_run
 from discovery.search.state import RunState
+from discovery.settings.budget import Budget
 from discovery.settings.config import RunConfig
 from discovery.settings.models import ModelConfig
 from discovery.storage.run_folder import RunFolder

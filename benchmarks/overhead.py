@@ -23,11 +23,11 @@ from pathlib import Path
 
 import psutil
 
-from discovery.core.budget import Budget
 from discovery.core.records import Record
 from discovery.core.requests import Request
 from discovery.execution.session import Session, StopRequest, create_run
 from discovery.search.state import RunState
+from discovery.settings.budget import Budget
 from discovery.settings.config import RunConfig
 from discovery.storage.run_folder import RunFolder
 from evaluators.problems.loading import load_problem

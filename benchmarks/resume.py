@@ -21,7 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.overhead import TRIVIAL
-from discovery.core.budget import Budget
 from discovery.core.events import Evaluated, EvaluateJob, Event
 from discovery.core.records import Record
 from discovery.core.requests import Request
@@ -30,6 +29,7 @@ from discovery.execution.jobs import propose
 from discovery.execution.session import Session, StopRequest, create_run
 from discovery.operators.registry import OPERATORS
 from discovery.search.state import RunState
+from discovery.settings.budget import Budget
 from discovery.settings.config import RunConfig
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Case, Evaluation, Invalid, Status

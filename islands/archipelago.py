@@ -9,7 +9,6 @@ The state is a function of the calls of `add` and `record_parents` in their orde
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,77 +18,12 @@ import numpy as np
 
 from islands import IslandsError
 from islands.archive import AddStatus, Archive, Axis, Elite, Order
-from islands.scores import Normalisation
+from islands.config import IslandsConfig
 from islands.selection import draw, entropy, temperature
 
 _FORMER_ELITES = 512  # displaced ids whose cell is still known, for results that were long in flight
 
 Cause = Literal["birth", "migration", "reseed"]
-Topology = Literal["ring", "all", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class IslandsConfig:
-    """How the population lives; benchmarks/search.py justifies the defaults (docs/selection.md).
-
-    Attributes:
-        islands: number of islands, >= 1.
-        opening_interval: programs in all before the next island opens, so that a short run is not diluted;
-            0 opens all at once.
-        tau0, alpha, beta: the law of the temperature, in units of normalised fitness (selection.temperature).
-        window: recent parents over which the entropy is taken.
-        normalisation: "rank" or "robust" (scores.normalise).
-        patience: children without a better one that an island's best elite may have before the island explores.
-        fatigue: what each child then costs every elite of the island, in units of normalised fitness; > 0.
-        migration_interval: births of an island between two migrations from it; 0 for none.
-        migrants: how many of the island's best elites are offered to each neighbour.
-        topology: "ring" (to the next), "all" (to every other), "none".
-        stagnation: births of an island without a better best after which it is reseeded from the others; 0
-            for never.
-        cvt_cells: cells of the tessellation that serves more than 3 axes.
-        places: programs that a cell holds where several objectives make a Pareto front, >= 2.
-    """
-
-    islands: int = 4
-    opening_interval: int = 2000
-    tau0: float = 0.005
-    alpha: float = 1.0
-    beta: float = 2.0
-    window: int = 64
-    normalisation: Normalisation = "rank"
-    patience: int = 80
-    fatigue: float = 0.07
-    migration_interval: int = 50
-    migrants: int = 2
-    topology: Topology = "ring"
-    stagnation: int = 300
-    cvt_cells: int = 512
-    places: int = 8
-
-    def __post_init__(self) -> None:
-        for name, low in (
-            ("islands", 1),
-            ("opening_interval", 0),
-            ("window", 2),
-            ("patience", 0),
-            ("migration_interval", 0),
-            ("migrants", 1),
-            ("stagnation", 0),
-            ("cvt_cells", 1),
-            ("places", 2),
-        ):
-            if getattr(self, name) < low:
-                raise IslandsError(f"{name} must be >= {low}, got {getattr(self, name)}")
-        for name in ("tau0", "fatigue"):
-            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
-                raise IslandsError(f"{name} must be a finite number > 0, got {getattr(self, name)}")
-        for name in ("alpha", "beta"):
-            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
-                raise IslandsError(f"{name} must be a finite number >= 0, got {getattr(self, name)}")
-        if self.normalisation not in {"rank", "robust"}:
-            raise IslandsError(f"normalisation must be 'rank' or 'robust', got {self.normalisation!r}")
-        if self.topology not in {"ring", "all", "none"}:
-            raise IslandsError(f"topology must be 'ring', 'all' or 'none', got {self.topology!r}")
 
 
 @dataclass(frozen=True, slots=True)

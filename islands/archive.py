@@ -19,8 +19,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from islands import IslandsError
+from islands.config import Normalisation
 from islands.fronts import place_for
-from islands.scores import FloatArray, Normalisation, normalise
+from islands.scores import FloatArray, normalise
 
 MAX_GRID_AXES = 3
 Order: TypeAlias = Literal["single", "lexicographic", "pareto"]

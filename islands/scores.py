@@ -6,15 +6,15 @@ against 99 is everything). Both scales here are unchanged by fitness -> a * fitn
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from islands import IslandsError
+from islands.config import Normalisation
 
 FloatArray: TypeAlias = NDArray[np.float64]
-Normalisation: TypeAlias = Literal["rank", "robust"]
 
 _MAD_TO_SIGMA = 1.4826  # of a normal distribution
 _CLIP_SIGMAS = 3.0

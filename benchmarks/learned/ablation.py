@@ -26,7 +26,8 @@ from benchmarks.worlds.reader import Skill
 from benchmarks.worlds.simulation import simulate
 from discovery.analysis.comparison import OPPONENTS, Course, compare_courses, opponent
 from discovery.analysis.statistics import Paired
-from discovery.settings.config import RunConfig, make_config
+from discovery.settings.config import RunConfig
+from discovery.settings.doors import make_config
 
 TARGET = {"recipe": 0.7, "levers": 0.75, "forge": 0.7, "lessons": 0.85}
 """Share of the best possible score that counts as reached."""

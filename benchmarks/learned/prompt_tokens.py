@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.worlds.landscapes import NAMES, World
 from benchmarks.worlds.reader import Skill
 from benchmarks.worlds.simulation import simulate
-from discovery.settings.config import make_config
+from discovery.settings.doors import make_config
 
 OPERATORS = "diff=4,rewrite=1,crossover=1,repair=1"
 USD_PER_MTOK = 1.0

@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from discovery.core.budget import Budget
 from discovery.core.events import Evaluate, Evaluated, Event, Finish, Instruction, Propose, Proposed, Save
 from discovery.core.types import ModelCall, Proposal
 from discovery.execution import wire
@@ -35,6 +34,7 @@ from discovery.programs.fingerprint import fingerprint
 from discovery.search.coordinator import Coordinator
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.learning import TuningConfig
 from discovery.storage.journal import Journal
 from evaluators.contract import Evaluation, Objective, Program, Status

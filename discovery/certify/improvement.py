@@ -7,9 +7,13 @@ output has a chain of programs that made it, one from the other.
 
 from __future__ import annotations
 
+import json
+import tempfile
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from discovery.certify import certificates, claims
 from discovery.core.errors import RunError
@@ -22,7 +26,11 @@ from evaluators.problems.loading import Problem, load_source
 
 
 def begin(
-    problem: Problem, config: RunConfig, *, seconds: float, certificate: Path | None = None
+    problem: Problem,
+    config: RunConfig,
+    *,
+    seconds: float,
+    certificate: str | Mapping[str, Any] | None = None,
 ) -> tuple[Problem, Incumbent]:
     """Returns the problem as a search for programs that improve, and what the first of them is handed.
 
@@ -30,7 +38,7 @@ def begin(
         problem: the plain problem.
         config: of the run.
         seconds: how long a program has, per case.
-        certificate: of the output to begin with; without one, the plain seed program makes it.
+        certificate: of the output to begin with, its file or its content; without one, the plain seed program makes it.
 
     Raises:
         ProblemError: the problem's outputs do not speak for themselves, or `seconds` is out of range.
@@ -42,12 +50,13 @@ def begin(
         raise RunError(
             f"{problem.name} draws its cases anew in each run, so no output can be handed on; leave --from-best out"
         )
+    if isinstance(certificate, Mapping):
+        with tempfile.TemporaryDirectory(prefix="discovery-") as folder:
+            path = Path(folder) / "certificate.json"
+            path.write_text(json.dumps(certificate), encoding="utf-8")
+            return search, _certified(path, config)
     if certificate is not None:
-        finding = claims.check(certificate, spec=config.problem)
-        output = certificates.read(certificate)["object"]
-        if output is None:
-            raise RunError(f"{certificate} holds a program and no output to begin with")
-        return search, Incumbent(output, finding.score)
+        return search, _certified(Path(certificate), config)
     with closing(
         JudgeProcess(problem.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
     ) as judge:
@@ -56,3 +65,11 @@ def begin(
         reason = evaluation.reason or "its output is too large to be kept"
         raise RunError(f"the seed program of {problem.name} gives nothing to begin with: {reason}")
     return search, Incumbent(evaluation.certificate, evaluation.score)
+
+
+def _certified(path: Path, config: RunConfig) -> Incumbent:
+    finding = claims.check(path, spec=config.problem)
+    output = certificates.read(path)["object"]
+    if output is None:
+        raise RunError(f"{path.name} holds a program and no output to begin with")
+    return Incumbent(output, finding.score)

@@ -16,8 +16,10 @@ from typing import Any, Protocol
 
 import click
 
+from discovery.cli.options import Sections, given, settings_options
 from discovery.core.errors import ConfigError, RunError
 from discovery.core.texts import printable
+from discovery.settings.doors import BY_KEY, REMOTE, Setting
 from discovery.storage.git.repository import Repository
 
 TIMEOUT_S = 120.0
@@ -107,25 +109,17 @@ def server_options(command: Any) -> Any:
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.command()
+@click.command(cls=Sections)
 @click.argument("problem")
-@click.option("--name", help="The run's name.  [default: the problem's, and a number]")
-@click.option("--evals", type=int, help="End after this many evaluations, the seed included.")
-@click.option("--minutes", type=float, help="End after this much working time.")
-@click.option("--cost-usd", type=float, help="End when models have cost this much.")
-@click.option("--tokens", type=int, help="End when models have used this many tokens.")
-@click.option("--target", type=float, help="End when a score reaches this value.")
-@click.option("--seed", type=int, help="Seed of all choices and hidden cases.")
-@click.option("--islands", type=int, help="Number of islands.")
-@click.option("--workers", type=int, help="Evaluations at the same time.")
-@click.option("--model", multiple=True, help="A litellm model name, NAME or NAME=WEIGHT; may be repeated.")
-@click.option("--model-slots", type=int, help="Model calls at the same time.")
-@click.option("--operators", help="Operators and weights, for example: diff=3,tune.")
+@settings_options(REMOTE)
 @server_options
 @_json
 def submit(problem: str, server: str, token: str, as_json: bool, **options: Any) -> None:
     """Begin a run of PROBLEM on a service: one of the service's own by name, or a file or folder here."""
-    body = {key: value for key, value in options.items() if value is not None and value != ()}
+    body = {
+        key: _content(BY_KEY[key], value) if BY_KEY[key].is_document else value
+        for key, value in given(options).data.items()
+    }
     if Path(problem).expanduser().exists():
         from evaluators.problems.bundle import pack
         from evaluators.problems.loading import load_problem
@@ -135,6 +129,24 @@ def submit(problem: str, server: str, token: str, as_json: bool, **options: Any)
     else:
         body["problem"] = problem
     _show(Server(server, token).ask("/runs", body), as_json=as_json)
+
+
+def _content(setting: Setting, file: str) -> Any:
+    """Returns what a file holds, as a service takes it in place of a path.
+
+    Raises:
+        DiscoveryError: it cannot be read, or holds something else.
+    """
+    if setting.name == "items":
+        from discovery.learning.memory.store import read_items
+
+        return [item.to_json() for item in read_items(Path(file))]
+    try:
+        return json.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{file} is not JSON: {error}") from error
 
 
 @click.command("list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,26 +14,27 @@ import click
 
 from discovery.analysis.comparison import OPPONENTS, Comparison, compare_courses, opponent, run_pairs
 from discovery.analysis.statistics import Paired, smallest_n
-from discovery.cli.search import KEYS, check_ready, signals_asking
+from discovery.cli.options import Sections, given, settings_options
+from discovery.cli.search import check_ready, signals_asking
 from discovery.core.errors import ConfigError, RunError
 from discovery.core.records import Record
 from discovery.core.requests import Request
 from discovery.execution.session import Outcome, Session, StopRequest
 from discovery.search.state import RunState
-from discovery.settings.config import BUDGET_KEYS, RunConfig, check_keys, make_config, read_toml
+from discovery.settings.config import RunConfig
+from discovery.settings.doors import LIMITS, Source, read
+from discovery.settings.launch import LaunchConfig
+from discovery.settings.toml import read_toml
 from discovery.storage.run_folder import RunFolder
 from evaluators.problems.loading import Problem, load_problem
 
 
-@click.command()
+@click.command(cls=Sections)
 @click.argument("config_a")
 @click.argument("config_b")
 @click.option("--seeds", type=click.IntRange(2), default=20, show_default=True, help="Pairs of runs.")
 @click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
-@click.option("--evals", type=int, help="End each run after this many evaluations.")
-@click.option("--minutes", type=float, help="End each run after this much working time.")
-@click.option("--cost-usd", type=float, help="End each run when models have cost this much.")
-@click.option("--tokens", type=int, help="End each run when models have used this many tokens.")
+@settings_options(LIMITS)
 @click.option("--problem", help="The problem of both, where a file names none.")
 @click.option(
     "--target", type=float, help="The score whose cost is counted.  [default: what the weaker reaches]"
@@ -55,7 +56,7 @@ def compare(
     target: float | None,
     out: Path,
     as_json: bool,
-    **limits: Any,
+    **options: Any,
 ) -> None:
     """Run CONFIG_A and CONFIG_B on the same seeds and tell whether they differ.
 
@@ -63,10 +64,9 @@ def compare(
     single-agent, greedy or random, with the problem, models and budget of the other. Runs that are there already are
     finished, not repeated, so an interrupted comparison goes on where it was.
     """
-    given = {key: value for key, value in limits.items() if value is not None} | (
-        {"problem": problem} if problem else {}
-    )
-    configs = _configs(config_a, config_b, given)
+    line = given(options)
+    line = replace(line, data={**line.data, "problem": problem}) if problem else line
+    configs = _configs(config_a, config_b, line)
     problems = (load_problem(configs[0].problem), load_problem(configs[1].problem))
     if problems[0].objective != problems[1].objective:
         raise ConfigError("the two configurations have different objectives; they cannot be compared")
@@ -106,8 +106,11 @@ class _Silent:
     def asked(self, request: Request, refusal: str) -> None:
         """Does nothing."""
 
+    def warned(self, text: str) -> None:
+        """Does nothing."""
 
-def _configs(a: str, b: str, given: Mapping[str, Any]) -> tuple[RunConfig, RunConfig]:
+
+def _configs(a: str, b: str, line: Source) -> tuple[RunConfig, RunConfig]:
     """Returns the two configurations; a built-in opponent takes after the other.
 
     Raises:
@@ -118,22 +121,25 @@ def _configs(a: str, b: str, given: Mapping[str, Any]) -> tuple[RunConfig, RunCo
             "at least one of the two must be a TOML file: the opponent takes its problem from there"
         )
     if a in OPPONENTS:
-        second = _read(b, given)
+        second = _read(b, line)
         return opponent(a, second), second
-    first = _read(a, given)
-    return first, (opponent(b, first) if b in OPPONENTS else _read(b, given))
+    first = _read(a, line)
+    return first, (opponent(b, first) if b in OPPONENTS else _read(b, line))
 
 
-def _read(name: str, given: Mapping[str, Any]) -> RunConfig:
+def _read(name: str, line: Source) -> RunConfig:
     path = Path(name)
     if not path.is_file():
         raise ConfigError(f"{name} is neither a TOML file nor one of {', '.join(OPPONENTS)}")
-    settings = read_toml(path)
-    check_keys(settings, KEYS, where=name)
-    rest = {key: value for key, value in settings.items() if key not in ("out", "json", "seed")}
-    if limits := {key for key in given if key in BUDGET_KEYS}:
-        rest = {key: value for key, value in rest.items() if key not in BUDGET_KEYS or key in limits}
-    return replace(make_config(rest | dict(given), name), seed=0)
+    file = read_toml(path)
+    dropped = {"out", "name", "json", "seed"}
+    if any(limit.key in line.data for limit in LIMITS):
+        dropped |= {limit.key for limit in LIMITS}
+    kept = {key: value for key, value in file.data.items() if key.replace("-", "_") not in dropped}
+    config, launch = read([replace(file, data=kept), line])
+    if launch != LaunchConfig():
+        raise ConfigError(f"{name}: runs that are compared take no start, from_best, broker or memory.items")
+    return replace(config, seed=0)
 
 
 def tell(found: Comparison, fitness: Any) -> str:

@@ -80,6 +80,10 @@ class Progress:
         what = request.kind + (f" {one_line(request.text, 60)}" if request.text else "")
         self._say(f"asked: {what}" + (f", refused: {refusal}" if refusal else ""))
 
+    def warned(self, text: str) -> None:
+        """Writes a line about the money."""
+        self._say(text)
+
     def _line(self, state: RunState, in_flight: int) -> str:
         (start_s, start), (end_s, end) = self._window[0], self._window[-1]
         rate = (end - start) / (end_s - start_s) if end_s > start_s else 0.0

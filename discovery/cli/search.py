@@ -6,167 +6,95 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from discovery.cli.progress import Progress
-from discovery.core.errors import ConfigError
-from discovery.execution.broker import BrokerConfig
-from discovery.execution.embedded import Executor
-from discovery.execution.session import (
-    Outcome,
-    Session,
-    StopRequest,
-    check_operators,
-    create_run,
-    import_items,
-    run_folder,
-)
-from discovery.learning.memory.store import read_items
-from discovery.llm.client import check_model
-from discovery.settings.config import BUDGET_KEYS, RunConfig, check_keys, make_config, read_toml
-from discovery.storage.requests import new_request, send
-from discovery.storage.run_folder import RunFolder
-from evaluators.contract import Incumbent
-from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
+from discovery.cli.options import Sections, given, settings_options
+from discovery.settings.config import RunConfig
+from discovery.settings.doors import BY_KEY, RESUMED, SETTINGS, read, read_changes, with_changes
+from discovery.settings.launch import LaunchConfig
+from discovery.settings.toml import read_toml
+
+if TYPE_CHECKING:  # what a run needs is loaded once one begins, so that --help is quick
+    from discovery.execution.embedded import Executor
+    from discovery.execution.session import Outcome, StopRequest
+    from discovery.storage.run_folder import RunFolder
+    from evaluators.contract import Incumbent
+    from evaluators.problems.loading import Problem
 
 EXIT_STOPPED = 3
-KEYS = (
-    "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "parents", "rebase", "islands", "workers", "model",
-    "models", "model_slots", "api_base", "operators", "bandit", "memory", "duplicates", "screening", "out", "tier", "unsafe", "tuning",
-    "context", "planning", "json", "from_best", "start",
-)  # fmt: skip
-
-_BUDGET_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--evals", type=int, help="End after this many evaluations, the seed included."),
-    click.option("--minutes", type=float, help="End after this much working time."),
-    click.option("--cost-usd", type=float, help="End when models have cost this much."),
-    click.option("--tokens", type=int, help="End when models have used this many tokens."),
-    click.option("--target", type=float, help="End when a score reaches this value."),
-)
 
 
-def _budget_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_BUDGET_OPTIONS):
-        command = option(command)
-    return command
-
-
-@click.command()
+@click.command(cls=Sections)
 @click.argument("problem", required=False)
-@_budget_options
 @click.option(
-    "--seed", type=int, help="Seed of all choices and hidden cases; drawn and recorded if left out."
+    "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with any of these settings."
 )
-@click.option("--islands", type=int, help="Number of islands.")
-@click.option("--workers", type=int, help="Evaluations at the same time.  [default: one per CPU]")
-@click.option("--model", multiple=True, help="A litellm model name, NAME or NAME=WEIGHT; may be repeated.")
-@click.option("--model-slots", type=int, help="Model calls at the same time.")
-@click.option("--api-base", help="Base URL of an OpenAI-compatible endpoint.")
-@click.option("--operators", help="Operators and weights, for example: diff=3,tune.")
-@click.option(
-    "--from-best",
-    type=float,
-    metavar="SECONDS",
-    help="Hand every program the best output so far, and so many seconds to improve on it.",
-)
-@click.option(
-    "--start", type=click.Path(path_type=Path), help="The certificate whose output --from-best begins with."
-)
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/PROBLEM-N]")
-@click.option("--tier", type=click.IntRange(1, 2), help="Sandbox tier to use.  [default: the best there is]")
-@click.option(
-    "--unsafe/--safe",
-    default=None,
-    help="Run even where the sandbox lacks protections (never for untrusted code).",
-)
-@click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with any of these options."
-)
-@click.option(
-    "--broker", help="A Redis whose workers do the jobs: redis://HOST:PORT/0.  [default: this machine]"
-)
-@click.option(
-    "--memory",
-    "memory_file",
-    type=click.Path(path_type=Path),
-    help="Begin with what another run learned: a file of `discovery memory export`.",
-)
-@click.option("--json", "as_json", is_flag=True, default=None, help="Print one JSON object as the last line.")
-def run(**options: Any) -> None:
+@settings_options(SETTINGS)
+def run(problem: str | None, config_file: Path | None, **options: Any) -> None:
     """Search for programs that solve PROBLEM better.
 
     PROBLEM is a shipped name, an entry point, a dotted module, a file or a folder. Without a model the run is made of
-    operators that need none. Without any limit it ends after 5 minutes.
+    operators that need none. Without any limit it ends after 5 minutes. docs/settings.md lists the settings.
     """
-    config_file: Path | None = options.pop("config_file")
-    broker: str | None = options.pop("broker")
-    memory_file: Path | None = options.pop("memory_file")
-    items = read_items(memory_file) if memory_file else []
-    settings = read_toml(config_file) if config_file else {}
-    check_keys(settings, KEYS, where=str(config_file))
-    where = str(config_file) if config_file else "the command line"
-    settings |= {key: value for key, value in options.items() if value is not None and value != ()}
-    out, as_json = settings.pop("out", None), bool(settings.pop("as_json", settings.pop("json", False)))
-    seconds, start_file = settings.pop("from_best", None), settings.pop("start", None)
-    config = make_config(settings, where)
-    if memory_file:
-        config = replace(config, memory=replace(config.memory, enabled=True))
-    check_ready(config, broker)
-    problem, start = _opened(config, seconds, start_file)
-    folder = run_folder(Path(out)) if out else _next_folder(problem.name)
-    create_run(folder, config, problem, start)
+    line = given(options)
+    line = replace(line, data={**line.data, "problem": problem}) if problem else line
+    config, launch = read([read_toml(config_file), line] if config_file else [line])
+    from discovery.learning.memory.store import read_items
+
+    items = read_items(Path(launch.items)) if isinstance(launch.items, str) else []
+    check_ready(config, launch.broker)
+    problem_, start = opened(config, launch)
+    folder = _folder_for(launch, problem_.name)
+    from discovery.execution.session import create_run, import_items
+
+    create_run(folder, config, problem_, start)
     if items:
         import_items(folder, items)
-    _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
+    _finish(_work(folder, config, problem_, launch.broker, as_json=launch.json), as_json=launch.json)
 
 
-@click.command()
+@click.command(cls=Sections)
 @click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
-@_budget_options
-@click.option("--workers", type=int, help="Evaluations at the same time.")
-@click.option(
-    "--broker", help="A Redis whose workers do the jobs: redis://HOST:PORT/0.  [default: this machine]"
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
-def resume(path: Path, as_json: bool, broker: str | None, **options: Any) -> None:
+@settings_options([*RESUMED, BY_KEY["broker"], BY_KEY["json"]])
+def resume(path: Path, **options: Any) -> None:
     """Go on with RUN where it ended or was killed; limits given here replace those it was started with."""
+    from discovery.execution.session import run_folder
+    from discovery.storage.requests import new_request, send
+    from evaluators.problems.loading import ProblemSource, load_source
+
+    line = given(options)
+    launch = {key: line.data[key] for key in ("broker", "json") if key in line.data}
+    changes = read_changes(replace(line, data={k: v for k, v in line.data.items() if k not in launch}))
     folder = run_folder(path)
     settings = folder.read_settings()
-    config = RunConfig.from_json(settings["config"])
-    budget = {field: options.pop(key) for key, field in BUDGET_KEYS.items()}
-    config = replace(
-        config, budget=replace(config.budget, **{k: v for k, v in budget.items() if v is not None})
-    )
-    config = replace(config, **{key: value for key, value in options.items() if value is not None})
-    limits = {name: value for name, value in budget.items() if value is not None}
-    if limits and not folder.is_locked():  # journalled, so that later resumes keep to them
+    config = with_changes(RunConfig.from_json(settings["config"]), changes)
+    if (
+        limits := changes.get("budget")
+    ) and not folder.is_locked():  # journalled, so that later resumes keep to them
         send(folder, new_request("budget", budget=limits))
     problem = load_source(ProblemSource.from_json(settings["problem"]))
-    check_ready(config, broker)
-    _finish(_work(folder, config, problem, broker, as_json=as_json), as_json=as_json)
+    check_ready(config, launch.get("broker"))
+    as_json = bool(launch.get("json"))
+    _finish(_work(folder, config, problem, launch.get("broker"), as_json=as_json), as_json=as_json)
 
 
-def _opened(
-    config: RunConfig, seconds: float | None, start_file: str | Path | None
-) -> tuple[Problem, Incumbent | None]:
+def opened(config: RunConfig, launch: LaunchConfig) -> tuple[Problem, Incumbent | None]:
     """Returns the problem to search and, if programs are to improve on the best output, what the first is handed."""
+    from evaluators.problems.loading import load_problem
+
     problem = load_problem(config.problem)
-    if seconds is None:
-        if start_file is not None:
-            raise ConfigError("--start is what --from-best begins with: give that too, as in --from-best 5")
+    if launch.from_best is None:
         return problem, None
     from discovery.certify.improvement import begin
 
-    return begin(
-        problem, config, seconds=seconds, certificate=None if start_file is None else Path(start_file)
-    )
+    return begin(problem, config, seconds=launch.from_best, certificate=launch.start)
 
 
 def check_ready(config: RunConfig, broker: str | None = None) -> None:
@@ -175,27 +103,40 @@ def check_ready(config: RunConfig, broker: str | None = None) -> None:
     Raises:
         DiscoveryError: it cannot; the message names the remedy.
     """
+    from discovery.execution.session import check_operators
+
     check_operators(config)
     if broker:
+        from discovery.execution.broker import BrokerConfig
         from discovery.execution.celery import check_broker
 
         check_broker(BrokerConfig(broker))
     elif config.models.models:  # with a broker, the keys are where the workers are
+        from discovery.llm.client import check_model
+
         check_model(config.models)
 
 
 def _work(
     folder: RunFolder, config: RunConfig, problem: Problem, broker: str | None, *, as_json: bool
 ) -> Outcome:
+    from discovery.cli.progress import Progress
+    from discovery.execution.session import Session, StopRequest
+
     stop = StopRequest()
     stream = sys.stderr if as_json else sys.stdout
     click.echo(f"run {folder.path}  (seed {config.seed}, {config.workers} workers)", file=stream)
     with folder.lock(), signals_asking(stop), Progress(stream, _budget_text(config)) as progress:
+        if config.models.models and not broker:
+            from discovery.llm.estimate import estimate
+
+            progress.warned(estimate(config))
         maker = _executor_maker(folder, broker) if broker else None
         return Session(folder, config, problem, observer=progress, stop=stop, make_executor=maker).run()
 
 
 def _executor_maker(folder: RunFolder, broker: str) -> Callable[[RunConfig, Problem], Executor]:
+    from discovery.execution.broker import BrokerConfig
     from discovery.execution.celery import executor_maker
 
     return executor_maker(BrokerConfig(broker), folder.read_settings())
@@ -244,19 +185,23 @@ def signals_asking(stop: StopRequest) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+_UNITS: Mapping[str, str] = {"minutes": "min", "cost_usd": "USD", "calls": "calls of models"}
+
+
 def _budget_text(config: RunConfig) -> str:
-    budget = config.budget
-    limits = {
-        "evaluations": budget.evaluations,
-        "min": budget.minutes,
-        "USD": budget.cost_usd,
-        "tokens": budget.tokens,
-    }
-    return "until " + " or ".join(f"{value:g} {unit}" for unit, value in limits.items() if value is not None)
+    limits = dict(config.budget.limits)
+    patience = limits.pop("patience", None)
+    parts = [f"{value:g} {_UNITS.get(name, name)}" for name, value in limits.items()]
+    parts += [f"{patience} evaluations without a better program"] if patience else []
+    return "until " + " or ".join(parts) if parts else ""
 
 
-def _next_folder(name: str) -> RunFolder:
+def _folder_for(launch: LaunchConfig, problem: str) -> RunFolder:
+    from discovery.execution.session import run_folder
+
+    if launch.out is not None:
+        return run_folder(Path(launch.out))
     number = 1
-    while (path := Path("runs") / f"{name}-{number}").exists():
+    while launch.name is None and (Path("runs") / f"{problem}-{number}").exists():
         number += 1
-    return run_folder(path)
+    return run_folder(Path("runs") / (launch.name or f"{problem}-{number}"))

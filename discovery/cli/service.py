@@ -172,7 +172,7 @@ def _token_of(path: Path | None) -> str:
 
 
 def _begin_demo(hosted: Host, problem: str, evaluations: int) -> None:
-    from discovery.settings.config import make_config
+    from discovery.settings.doors import make_config
 
     hosted.create(
         "demo", lambda spec: make_config({"problem": spec, "evals": evaluations}, "--demo"), problem

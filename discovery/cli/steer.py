@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from discovery.cli.client import Server, run_path, server_options
+from discovery.cli.options import Sections, given, settings_options
 from discovery.core.errors import ConfigError
 from discovery.core.requests import Request
 from discovery.core.texts import one_line
 from discovery.execution.session import check_injection, run_folder
+from discovery.settings.doors import LIMITS
 from discovery.storage.requests import new_request, send
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Program
@@ -57,26 +60,13 @@ def pause(run: str, off: bool, server: str, token: str) -> None:
     _deliver(run, new_request("resume" if off else "pause"), server, token)
 
 
-@click.command()
+@click.command(cls=Sections)
 @_run
-@click.option("--evals", type=int, help="End after this many evaluations, the seed included.")
-@click.option("--minutes", type=float, help="End after this much working time.")
-@click.option("--cost-usd", type=float, help="End when models have cost this much.")
-@click.option("--tokens", type=int, help="End when models have used this many tokens.")
+@settings_options(LIMITS)
 @server_options
-def budget(
-    run: str,
-    evals: int | None,
-    minutes: float | None,
-    cost_usd: float | None,
-    tokens: int | None,
-    server: str,
-    token: str,
-) -> None:
+def budget(run: str, server: str, token: str, **options: Any) -> None:
     """Give RUN other limits while it works; those not named stay."""
-    limits = {"evaluations": evals, "minutes": minutes, "cost_usd": cost_usd, "tokens": tokens}
-    given = {name: value for name, value in limits.items() if value is not None}
-    _deliver(run, new_request("budget", budget=given), server, token)
+    _deliver(run, new_request("budget", budget=given(options).data), server, token)
 
 
 def _read(path: Path) -> Program:

@@ -4,49 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from discovery.core.errors import ConfigError
 from discovery.core.types import ModelCall
 
+WARNED_SHARES = (0.5, 0.8)
+"""Shares of a money budget at which a person is warned."""
 FIRST_CALL_TOKENS = 4000
 """Tokens reserved for a model call in flight before any call has come back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a run may spend; None is unlimited.
-
-    Attributes:
-        evaluations: programs judged, the seed included.
-        minutes: working time, over all sessions.
-        cost_usd: money for models; needs models whose price is known.
-        tokens: prompt and completion tokens.
-    """
-
-    evaluations: int | None = None
-    minutes: float | None = None
-    cost_usd: float | None = None
-    tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in (
-            ("evals", self.evaluations),
-            ("minutes", self.minutes),
-            ("cost-usd", self.cost_usd),
-            ("tokens", self.tokens),
-        ):
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name} must be > 0, got {value}; leave it out for no limit")
+class Limits(Protocol):
+    """What a run may spend; None is unlimited. See discovery.settings.budget.Budget."""
 
     @property
-    def is_open_ended(self) -> bool:
-        """Returns whether nothing limits the run."""
-        return (
-            self.evaluations is None
-            and self.minutes is None
-            and self.cost_usd is None
-            and self.tokens is None
-        )
+    def evaluations(self) -> int | None:
+        """Programs judged, the seed included."""
+        ...
+
+    @property
+    def minutes(self) -> float | None:
+        """Working time."""
+        ...
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Money for models."""
+        ...
+
+    @property
+    def tokens(self) -> int | None:
+        """Prompt and completion tokens."""
+        ...
+
+    @property
+    def calls(self) -> int | None:
+        """Calls of models."""
+        ...
+
+    @property
+    def patience(self) -> int | None:
+        """Evaluations without a better best."""
+        ...
 
 
 @dataclass(slots=True)
@@ -55,6 +54,7 @@ class Ledger:
 
     Attributes:
         unpriced_calls: model calls whose price is unknown; their cost is missing from `cost_usd`, never zero.
+        since_best: evaluations since the best program was found.
     """
 
     evaluations: int = 0
@@ -63,6 +63,7 @@ class Ledger:
     calls: int = 0
     unpriced_calls: int = 0
     elapsed_s: float = 0.0
+    since_best: int = 0
 
     def charge(self, calls: Iterable[ModelCall]) -> None:
         """Books paid model calls."""
@@ -74,20 +75,26 @@ class Ledger:
             else:
                 self.cost_usd += call.cost_usd
 
-    def spent(self, budget: Budget) -> str | None:
-        """Returns the name of the budget that is used up ("minutes", "cost", "tokens", "evaluations"), or None."""
+    def spent(self, budget: Limits) -> str | None:
+        """Returns the budget that is used up: minutes, cost, tokens, calls, patience or evaluations; None if none is."""
         if budget.minutes is not None and self.elapsed_s >= budget.minutes * 60:
             return "minutes"
         if budget.cost_usd is not None and self.cost_usd >= budget.cost_usd:
             return "cost"
         if budget.tokens is not None and self.tokens >= budget.tokens:
             return "tokens"
+        if budget.calls is not None and self.calls >= budget.calls:
+            return "calls"
+        if budget.patience is not None and self.since_best >= budget.patience:
+            return "patience"
         if budget.evaluations is not None and self.evaluations >= budget.evaluations:
             return "evaluations"
         return None
 
-    def has_room_for_call(self, budget: Budget, in_flight: int) -> bool:
+    def has_room_for_call(self, budget: Limits, in_flight: int) -> bool:
         """Returns whether one more model call fits beside `in_flight` others, each reserved at the mean so far."""
+        if budget.calls is not None and self.calls + in_flight >= budget.calls:
+            return False
         mean_tokens = self.tokens / self.calls if self.calls else FIRST_CALL_TOKENS
         priced = self.calls - self.unpriced_calls
         if (
@@ -101,3 +108,23 @@ class Ledger:
         if not priced:  # nothing is known of the price yet: one call finds out
             return in_flight == 0
         return in_flight == 0 or self.cost_usd + self.cost_usd / priced * (in_flight + 1) <= budget.cost_usd
+
+
+class CostWarnings:
+    """Says once when half of the money is spent, and once when most of it is."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[float, float]] = set()
+
+    def due(self, ledger: Ledger, budget: Limits) -> list[str]:
+        """Returns what has become due since the last call; a new limit is told of anew."""
+        most, spent = budget.cost_usd, ledger.cost_usd
+        if most is None:
+            return []
+        new = [
+            (most, share)
+            for share in WARNED_SHARES
+            if spent >= share * most and (most, share) not in self._told
+        ]
+        self._told.update(new)
+        return [f"{share:.0%} of the money is spent: ${spent:.4g} of ${most:.4g}" for _, share in new[-1:]]

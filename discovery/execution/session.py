@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from discovery.core.budget import CostWarnings
 from discovery.core.clock import now_s
 from discovery.core.errors import ConfigError, JournalError, LineageError, RunError
 from discovery.core.events import (
@@ -70,13 +71,17 @@ class Observer(Protocol):
         """Tells that a person's request was taken in, or why it was not."""
         ...
 
+    def warned(self, text: str) -> None:
+        """Tells what a person should know of the money: one line."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a session of a run ended.
 
     Attributes:
-        reason: "evaluations", "minutes", "cost", "tokens", "target", or what stopped it: "interrupted", "endpoint",
+        reason: "evaluations", "minutes", "cost", "tokens", "calls", "patience", "target", or what stopped it: "interrupted", "endpoint",
             "exhausted", "seed", "disk", "lineage", "broken".
         is_success: whether it did what was asked.
         summary: the JSON object that `run --json` prints last.
@@ -109,7 +114,12 @@ def secret_of(config: RunConfig) -> bytes:
 def create_run(
     folder: RunFolder, config: RunConfig, problem: Problem, start: Incumbent | None = None
 ) -> None:
-    """Makes the folder of a new run; `start` is the output that the first program is handed to improve on, if any."""
+    """Makes the folder of a new run; `start` is the output that the first program is handed to improve on, if any.
+
+    Raises:
+        ContractError: the target cannot be reached. RunFolderError: the folder cannot be made.
+    """
+    replace(problem.objective, target=config.target)  # raises now, not at the first score, where it cannot be reached
     info = RunInfo(
         problem=problem.name,
         goal=problem.goal,
@@ -164,6 +174,7 @@ class Session:
         self._last: Record | None = None
         self._elapsed_before = 0.0
         self._session_start = time.monotonic()
+        self._warnings = CostWarnings()
 
     def run(self) -> Outcome:
         """Runs until the coordinator says that it is over, and returns how it ended.
@@ -177,6 +188,9 @@ class Session:
         try:
             self._elapsed_before = self.state.ledger.elapsed_s = self._replay()
             self._session_start = time.monotonic()
+            self._warnings.due(
+                self.state.ledger, self.coordinator.settings.budget
+            )  # an earlier session told of these
             journal = Journal(self._folder.journal)
             try:
                 self._catch_up(lineage)
@@ -299,6 +313,8 @@ class Session:
                 last_tick_s = tick_s
                 events.append(Ticked(self._elapsed_before + tick_s - self._session_start))
                 events += self._requests()
+                for text in self._warnings.due(self.state.ledger, self.coordinator.settings.budget):
+                    self._observer.warned(text)
                 self._observer.ticked(self.state, self.coordinator.in_flight)
             if self._stop.event.is_set():
                 events.append(StopAsked("interrupted", self._stop.message))

@@ -147,6 +147,11 @@ def check_model(config: ModelConfig) -> None:
                 )
 
 
+def call_price(config: ModelConfig, name: str, prompt_tokens: int) -> float | None:
+    """Returns what a call costs at most whose prompt has so many tokens; None if the price is unknown."""
+    return _price(_full_name(name, config.api_base), prompt_tokens, _reply_limit(name, config.max_tokens))
+
+
 def close_connections() -> None:
     """Closes the connections that litellm keeps open, of all models; the next call opens new ones."""
     clients = load_litellm().in_memory_llm_clients_cache

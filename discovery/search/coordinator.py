@@ -58,13 +58,14 @@ from discovery.search.proposal_filter import ProposalFilter
 from discovery.search.scheduler import Choice, MemoryPolicy, ProposalScheduler, SearchSettings
 from discovery.search.state import RunState
 from discovery.search.steering import Steering
+from discovery.settings.budget import stored_limits
 from evaluators.contract import Evaluation, Program, Status
 
 STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
 ENDPOINT_LIMIT = 12
 """Model failures in a row before the run is paused."""
-BUDGET_ENDS = ("minutes", "cost", "tokens", "evaluations")
+BUDGET_ENDS = ("minutes", "cost", "tokens", "calls", "patience", "evaluations")
 WASTE_LIMIT = 30
 """Paid replies in a row that gave no new program before the run is paused: something is wrong with the model."""
 
@@ -376,7 +377,7 @@ class Coordinator:
         self._steering.take_in(event)
         if event.request.kind != "budget":
             return
-        budget = replace(self.settings.budget, **event.request.budget)
+        budget = replace(self.settings.budget, **stored_limits(event.request.budget))
         self.settings = self._scheduler.settings = replace(self.settings, budget=budget)
         is_ended_by_it = self.end is not None and self.end.reason in BUDGET_ENDS and not self._is_over
         if is_ended_by_it and self.state.ledger.spent(budget) is None:
@@ -416,7 +417,13 @@ class Coordinator:
     def _look_at_the_budget(self) -> None:
         budget, ledger = self.settings.budget, self.state.ledger
         if (spent := ledger.spent(budget)) is not None:
-            self._end_with(spent, f"budget used up: {spent}")
+            is_patience = spent == "patience"
+            message = (
+                f"no better program in {budget.patience} evaluations"
+                if is_patience
+                else f"budget used up: {spent}"
+            )
+            self._end_with(spent, message)
         elif budget.cost_usd is not None and ledger.unpriced_calls and not ledger.cost_usd:
             message = "the model's price is unknown, so --cost-usd cannot be kept; limit --tokens instead"
             self._end_with("cost", message, is_success=False)

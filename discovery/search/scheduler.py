@@ -14,13 +14,13 @@ from typing import Protocol
 
 import numpy as np
 
-from discovery.core.budget import Budget
 from discovery.core.choices import Arm, Draw, Policy, Rule
 from discovery.core.types import Individual, Operator, ProposeJob
 from discovery.search.context import Memory, bare_context, compose_context, plain_context, summary_context
 from discovery.search.parents import draw_parents
 from discovery.search.plan_tracker import PLAN, Awaited, Candidate
 from discovery.search.state import RunState
+from discovery.settings.budget import Budget
 from discovery.settings.questions import ContextConfig
 
 

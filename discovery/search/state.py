@@ -204,6 +204,7 @@ class RunState:
         self.next_index = record.index + 1
         self.next_decision = max(self.next_decision, record.decision + 1)
         self.ledger.evaluations += 1
+        self.ledger.since_best += 1
         self.counts[str(evaluation.status)] = self.counts.get(str(evaluation.status), 0) + 1
         if record.fingerprint:
             self._known[bytes.fromhex(record.fingerprint)] = fitness
@@ -226,6 +227,7 @@ class RunState:
             reached = self.statement.objective.fitness(evaluation.score or 0.0)
             if best_before is None or reached > best_before:
                 self.best, self.best_index = individual, record.index
+                self.ledger.since_best = 0
             self.start = improved(self.statement, self.start, individual)
             changes = self._settle(record, fitness, evaluation.measures)
             self._prune()

@@ -1,4 +1,4 @@
-"""The HTTP service: runs created, watched, stopped, resumed and fetched over JSON. See openapi.py for the document.
+"""The HTTP service: runs created, watched, stopped, resumed and fetched over JSON; GET /openapi.json describes it.
 
 Whoever may call it may spend the money of the models that the service is set up for, and have problems judged; so any
 address but loopback demands a token, and on loopback, where a page in a browser might try, the Host header must be
@@ -12,42 +12,41 @@ import contextlib
 import hmac
 import ipaddress
 import json
+import math
 import os
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from starlette.applications import Starlette
+from fastapi import Body, Depends, FastAPI, Header
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
 
 from discovery.core.errors import ConfigError, DiscoveryError, LineageError
-from discovery.core.requests import Request as Asking
 from discovery.service.hosting import BusyError, Host, HostedRun, NoSuchRunError
-from discovery.service.openapi import document
-from discovery.settings.config import BUDGET_KEYS, RunConfig, check_keys, make_config
+from discovery.service.messages import Ask, Asked, Changes, Error, NewRun, Runs, Status
+from discovery.settings.config import RunConfig
+from discovery.settings.doors import Source, read, read_changes, with_api_base
+from discovery.settings.schema import nearest, shown_value
 from discovery.storage.git import history
 from discovery.storage.git.repository import Repository
-from discovery.storage.requests import send
+from discovery.storage.requests import read_request, send
 from evaluators.contract import ContractError
 from evaluators.problems.bundle import Bundle
 
-RUN_KEYS = (
-    "name", "problem", "evals", "minutes", "cost_usd", "tokens", "target", "seed", "islands", "workers", "model",
-    "model_slots", "operators", "parents", "rebase", "tuning", "context", "planning", "bandit", "memory", "duplicates",
-    "screening",
-)  # fmt: skip
 _OPEN_PATHS = ("/healthz", "/readyz")
 _HEARTBEAT_S = 15.0
-
-Handler = Callable[[Request], Awaitable[Response]]
+_WHERE = "the request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +64,6 @@ class ServiceConfig:
     is_local: bool = True
     most_bytes: int = 16 << 20
     api_base: str | None = None
-
-
-class TooLargeError(DiscoveryError):
-    """The body of a request is too large."""
 
 
 def is_loopback(host: str) -> bool:
@@ -102,26 +97,99 @@ def make_app(host: Host, config: ServiceConfig, check_ready: Callable[[], None])
         config: who may call.
         check_ready: raises a DiscoveryError while jobs cannot be done (the broker is away).
     """
+    app = FastAPI(
+        title="Code Discovery",
+        version=version("code-discovery"),
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=None,  # served below, as all else
+        default_response_class=FiniteJSON,
+        exception_handlers=dict.fromkeys(
+            (DiscoveryError, ContractError, RequestValidationError, HTTPException, Exception), _refuse
+        ),
+    )
     service = _Service(host, config, check_ready)
-    routes = [
-        Route("/healthz", _health),
-        Route("/readyz", service.ready),
-        Route("/metrics", service.metrics),
-        Route("/openapi.json", service.openapi),
-        Route("/runs", service.list_runs, methods=["GET"]),
-        Route("/runs", service.create, methods=["POST"]),
-        Route("/runs/{name}", service.status),
-        Route("/runs/{name}/events", service.events),
-        Route("/runs/{name}/best", service.best),
-        Route("/runs/{name}/archive", service.archive),
-        Route("/runs/{name}/lineage.bundle", service.lineage),
-        Route("/runs/{name}/requests", service.ask, methods=["POST"]),
-        Route("/runs/{name}/stop", service.stop, methods=["POST"]),
-        Route("/runs/{name}/resume", service.resume, methods=["POST"]),
-    ]
-    handlers = dict.fromkeys((DiscoveryError, ContractError), _refuse)
-    app = Starlette(routes=routes, exception_handlers=handlers)
+    refused = {
+        "description": "What is wrong, and the remedy.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    guarded = {"dependencies": [Depends(HTTPBearer(auto_error=False, scheme_name="token"))]}
+
+    def add(path: str, endpoint: Any, says: str, *, method: str = "GET", **more: Any) -> None:
+        more |= {} if path in _OPEN_PATHS else guarded
+        more["responses"] = {"default": refused, **more.get("responses", {})}
+        app.add_api_route(path, endpoint, methods=[method], summary=says, response_description=says, **more)
+
+    def document() -> Response:
+        return FiniteJSON(app.openapi())
+
+    run, status = "/runs/{name}", {"model": Status}
+    add("/healthz", _health, "Whether the process answers.")
+    add("/readyz", service.ready, "Whether jobs can be done; 503 with the reason if not.")
+    add("/metrics", service.metrics, "Prometheus metrics.", response_class=PlainTextResponse)
+    add("/openapi.json", document, "This document.")
+    add(
+        "/runs",
+        service.list_runs,
+        "All runs, oldest first.",
+        responses={200: {"model": Runs}, 400: {"model": Error}},
+    )
+    add("/runs", service.create, "Begin a run.", method="POST", status_code=201, responses={201: status})
+    add(run, service.status, "How a run is doing.", responses={200: status})
+    add(
+        f"{run}/events",
+        service.events,
+        "What happens, as server-sent events: status, evaluated, best, asked, warned, ended; Last-Event-ID goes on.",
+        response_class=EventStream,
+    )
+    add(f"{run}/best", service.best, "The best program, its files and how it did.")
+    add(f"{run}/archive", service.archive, "The elites of every island.")
+    add(
+        f"{run}/lineage.bundle",
+        service.lineage,
+        "The lineage, to be cloned: git clone RUN.bundle.",
+        response_class=GitBundle,
+    )
+    add(
+        f"{run}/requests",
+        service.ask,
+        "Ask something of a run under way: a program to try, a hint, a pause, other limits.",
+        method="POST",
+        status_code=202,
+        responses={202: {"model": Asked}},
+    )
+    accepted: dict[str, Any] = {"method": "POST", "status_code": 202, "responses": {202: status}}
+    add(f"{run}/stop", service.stop, "End a run; what is finished is kept.", **accepted)
+    add(f"{run}/resume", service.resume, "Go on with a run, with other settings if given.", **accepted)
     return _Guard(app, config)
+
+
+class FiniteJSON(JSONResponse):
+    """JSON in which what is no finite number is null: no client reads NaN, and none is to be told 500 for it."""
+
+    def render(self, content: Any) -> bytes:
+        """Returns the body."""
+        return json.dumps(_finite(content), ensure_ascii=False, allow_nan=False).encode()
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
+class GitBundle(FileResponse):
+    """A git bundle."""
+
+    media_type = "application/x-git-bundle"
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {key: _finite(value) for key, value in data.items()}
+    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 class _Guard:
@@ -132,10 +200,26 @@ class _Guard:
         self._config = config
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and (refusal := self._refusal(Request(scope))) is not None:
-            await refusal(scope, receive, send)
-            return
+        if scope["type"] == "http":
+            if (refusal := self._refusal(Request(scope))) is not None:
+                await refusal(scope, receive, send)
+                return
+            receive = self._limited(receive)
         await self._app(scope, receive, send)
+
+    def _limited(self, receive: Any) -> Any:
+        """Returns what reads a body, up to the largest that is allowed."""
+        size = 0
+
+        async def read_some() -> Any:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._config.most_bytes:
+                raise HTTPException(413, f"the request must be at most {self._config.most_bytes >> 10} KiB")
+            return message
+
+        return read_some
 
     def _refusal(self, request: Request) -> Response | None:
         if request.url.path in _OPEN_PATHS:
@@ -160,79 +244,67 @@ class _Service:
         self._config = config
         self._check_ready = check_ready
 
-    async def ready(self, _: Request) -> Response:
+    async def ready(self) -> Response:
         try:
             await run_in_threadpool(self._check_ready)
         except DiscoveryError as error:
             return _error(503, str(error))
-        return JSONResponse({"status": "ready"})
+        return FiniteJSON({"status": "ready"})
 
-    async def openapi(self, _: Request) -> Response:
-        return JSONResponse(document())
-
-    async def metrics(self, _: Request) -> Response:
+    async def metrics(self) -> Response:
         return PlainTextResponse(metrics_text(self._host.runs()), media_type="text/plain; version=0.0.4")
 
-    async def list_runs(self, _: Request) -> Response:
-        return JSONResponse({"runs": [run.status() for run in self._host.runs()]})
+    async def list_runs(self) -> Response:
+        return FiniteJSON({"runs": [run.status() for run in self._host.runs()]})
 
-    async def status(self, request: Request) -> Response:
-        return JSONResponse(self._run(request).status())
+    async def status(self, name: str) -> Response:
+        return FiniteJSON(self._host.run(name).status())
 
-    async def create(self, request: Request) -> Response:
-        data = await self._body(request)
-        check_keys(data, RUN_KEYS, where="the request")
-        name, given = data.pop("name", None), data.pop("problem", None)
-        if name is not None and not isinstance(name, str):
-            raise ConfigError(f"the request: name must be a text, got {name!r:.80}")
-        if given is None:
-            raise ConfigError('the request: problem must be a name, or {"name": ..., "files": {path: text}}')
+    async def create(self, body: Annotated[NewRun, Body()]) -> Response:
+        if (given := body.pop("problem", None)) is None:
+            raise ConfigError(
+                f'{_WHERE}: problem must be a name, or {{"name": ..., "files": {{path: text}}}}'
+            )
         problem = given if isinstance(given, str) else Bundle.from_json(given)
-        if self._config.api_base is not None:
-            data["api_base"] = self._config.api_base
+        config, launch = read([Source({**body, "problem": "none"}, _WHERE)], remote=True)
+        config = with_api_base(config, self._config.api_base)
 
-        def config(spec: str) -> RunConfig:
-            return make_config({**data, "problem": spec}, "the request")
+        def make_config(spec: str) -> RunConfig:
+            return replace(config, problem=spec)
 
-        run = await run_in_threadpool(self._host.create, name, config, problem)
-        return JSONResponse(run.status(), status_code=201, headers={"Location": f"/runs/{run.name}"})
+        run = await run_in_threadpool(self._host.create, launch.name, make_config, problem, launch)
+        return FiniteJSON(run.status(), status_code=201, headers={"Location": f"/runs/{run.name}"})
 
-    async def stop(self, request: Request) -> Response:
-        run = self._run(request)
-        await self._body(request)
+    async def stop(self, name: str, body: Annotated[dict[str, Any] | None, Body()] = None) -> Response:
+        run = self._host.run(name)
         if not run.is_active:
             raise BusyError(f"run {run.name} is not under way")
         await run_in_threadpool(run.stop, for_good=True)
-        return JSONResponse(run.status(), status_code=202)
+        return FiniteJSON(run.status(), status_code=202)
 
-    async def resume(self, request: Request) -> Response:
-        name = self._run(request).name
-        data = await self._body(request)
-        check_keys(data, tuple(BUDGET_KEYS), where="the request")
-        budget = {BUDGET_KEYS[key]: value for key, value in data.items()}
-        make_config({"problem": "none", **data}, "the request")  # the rules of a budget
-        run = await run_in_threadpool(self._host.resume, name, budget)
-        return JSONResponse(run.status(), status_code=202)
+    async def resume(self, name: str, body: Annotated[Changes | None, Body()] = None) -> Response:
+        self._host.run(name)
+        changes = read_changes(Source(body or {}, _WHERE))
+        run = await run_in_threadpool(self._host.resume, name, changes)
+        return FiniteJSON(run.status(), status_code=202)
 
-    async def ask(self, request: Request) -> Response:
-        run = self._run(request)
-        data = await self._body(request)
-        check_keys(data, ("kind", "text", "program", "budget"), where="the request")
-        asked = Asking.from_json({**data, "request_id": secrets.token_hex(8), "at_s": time.time()})
+    async def ask(self, name: str, body: Ask) -> Response:
+        run = self._host.run(name)
+        data = body.model_dump(exclude_none=True)
+        asked = read_request({**data, "request_id": secrets.token_hex(8), "at_s": time.time()})
         await run_in_threadpool(send, run.folder, asked)
-        return JSONResponse({"request_id": asked.request_id}, status_code=202)
+        return FiniteJSON({"request_id": asked.request_id}, status_code=202)
 
-    async def best(self, request: Request) -> Response:
-        shown = await run_in_threadpool(history.best, self._run(request).folder.lineage)
+    async def best(self, name: str) -> Response:
+        shown = await run_in_threadpool(history.best, self._host.run(name).folder.lineage)
         found = {**asdict(shown.entry), "files": dict(shown.files), "certificate": shown.certificate}
-        return JSONResponse(found)
+        return FiniteJSON(found)
 
-    async def archive(self, request: Request) -> Response:
-        run = self._run(request)
-        return JSONResponse(await run_in_threadpool(archive_of, run))
+    async def archive(self, name: str) -> Response:
+        return FiniteJSON(await run_in_threadpool(archive_of, self._host.run(name)))
 
-    async def lineage(self, request: Request) -> Response:
-        run = self._run(request)
+    async def lineage(self, name: str) -> Response:
+        run = self._host.run(name)
         handle, path = tempfile.mkstemp(prefix="discovery-", suffix=".bundle")
         os.close(handle)
         try:
@@ -242,55 +314,29 @@ class _Service:
             Path(path).unlink(missing_ok=True)
             raise
         clean = BackgroundTask(Path(path).unlink, missing_ok=True)
-        return FileResponse(
-            path, filename=f"{run.name}.bundle", media_type="application/x-git-bundle", background=clean
-        )
+        return GitBundle(path, filename=f"{run.name}.bundle", background=clean)
 
-    async def events(self, request: Request) -> Response:
-        run = self._run(request)
-        try:
-            last = int(request.headers.get("last-event-id", "0"))
-        except ValueError:
-            last = 0
+    async def events(self, name: str, last_event_id: Annotated[str, Header()] = "") -> Response:
+        run = self._host.run(name)
+        last = int(last_event_id) if last_event_id.isascii() and last_event_id[:18].isdigit() else 0
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_stream(run, last), media_type="text/event-stream", headers=headers)
-
-    def _run(self, request: Request) -> HostedRun:
-        return self._host.run(request.path_params["name"])
-
-    async def _body(self, request: Request) -> dict[str, Any]:
-        chunks, size = [], 0
-        try:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > self._config.most_bytes:
-                    raise TooLargeError(f"the request must be at most {self._config.most_bytes >> 10} KiB")
-                chunks.append(chunk)
-        except ClientDisconnect:
-            raise ConfigError("the request: it ended too early") from None
-        try:
-            data = json.loads(b"".join(chunks) or b"{}")
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"the request: not JSON: {error!s:.200}") from None
-        if not isinstance(data, dict):
-            raise ConfigError("the request: the body must be a JSON object")
-        return data
+        return EventStream(_stream(run, last), headers=headers)
 
 
-async def _health(_: Request) -> Response:
-    return JSONResponse({"status": "ok"})
+async def _health() -> Response:
+    return FiniteJSON({"status": "ok"})
 
 
 async def _stream(run: HostedRun, last: int) -> AsyncIterator[str]:
     """Yields a run's events in the form of server-sent events, until the run ends."""
-    yield f"event: status\ndata: {json.dumps(run.status())}\n\n"
+    yield f"event: status\ndata: {json.dumps(_finite(run.status()))}\n\n"
     quiet_s = 0.0
     while True:
         was_active = run.is_active
         events = run.events_after(last, 0.0)
         for number, event in events:
             last = number
-            yield f"id: {number}\nevent: {event['event']}\ndata: {json.dumps(event)}\n\n"
+            yield f"id: {number}\nevent: {event['event']}\ndata: {json.dumps(_finite(event))}\n\n"
         if not was_active and not events:
             return
         quiet_s = 0.0 if events else quiet_s + 0.2
@@ -348,14 +394,35 @@ def metrics_text(runs: list[HostedRun]) -> str:
 
 
 def _error(status: int, message: str) -> JSONResponse:
-    return JSONResponse({"error": message}, status_code=status)
+    return FiniteJSON({"error": message}, status_code=status)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
-    statuses: Mapping[type[Exception], int] = {
-        NoSuchRunError: 404,
-        BusyError: 409,
-        TooLargeError: 413,
-        LineageError: 404,
-    }
-    return _error(statuses.get(type(error), 400), str(error))
+    """Returns the answer to what went wrong, always of one shape."""
+    statuses: Mapping[type[Exception], int] = {NoSuchRunError: 404, BusyError: 409, LineageError: 404}
+    if isinstance(error, RequestValidationError):
+        return _error(400, f"{_WHERE}: " + "; ".join(map(_said, error.errors())))
+    if isinstance(error, HTTPException):
+        return _error(error.status_code, str(error.detail))
+    if isinstance(error, DiscoveryError | ContractError):
+        return _error(statuses.get(type(error), 400), str(error))
+    return _error(500, f"a fault of the service: {type(error).__name__}; its log has more")
+
+
+def _said(one: Mapping[str, Any]) -> str:
+    """Returns what is wrong with a part of a body."""
+    names = [str(part) for part in one["loc"] if part != "body"]
+    where = ".".join(names) or "the body"
+    match one["type"]:
+        case "json_invalid":
+            return f"not JSON: {one['ctx']['error']}"
+        case "extra_forbidden":
+            fields = list(Ask.model_fields)
+            return (
+                f"unknown key {names[-1]!r:.80}{nearest(names[-1], fields)}; there are: {', '.join(fields)}"
+            )
+        case "missing":
+            return f"{where} must be given"
+        case "dict_type" if not names:
+            return f"the body must be a JSON object, got {shown_value(one['input'])}"
+    return f"{where} {one['msg'].replace('Input should', 'must')}, got {shown_value(one['input'])}"

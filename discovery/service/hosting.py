@@ -8,31 +8,42 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from discovery.certify.improvement import begin
 from discovery.core.errors import DiscoveryError, RunError, RunFolderError
 from discovery.core.events import Broken, Event
 from discovery.core.records import Record
 from discovery.core.requests import Request
 from discovery.execution.broker import BrokerConfig
 from discovery.execution.embedded import Executor
-from discovery.execution.session import Session, StopRequest, check_operators, create_run, embedded_executor
+from discovery.execution.session import (
+    Session,
+    StopRequest,
+    check_operators,
+    create_run,
+    embedded_executor,
+    import_items,
+)
+from discovery.learning.memory.items import Item
 from discovery.search.state import RunState
+from discovery.settings.budget import stored_limits
 from discovery.settings.config import RunConfig
+from discovery.settings.doors import with_changes
+from discovery.settings.launch import LaunchConfig, check_name
+from discovery.storage.requests import new_request, send
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import ContractError
 from evaluators.problems.bundle import Bundle, unpack
 from evaluators.problems.describe import Description, describe
 from evaluators.problems.loading import ProblemError, ProblemSource, load_problem, load_source, shipped_names
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 EVENTS_KEPT = 1000
 PAUSED_STOP_S, LONGEST_STOP_S = 5.0, 300.0
 """How long a run that was asked to end waits for what is in flight: while its broker is away, and at most."""
@@ -113,6 +124,7 @@ class HostedRun:
         self._stop = StopRequest()
         self._thread: threading.Thread | None = None
         self._executor: EndingExecutor | None = None
+        self._session: Session | None = None
         self._news = threading.Condition()
         self._saving = threading.Lock()
         self._events: list[tuple[int, dict[str, Any]]] = []
@@ -149,20 +161,23 @@ class HostedRun:
             "state": self.state,
             "message": message,
             "created_at": self.settings["info"]["started_at"],
-            "budget": self.settings["config"]["budget"],
+            "budget": stored_limits(self.settings["config"]["budget"]),
             **self.facts,
         }
 
-    def start(self, budget: Mapping[str, Any] | None = None) -> None:
-        """Begins or goes on with the run.
+    def start(self, changes: Mapping[str, Any] | None = None) -> None:
+        """Begins or goes on with the run, with other settings if given (settings.doors.read_changes).
 
         Raises:
             BusyError: it is under way.
         """
         if self.is_active:
             raise BusyError(f"run {self.name} is under way")
-        if budget:
-            self._service["budget"] = {**self._service.get("budget", {}), **budget}
+        changes = dict(changes or {})
+        if limits := changes.pop("budget", None):  # journalled, so that they outlast limits asked for before
+            send(self.folder, new_request("budget", budget=limits))
+        if changes:
+            self._service["changes"] = {**self._service.get("changes", {}), **changes}
         self._is_leaving = False
         self._stop = StopRequest()
         self._save(wanted=True, state="running", message="")
@@ -220,9 +235,16 @@ class HostedRun:
         """Tells of a person's request."""
         self._tell({"event": "asked", "kind": request.kind, "text": request.text, "refusal": refusal})
 
+    def warned(self, text: str) -> None:
+        """Tells what a person should know of the money."""
+        _log.warning("run %s: %s", self.name, text)
+        self._tell({"event": "warned", "text": text})
+
     def _note(self, state: RunState) -> None:
         best, ledger = state.best, state.ledger
+        assert self._session is not None, "it is the session that tells"
         self.facts |= {
+            "budget": asdict(self._session.coordinator.settings.budget),
             "evaluations": ledger.evaluations,
             "best_score": best.evaluation.score if best else None,
             "best_id": best.program_id if best else None,
@@ -246,8 +268,7 @@ class HostedRun:
         state, message, wanted = "failed", "", False
         try:
             with self.folder.lock():
-                session = self._session()
-                outcome = session.run()
+                outcome = self._new_session().run()
             state = "done" if outcome.is_success else "failed"
             message = outcome.message
             if outcome.reason == "interrupted":
@@ -262,7 +283,7 @@ class HostedRun:
             _log.exception("run %s failed", self.name)
             message = f"a fault of the service: {type(error).__name__}: {error}"
         finally:
-            self._executor = None
+            self._executor = self._session = None
             self.facts["in_flight"] = 0
             try:
                 self._save(wanted=wanted, state=state, message=message, facts=self.facts)
@@ -271,13 +292,21 @@ class HostedRun:
             self.is_active = False
             self._tell({"event": "ended", "state": state, "message": message})
 
-    def _session(self) -> Session:
-        config = RunConfig.from_json(self.settings["config"])
-        config = replace(config, budget=replace(config.budget, **self._service.get("budget", {})))
+    def _new_session(self) -> Session:
+        changes = {
+            **self._service.get("changes", {}),
+            "budget": stored_limits(self._service.get("budget", {})),
+        }
+        config = with_changes(RunConfig.from_json(self.settings["config"]), changes)
         problem = self._problem()
-        return Session(
+        if config.models.models and self._broker is None:
+            from discovery.llm.estimate import estimate
+
+            self.warned(estimate(config))
+        self._session = Session(
             self.folder, config, problem, observer=self, stop=self._stop, make_executor=self._make_executor
         )
+        return self._session
 
     def _problem(self) -> Stated:
         if self._service["description"] is not None:
@@ -364,7 +393,11 @@ class Host:
             return found
 
     def create(
-        self, name: str | None, make_config: Callable[[str], RunConfig], problem: str | Bundle
+        self,
+        name: str | None,
+        make_config: Callable[[str], RunConfig],
+        problem: str | Bundle,
+        launch: LaunchConfig = LaunchConfig(),  # noqa: B008 - frozen
     ) -> HostedRun:
         """Returns a new run, begun.
 
@@ -372,20 +405,26 @@ class Host:
             name: of the run; None takes the problem's name and a number.
             make_config: makes the run's settings, given what names the problem.
             problem: a shipped name, or the files of one from outside.
+            launch: what it begins with; its name is not looked at.
 
         Raises:
             BusyError: the name is taken, or too many runs are under way.
             DiscoveryError, ContractError: the settings or the problem are not right.
         """
-        if name is not None and not NAME.fullmatch(name):
-            raise RunError(f"a run's name must be letters, digits, _ and -, got {name!r:.80}")
+        if name is not None:
+            check_name(name)
+        if isinstance(problem, str) and problem not in shipped_names():
+            raise ProblemError(
+                f"the service has no problem {problem!r:.80}",
+                remedy=f"choose from {', '.join(shipped_names())}, or upload one",
+            )
         with self._lock:
             self._check_room()
             base = name or (problem if isinstance(problem, str) else problem.name)
             folder = self._new_folder(base, is_exact=name is not None)
             self._coming.add(folder.path.name)
         try:
-            run = self._fill(folder, make_config, problem)
+            run = self._fill(folder, make_config, problem, launch)
             with self._lock:
                 self._runs[run.name] = run
             run.start()
@@ -394,12 +433,12 @@ class Host:
                 self._coming.discard(folder.path.name)
         return run
 
-    def resume(self, name: str, budget: Mapping[str, Any]) -> HostedRun:
+    def resume(self, name: str, changes: Mapping[str, Any]) -> HostedRun:
         """Goes on with a run that has ended, and returns it.
 
         Args:
             name: of the run.
-            budget: the parts of its budget that change.
+            changes: what of its settings changes (settings.doors.read_changes).
 
         Raises:
             NoSuchRunError: there is none. BusyError: it is under way, or too many runs are.
@@ -408,7 +447,7 @@ class Host:
         with self._lock:
             if not run.is_active:
                 self._check_room()
-            run.start(budget)
+            run.start(self._allowed(changes))
         return run
 
     def close(self, timeout_s: float = 30.0) -> None:
@@ -434,16 +473,22 @@ class Host:
                 return RunFolder(path)
         raise BusyError(f"there is a run {base!r} already; give another name")
 
+    def _allowed(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns settings of one run, if they ask for no more than it may use."""
+        if (workers := settings.get("workers", 1)) > self.config.most_workers:
+            raise RunError(f"workers must be at most {self.config.most_workers} here, got {workers}")
+        return settings
+
     def _fill(
-        self, folder: RunFolder, make_config: Callable[[str], RunConfig], problem: str | Bundle
+        self,
+        folder: RunFolder,
+        make_config: Callable[[str], RunConfig],
+        problem: str | Bundle,
+        launch: LaunchConfig,
     ) -> HostedRun:
-        description = None
+        description = start = None
+        items = [Item.from_json(item) for item in launch.items or ()]
         if isinstance(problem, str):
-            if problem not in shipped_names():
-                raise ProblemError(
-                    f"the service has no problem {problem!r:.80}",
-                    remedy=f"choose from {', '.join(shipped_names())}, or upload one",
-                )
             stated: Stated = load_problem(problem)
             config = make_config(problem)
         else:
@@ -456,16 +501,23 @@ class Host:
             config = make_config(str(path))
             if config.unsafe:
                 raise RunError("a problem from outside is never judged without a whole sandbox")
-        if config.workers > self.config.most_workers:
-            raise RunError(f"workers must be at most {self.config.most_workers} here, got {config.workers}")
+            if launch.from_best is not None:
+                raise RunError(
+                    "from_best goes with the service's own problems only; leave it out for this one"
+                )
+        self._allowed({"workers": config.workers})
         check_operators(config)
+        if launch.from_best is not None:
+            stated, start = begin(stated, config, seconds=launch.from_best, certificate=launch.start)
         files = {
             "service.json": {"wanted": True, "state": "running", "message": "", "description": description}
         }
         if not isinstance(problem, str):
             files["problem.json"] = problem.to_json()
         try:
-            create_run(folder, config, stated)
+            create_run(folder, config, stated, start)
+            if items:
+                import_items(folder, items)
             for name, data in files.items():
                 write_json(folder.path / name, data)
         except RunFolderError:

@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic.dataclasses import dataclass
 
 from discovery.core.errors import ConfigError
 from discovery.core.redaction import redact
+from discovery.settings.schema import LISTS, STRICT, checked, setting
 
-
-@dataclass(frozen=True, slots=True)
-class ModelConfig:
-    """Which models to ask, and how.
-
-    Attributes:
-        models: (name, weight) pairs; names as litellm reads them: "gpt-5", "anthropic/claude-sonnet-4-5",
-            "ollama/llama3". Each call draws one in proportion to the weights.
-        api_base: address of an OpenAI-compatible endpoint, as in "http://host:8000/v1"; names without a
-            provider that litellm knows are asked there.
-        temperature: range that each call draws from, within 0..2; left out for models that do not take it.
-        max_tokens: longest reply, reasoning included; lowered to what the model can give, where that is
-        known. timeout_s: longest wait for an answer, of one attempt.
-        retries: further attempts after rate limits, time-outs and server errors.
-    """
-
-    models: tuple[tuple[str, float], ...] = ()
-    api_base: str | None = None
-    temperature: tuple[float, float] = (0.7, 1.0)
-    max_tokens: int = 16_000
-    timeout_s: float = 180.0
-    retries: int = 4
-
-    def __post_init__(self) -> None:
-        for name, weight in self.models:
-            if not name or not (0 < weight < math.inf):
-                raise ConfigError(f"models must be names with weights > 0, got {name!r} with {weight}")
-        low, high = self.temperature
-        if not 0 <= low <= high <= 2:
-            raise ConfigError(f"temperature must be two numbers 0 <= low <= high <= 2, got {low} and {high}")
-        if not 1 <= self.max_tokens <= 1_000_000:
-            raise ConfigError(f"max_tokens must be in 1..1000000, got {self.max_tokens}")
-        if not 0 < self.timeout_s <= 3600:
-            raise ConfigError(f"timeout_s must be in (0, 3600], got {self.timeout_s}")
-        if not 0 <= self.retries <= 20:
-            raise ConfigError(f"retries must be in 0..20, got {self.retries}")
-        if self.api_base is not None and not re.match(r"https?://[^\s/]", self.api_base):
-            raise ConfigError(f"api_base must begin with http:// or https://, got {redact(self.api_base)!r}")
+MAX_WEIGHT = 1e6
 
 
 def parse_models(texts: str | Iterable[str]) -> tuple[tuple[str, float], ...]:
@@ -64,9 +31,94 @@ def parse_models(texts: str | Iterable[str]) -> tuple[tuple[str, float], ...]:
                 weight = float(number) if given else 1.0
             except ValueError:
                 weight = math.nan
-            if not name or not 0 < weight < math.inf:
-                raise ConfigError(f"a model must be NAME or NAME=WEIGHT with WEIGHT > 0, got {part!r}")
+            if not name or not 0 < weight <= MAX_WEIGHT:
+                raise ConfigError(
+                    f"a model must be NAME or NAME=WEIGHT with 0 < WEIGHT <= {MAX_WEIGHT:g}, got {part!r:.80}"
+                )
             if name in weights:
                 raise ConfigError(f"model {name!r} is given twice; give it one weight")
             weights[name] = weight
     return tuple(weights.items())
+
+
+def _read_models(value: Any) -> Any:
+    """Returns the pairs of whatever names models: texts, a table of weights, or pairs."""
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    if isinstance(value, str):
+        return parse_models(value)
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"model must be NAME or NAME=WEIGHT, or a list of these, got {value!r:.80}")
+    return parse_models(value) if all(isinstance(one, str) for one in value) else value
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Weight = Annotated[float, Field(gt=0, le=MAX_WEIGHT)]
+_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "maxItems": 64},
+        {"type": "object", "additionalProperties": {"type": "number"}},
+    ]
+}
+_Degrees = Annotated[float, Field(ge=0, le=2)]
+
+
+@checked("models")
+@dataclass(frozen=True, slots=True, config=STRICT)
+class ModelConfig:
+    """Which models to ask, and how; `models` are (name, weight) pairs, each call draws one by the weights."""
+
+    models: Annotated[
+        tuple[tuple[_Name, _Weight], ...],
+        LISTS,
+        BeforeValidator(_read_models),
+        WithJsonSchema(_SCHEMA),
+        setting(
+            "A model's name as litellm reads it (gpt-5, anthropic/claude-sonnet-4-5, ollama/llama3), NAME or NAME=WEIGHT; "
+            "may be repeated: each call draws one by the weights.",
+            key="model",
+            max_length=64,
+        ),
+    ] = ()
+    api_base: Annotated[
+        str | None,
+        setting(
+            "Base URL of an OpenAI-compatible endpoint, as http://HOST:8000/v1; names without a provider that litellm knows are "
+            "asked there.",
+            key="api_base",
+            operator_only="keys would be sent there",
+            max_length=2000,
+        ),
+    ] = None
+    temperature: Annotated[
+        tuple[_Degrees, _Degrees],
+        LISTS,
+        setting("Range that each call draws its temperature from; left out for models that do not take it."),
+    ] = (0.7, 1.0)
+    max_tokens: Annotated[
+        int,
+        setting(
+            "Longest reply, reasoning included; lowered to what the model can give, where that is known.",
+            unit="tokens",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 16_000
+    timeout_s: Annotated[
+        float, setting("Longest wait for an answer, of one attempt.", unit="s", gt=0, le=3600)
+    ] = 180.0
+    retries: Annotated[
+        int, setting("Further attempts after rate limits, time-outs and server errors.", ge=0, le=20)
+    ] = 4
+
+    def __post_init__(self) -> None:
+        low, high = self.temperature
+        if not low <= high:
+            raise ConfigError(
+                f"models.temperature must be two numbers 0 <= low <= high <= 2, got {low} and {high}"
+            )
+        if self.api_base is not None and not re.match(r"https?://[^\s/]", self.api_base):
+            raise ConfigError(
+                f"api_base must begin with http:// or https://, got {redact(self.api_base)!r:.80}"
+            )

@@ -2,84 +2,80 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from discovery.core.errors import ConfigError
+from pydantic.dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class ContextConfig:
-    """What questions to models tell of the search.
-
-    Attributes:
-        token_budget: upper bound of a question's tokens, >= 500.
-        history: "composed": the parts below; "full": all programs known, whole, as many as fit (for comparisons);
-            "none": nothing but the program.
-        exemplars: other programs to show at most, in 0..8.
-        choice: how they are chosen: "informative" (score, and what they add to those shown already) or "best".
-        failures: whether recent failures of the same parent are told, with their causes.
-        siblings: whether the parent's other children are told, with what they gained.
-        pitfalls: whether it is told why programs failed anywhere in the search.
-        summaries: whether the inherited summary of the parent is told.
-        direction: whether a direction is drawn from rising and falling lines of descent.
-        attribution: whether it is told which lines went along with better and worse scores in many programs.
-        memory: whether what was learned earlier is told, in at most `memory_tokens` tokens.
-        memory_tokens: see there, >= 0.
-        instructions: how many instructions models may write to compete with the usual ones; 0 for none.
-    """
-
-    token_budget: int = 8000
-    history: Literal["composed", "full", "none"] = "composed"
-    exemplars: int = 2
-    choice: Literal["informative", "best"] = "informative"
-    failures: bool = True
-    siblings: bool = True
-    pitfalls: bool = False
-    summaries: bool = True
-    direction: bool = True
-    attribution: bool = True
-    memory: bool = True
-    memory_tokens: int = 300
-    instructions: int = 0
-
-    def __post_init__(self) -> None:
-        rules = {
-            "token_budget": (self.token_budget >= 500, ">= 500"),
-            "exemplars": (0 <= self.exemplars <= SAMPLED, f"in 0..{SAMPLED}"),
-            "memory_tokens": (self.memory_tokens >= 0, ">= 0"),
-            "instructions": (0 <= self.instructions <= 32, "in 0..32"),
-        }
-        for name, (is_kept, rule) in rules.items():
-            if not is_kept:
-                raise ConfigError(f"context {name} must be {rule}, got {getattr(self, name)}")
-
-
-@dataclass(frozen=True, slots=True)
-class PlanningConfig:
-    """How plans are carried out.
-
-    Attributes:
-        rounds: rounds of candidates of one plan, in 1..6: round r tries r of them. 1 is one candidate per plan.
-        summaries: which evaluated programs a model sums up: "none"; "plan": those that come of plans; "all": all that
-            models made.
-        conversation: whether plan, execution and summary are one conversation with a prefix that stays the same
-            (endpoints cache it), instead of three questions that show no more than they need.
-    """
-
-    rounds: int = 1
-    summaries: Literal["none", "plan", "all"] = "plan"
-    conversation: bool = False
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.rounds <= MAX_ROUNDS:
-            raise ConfigError(f"planning rounds must be in 1..{MAX_ROUNDS}, got {self.rounds}")
-        if self.summaries not in ("none", "plan", "all"):
-            raise ConfigError(f'planning summaries must be "none", "plan" or "all", got {self.summaries!r}')
-
+from discovery.settings.schema import STRICT, checked, setting
 
 SAMPLED = 8
 """Elites among which exemplars are chosen."""
-
-
 MAX_ROUNDS = 6
+
+
+@checked("context")
+@dataclass(frozen=True, slots=True, config=STRICT)
+class ContextConfig:
+    """What questions to models tell of the search."""
+
+    token_budget: Annotated[
+        int, setting("Upper bound of a question.", unit="tokens", ge=500, le=10_000_000)
+    ] = 8000
+    history: Annotated[
+        Literal["composed", "full", "none"],
+        setting(
+            "composed: the parts below; full: all programs known, as many as fit (for comparisons); none: the program alone."
+        ),
+    ] = "composed"
+    exemplars: Annotated[int, setting("Other programs to show at most.", ge=0, le=SAMPLED)] = 2
+    choice: Annotated[
+        Literal["informative", "best"],
+        setting("How these are chosen: by score and by what they add to those shown already, or the best."),
+    ] = "informative"
+    failures: Annotated[bool, setting("Tell of recent failures of the same parent, with their causes.")] = (
+        True
+    )
+    siblings: Annotated[bool, setting("Tell of the parent's other children, with what they gained.")] = True
+    pitfalls: Annotated[bool, setting("Tell why programs failed anywhere in the search.")] = False
+    summaries: Annotated[bool, setting("Tell the inherited summary of the parent.")] = True
+    direction: Annotated[bool, setting("Draw a direction from rising and falling lines of descent.")] = True
+    attribution: Annotated[
+        bool, setting("Tell which lines went along with better and worse scores in many programs.")
+    ] = True
+    memory: Annotated[bool, setting("Tell what was learned earlier.")] = True
+    memory_tokens: Annotated[
+        int, setting("Upper bound of what is told of it.", unit="tokens", ge=0, le=1_000_000)
+    ] = 300
+    instructions: Annotated[
+        int,
+        setting(
+            "How many instructions models may write to compete with the usual ones; 0 for none.", ge=0, le=32
+        ),
+    ] = 0
+
+
+@checked("planning")
+@dataclass(frozen=True, slots=True, config=STRICT)
+class PlanningConfig:
+    """How plans are carried out."""
+
+    rounds: Annotated[
+        int,
+        setting(
+            "Rounds of candidates of one plan: round r tries r of them. 1 is one candidate per plan.",
+            ge=1,
+            le=MAX_ROUNDS,
+        ),
+    ] = 1
+    summaries: Annotated[
+        Literal["none", "plan", "all"],
+        setting(
+            "Which evaluated programs a model sums up: none, those that come of plans, or all that models made."
+        ),
+    ] = "plan"
+    conversation: Annotated[
+        bool,
+        setting(
+            "Make plan, execution and summary one conversation with a prefix that stays the same (endpoints cache it)."
+        ),
+    ] = False

@@ -12,11 +12,13 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from discovery.core.errors import ConfigError, RunFolderError
 from discovery.core.requests import Kind, Request
 from discovery.core.texts import printable
+from discovery.settings.budget import read_limits
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Program
 
@@ -31,7 +33,18 @@ def new_request(
     Raises:
         ConfigError: it is not whole, or a value is out of range.
     """
-    return Request(secrets.token_hex(8), kind, time.time(), program, printable(text), budget or {})
+    limits = read_limits(budget or {})
+    return Request(secrets.token_hex(8), kind, time.time(), program, printable(text), limits)
+
+
+def read_request(data: Mapping[str, Any]) -> Request:
+    """Returns the request of a JSON form that comes from outside, its limits checked and by field.
+
+    Raises:
+        ConfigError: it is none; the message says what is wrong.
+    """
+    request = Request.from_json(data)
+    return replace(request, budget=read_limits(request.budget))
 
 
 def completed(program: Program, seed: Program) -> Program:
@@ -85,10 +98,10 @@ def waiting(folder: RunFolder) -> list[tuple[str, Request]]:
         path = folder.requests / name
         try:
             with path.open("rb") as file:
-                found.append((name, Request.from_json(json.loads(file.read(MAX_REQUEST_BYTES)))))
+                found.append((name, read_request(json.loads(file.read(MAX_REQUEST_BYTES)))))
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, ConfigError):
+        except (OSError, RecursionError, ValueError, ConfigError):
             path.rename(path.with_suffix(".refused"))
     return found
 

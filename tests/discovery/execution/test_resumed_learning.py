@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 
-from discovery.core.budget import Budget
 from discovery.core.gains import GainMeter
 from discovery.core.types import ModelCall, OperatorError, Proposal
 from discovery.learning.bandit import Bandit
@@ -17,6 +16,7 @@ from discovery.learning.near_duplicates import NearDuplicates
 from discovery.learning.tuning import Tuner
 from discovery.search.coordinator import Coordinator
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.learning import BanditConfig, DuplicatesConfig, MemoryConfig, TuningConfig
 from evaluators.contract import Objective, Program
 from islands.archipelago import Archipelago, IslandsConfig

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 
-from discovery.core.budget import Budget
 from discovery.core.events import Evaluate, Evaluated, Finish, Propose, Save
 from discovery.core.records import Record
 from discovery.core.results import EvaluationResult
@@ -17,6 +16,7 @@ from discovery.learning.tuning import Tuner
 from discovery.search.coordinator import Coordinator
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.learning import TuningConfig
 from evaluators.contract import ContractError, Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig

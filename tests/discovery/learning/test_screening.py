@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from benchmarks.worlds.landscapes import World
-from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError
 from discovery.core.events import Evaluate, Evaluated, Finish, Propose, Proposed, Save
 from discovery.core.records import Record
@@ -24,6 +23,7 @@ from discovery.search.components import LearningComponents
 from discovery.search.coordinator import WASTE_LIMIT, Coordinator
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.config import RunConfig
 from discovery.settings.learning import ScreeningConfig, TuningConfig
 from discovery.settings.models import ModelConfig

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError
 from discovery.core.events import Evaluate, Evaluated, Propose, Proposed
 from discovery.core.types import Proposal
@@ -18,6 +17,7 @@ from discovery.programs.near_duplicates import GRAM, similarity, sketch
 from discovery.search.coordinator import Coordinator
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.learning import DuplicatesConfig, TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig

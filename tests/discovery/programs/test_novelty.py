@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from discovery.core.budget import Budget
 from discovery.core.events import Evaluate, Evaluated, Propose, Save
 from discovery.core.records import Record
 from discovery.core.types import Proposal
@@ -21,6 +20,7 @@ from discovery.programs.near_duplicates import GRAM
 from discovery.search.coordinator import Coordinator
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.learning import TuningConfig
 from discovery.storage.journal import read_entries
 from evaluators.contract import Evaluation, Measure, Objective, Program, Status

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from discovery.core.budget import Budget
 from discovery.core.events import (
     Broken,
     Evaluate,
@@ -30,6 +29,7 @@ from discovery.programs.fingerprint import fingerprint
 from discovery.search.coordinator import ENDPOINT_LIMIT, WASTE_LIMIT, Coordinator
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.learning import TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig

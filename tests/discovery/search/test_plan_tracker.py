@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError
 from discovery.core.events import (
     Evaluate,
@@ -36,6 +35,7 @@ from discovery.search.coordinator import Coordinator
 from discovery.search.plan_tracker import MAX_AWAITED, PlanTracker
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.learning import TuningConfig
 from discovery.settings.questions import ContextConfig, PlanningConfig
 from discovery.testing import perturb_number

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from discovery.core.budget import Budget
 from discovery.core.choices import Rule
 from discovery.core.events import Evaluate, Evaluated, Instruction, Propose, Proposed, Save
 from discovery.core.types import ModelCall, Proposal, ProposeJob
@@ -13,6 +12,7 @@ from discovery.programs.fingerprint import fingerprint
 from discovery.search.coordinator import Coordinator
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.learning import TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig

@@ -11,7 +11,7 @@ from discovery.execution.broker import BrokerConfig
 from discovery.execution.session import StopRequest
 from discovery.service import hosting
 from discovery.service.hosting import BusyError, EndingExecutor, Host, HostConfig, HostedRun, write_json
-from discovery.settings.config import make_config
+from discovery.settings.doors import make_config
 from discovery.testing.redis_server import RedisServer, find_server
 from tests.discovery.service.test_service import wait_until
 

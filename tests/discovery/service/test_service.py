@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 
 from discovery.core.errors import ConfigError
+from discovery.learning.memory.items import Item, item_id_of
 from discovery.service.app import ServiceConfig, check_address, make_app
 from discovery.service.hosting import Host, HostConfig
-from discovery.service.openapi import document
+from discovery.service.messages import Status
 from discovery.storage.journal import read_entries
 from evaluators.problems.bundle import pack
 from evaluators.problems.loading import load_problem
@@ -30,6 +32,7 @@ with warnings.catch_warnings():
 
 TOKEN = "a-secret-of-some-length"
 LOCAL = "http://127.0.0.1:8420"
+JSON = {"Content-Type": "application/json"}
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float = 40.0) -> Any:
@@ -105,8 +108,48 @@ BAD = [
     ({"problem": "circle_packing", "evals": 0}, 400, "evals must be > 0"),
     ({"problem": "circle_packing", "evals": "x"}, 400, "must be"),
     ({"problem": "circle_packing", "workers": 3}, 400, "at most 2"),
-    ({"problem": "circle_packing", "api_base": "http://evil"}, 400, "unknown key 'api_base'"),
-    ({"problem": "circle_packing", "unsafe": True}, 400, "unknown key 'unsafe'"),
+    (
+        {"problem": "circle_packing", "api_base": "http://evil"},
+        400,
+        "api_base may only be set by who operates",
+    ),
+    (
+        {"problem": "circle_packing", "models": {"api_base": "http://evil"}},
+        400,
+        "api_base may only be set by",
+    ),
+    ({"problem": "circle_packing", "unsafe": True}, 400, "unsafe may only be set by who operates"),
+    ({"problem": "circle_packing", "out": "/tmp/x"}, 400, "out may only be set by who operates"),
+    ({"problem": "circle_packing", "broker": "redis://evil"}, 400, "broker may only be set by who operates"),
+    ({"problem": "circle_packing", "from_best": 1, "start": "/etc/passwd"}, 400, "the content, not a path"),
+    ({"problem": "circle_packing", "memory": "/etc/passwd"}, 400, "the content, not a path"),
+    ({"problem": "circle_packing", "memory": {"items": [{"x": 1}]}}, 400, ""),
+    ({"problem": "circle_packing", "from_best": 1, "start": {"x": 1}}, 400, ""),
+    ({"problem": "circle_packing", "minutes": float("inf")}, 400, "minutes must be a finite number, got inf"),
+    ({"problem": "circle_packing", "target": float("nan")}, 400, "target must be a finite number, got nan"),
+    ({"problem": "circle_packing", "minutes": 10**400}, 400, "minutes must be"),
+    ({"problem": "circle_packing", "evals": True}, 400, "evals must be an integer, got True"),
+    ({"problem": "circle_packing", "evals": [1]}, 400, "evals must be an integer, got [1]"),
+    ({"problem": "circle_packing", "islands": 1_000_000}, 400, "islands must be in 1..1024"),
+    ({"problem": "circle_packing", "islands": [1]}, 400, "islands must be an integer, got [1]"),
+    (
+        {"problem": "circle_packing", "operators": {"tune": float("inf")}},
+        400,
+        "weight of operator tune must be in",
+    ),
+    ({"problem": "circle_packing", "operators": [1]}, 400, "operators must be a text"),
+    ({"problem": "circle_packing", "model": {"gpt": float("inf")}}, 400, "model"),
+    ({"problem": "circle_packing", "model": "x" * 300}, 400, "model"),
+    ({"problem": "circle_packing", "bandit": {"floor": "x"}}, 400, "bandit.floor must be a number, got 'x'"),
+    ({"problem": "circle_packing", "name": "x" * 300}, 400, "up to 64 letters"),
+    ({"problem": "x" * 300}, 400, "no problem"),
+    ({"problem": "x\0y"}, 400, "no problem"),
+    ({"problem": {"name": "x" * 300, "files": {"a.py": TOY}}}, 400, "name"),
+    ({"problem": {"name": 3, "files": {"a.py": TOY}}}, 400, "name"),
+    ({"problem": {"files": {"a.py": 3}}}, 400, ""),
+    ({"problem": "circle_packing", "target": 1e9}, 400, "target"),
+    ({"problem": 3}, 400, "problem"),
+    ({"problem": ["x"]}, 400, "problem"),
     ({"problem": "circle_packing", "name": "../x"}, 400, "letters, digits"),
     ({"problem": "circle_packing", "name": 3}, 400, "must be a text"),
     ({"problem": "circle_packing", "operators": "diff"}, 400, "need a model"),
@@ -121,12 +164,159 @@ BAD = [
 def test_a_bad_request_is_told_what_is_wrong_and_leaves_nothing(
     client: TestClient, host: Host, body: dict, status: int, message: str
 ) -> None:
-    answer = client.post("/runs", json=body)
+    answer = client.post("/runs", content=json.dumps(body), headers=JSON)
     assert answer.status_code == status
     assert message in answer.json()["error"]
     assert host.runs() == []
     left = [path.name for path in host.config.folder.iterdir() if not path.name.startswith(".")]
     assert left == []
+
+
+BAD_REQUESTS = [
+    ({"kind": "budget", "budget": {"minutes": float("inf")}}, "minutes must be a finite number, got inf"),
+    ({"kind": "budget", "budget": {"evaluations": float("nan")}}, "evals must be an integer, got nan"),
+    ({"kind": "budget", "budget": {"evals": 10**30}}, "evals must be <= 1000000000, got 1000"),
+    ({"kind": "budget", "budget": [1]}, "budget"),
+    ({"kind": "budget", "budget": 3}, "budget"),
+    ({"kind": "budget"}, "no new limit"),
+    ({"kind": ["pause"]}, "kind"),
+    ({"kindd": "pause"}, "did you mean 'kind'"),
+    ({"kind": "hint", "text": 3}, "text must be a valid string, got 3"),
+    ({"kind": "hint", "text": "x" * 30_000}, "text"),
+    (
+        {"kind": "inject", "program": {"files": {"a": 3}, "entry": "a"}},
+        "program.files.a must be a valid string",
+    ),
+    ({}, "kind must be given"),
+]
+
+
+def test_a_bad_request_of_a_run_is_refused_at_the_door_and_poisons_nothing(
+    host: Host, client: TestClient
+) -> None:
+    body = {
+        "problem": {"name": "toy", "files": {"toy.py": TOY}},
+        "name": "up",
+        "workers": 1,
+        "evals": 100_000,
+    }
+    assert client.post("/runs", json=body).status_code == 201
+    run = host.run("up")
+    wait_until(lambda: run.facts["evaluations"] >= 2)
+    for asked, message in BAD_REQUESTS:
+        answer = client.post("/runs/up/requests", content=json.dumps(asked), headers=JSON)
+        assert answer.status_code == 400, asked
+        assert message in answer.json()["error"]
+    for changes in (
+        {"minutes": float("inf")},
+        {"workers": 3},
+        {"workers": True},
+        {"seed": 3},
+        {"evals": "5"},
+    ):
+        assert client.post("/runs/up/resume", content=json.dumps(changes), headers=JSON).status_code in (
+            400,
+            409,
+        )
+    poison = {"request_id": "a" * 16, "kind": "budget", "at_s": 1.0, "budget": {"minutes": float("inf")}}
+    run.folder.requests.mkdir(exist_ok=True)
+    (run.folder.requests / "00000000000000000000-a.json").write_text(json.dumps(poison))
+    wait_until(lambda: (run.folder.requests / "00000000000000000000-a.refused").exists())
+    assert (
+        client.post("/runs/up/requests", json={"kind": "budget", "budget": {"evals": 90_000}}).status_code
+        == 202
+    )
+    wait_until(lambda: client.get("/runs/up").json()["budget"]["evaluations"] == 90_000)
+    client.post("/runs/up/stop", json={})
+    wait_until(lambda: not run.is_active)
+    with run.folder.journal.open("a") as journal:  # as an earlier version took it
+        journal.write(
+            json.dumps({"type": "asked", "at_s": 1.0, "request": poison, "fingerprint": "", "refusal": ""})
+            + "\n"
+        )
+    done = run.facts["evaluations"] + 5
+    assert (
+        client.post("/runs/up/resume", json={"evals": done, "target": 0.0, "workers": 2}).status_code == 202
+    )
+    wait_until(lambda: not run.is_active)
+    status = client.get("/runs/up").json()
+    assert status["state"] == "done", status
+    assert status["evaluations"] >= done
+    assert status["budget"]["evaluations"] == done  # not the 90,000 that were asked for before
+
+
+def test_a_run_with_an_endless_budget_of_an_earlier_version_is_listed_and_goes_on(tmp_path: Path) -> None:
+    config = HostConfig(tmp_path / "runs", most_workers=2)
+    host = Host(config)
+    client = client_of(host)
+    assert (
+        client.post("/runs", json={"problem": "circle_packing", "name": "old", "evals": 3}).status_code == 201
+    )
+    wait_until(lambda: not host.run("old").is_active)
+    host.close()
+    path = tmp_path / "runs" / "old" / "config.json"
+    settings = json.loads(path.read_text())
+    settings["config"]["budget"] |= {"minutes": float("inf")}
+    path.write_text(json.dumps(settings))
+    service = json.loads((path.parent / "service.json").read_text())
+    (path.parent / "service.json").write_text(
+        json.dumps({**service, "facts": {"evaluations": 3, "best_score": float("inf")}})
+    )
+    again = Host(config)
+    try:
+        client = client_of(again)
+        listed = client.get("/runs")
+        assert listed.status_code == 200
+        assert listed.json()["runs"][0]["budget"]["minutes"] is None
+        assert client.post("/runs/old/resume", json={"evals": 5}).status_code == 202
+        wait_until(lambda: not again.run("old").is_active)
+        assert client.get("/runs/old").json()["state"] == "done"
+    finally:
+        again.close()
+
+
+def test_what_a_run_begins_with_can_be_sent(client: TestClient, host: Host, tmp_path: Path) -> None:
+    first = {
+        "problem": "circle_packing",
+        "name": "first",
+        "evals": 2,
+        "workers": 1,
+        "from_best": 2.0,
+        "seed": 1,
+        "tier": 1,
+    }
+    answer = client.post("/runs", json=first)
+    assert answer.status_code == 201, answer.text
+    settings = host.run("first").settings
+    assert settings["problem"]["improve_s"] == 2.0
+    assert settings["config"]["tier"] == 1
+    assert "start" in settings
+    wait_until(lambda: not host.run("first").is_active)
+    item = Item(item_id_of("do", "be brief"), "do", "be brief")
+    second = {
+        "problem": "circle_packing",
+        "name": "second",
+        "evals": 2,
+        "memory": {"items": [item.to_json()], "capacity": 9},
+    }
+    answer = client.post(
+        "/runs", json={**second, "workers": 1, "models": {"retries": 0}, "operators": {"tune": 1}}
+    )
+    assert answer.status_code == 201, answer.text
+    run = host.run("second")
+    config = run.settings["config"]
+    assert (config["memory"]["enabled"], config["memory"]["capacity"], config["models"]["retries"]) == (
+        True,
+        9,
+        0,
+    )
+    wait_until(lambda: not run.is_active)
+    assert run.state == "done", run.status()
+    assert any(entry["type"] == "remembered" for entry in read_entries(run.folder.journal))
+    problem = {"name": "toy", "files": {"toy.py": TOY}}
+    refused = client.post("/runs", json={"problem": problem, "from_best": 2.0})
+    assert refused.status_code == 400
+    assert "the service's own problems only" in refused.json()["error"]
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"null", b"[" * 100_000, b"\xff"])
@@ -149,16 +339,13 @@ def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
 
 
 def test_the_document_names_every_route(client: TestClient) -> None:
-    described = {
-        (path, method)
-        for path, item in document()["paths"].items()
-        for method in item
-        if method != "parameters"
-    }
+    found = client.get("/openapi.json").json()
+    described = {(path, method) for path, item in found["paths"].items() for method in item}
     app = client.app._app
-    served = {(route.path, method.lower()) for route in app.routes for method in route.methods - {"HEAD"}}
-    assert described == served
-    assert client.get("/openapi.json").json() == document()
+    assert described == {(route.path, method.lower()) for route in app.routes for method in route.methods}
+    known = found["components"]["schemas"]
+    for reference in re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(found)):
+        assert reference in known
 
 
 def test_an_uploaded_problem_is_searched_stopped_resumed_and_read(client: TestClient, host: Host) -> None:
@@ -193,6 +380,7 @@ def test_an_uploaded_problem_is_searched_stopped_resumed_and_read(client: TestCl
     assert events[-1]["event"] == "ended"
     assert events[-1]["state"] == "done"
     status = client.get("/runs/up").json()
+    assert Status.model_validate(status)
     assert status["state"] == "done"
     assert status["evaluations"] == done + 5
     best = client.get("/runs/up/best").json()

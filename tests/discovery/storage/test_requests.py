@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError, RunFolderError
 from discovery.core.events import Evaluated, RequestReceived
 from discovery.core.requests import Request
 from discovery.programs.fingerprint import fingerprint
+from discovery.settings.budget import Budget
 from discovery.storage.journal import read_entries
-from discovery.storage.requests import completed, done, new_request, send, waiting
+from discovery.storage.requests import completed, done, new_request, read_request, send, waiting
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Evaluation, Program, Status
 from tests.discovery.conftest import Discovery, last_json
@@ -192,10 +192,12 @@ class TestRequest:
             ({"kind": "hint", "text": "  "}, "1 to 2000"),
             ({"kind": "hint", "text": "x" * 2001}, "2001"),
             ({"kind": "budget"}, "no new limit"),
-            ({"kind": "budget", "budget": {"evals": 3}}, "unknown limits"),
+            ({"kind": "budget", "budget": {"evalz": 3}}, "unknown limits"),
             ({"kind": "budget", "budget": {"minutes": -1}}, "minutes must be > 0"),
-            ({"kind": "budget", "budget": {"minutes": "3"}}, "numbers"),
-            ({"kind": "budget", "budget": {"minutes": True}}, "numbers"),
+            ({"kind": "budget", "budget": {"minutes": "3"}}, "a number, got '3'"),
+            ({"kind": "budget", "budget": {"minutes": True}}, "a number, got True"),
+            ({"kind": "budget", "budget": {"minutes": float("inf")}}, "a finite number, got inf"),
+            ({"kind": "budget", "budget": {"evaluations": float("nan")}}, "an integer, got nan"),
             ({"kind": "inject", "program": 3}, "no request"),
             ([], "no request"),
         ],
@@ -204,7 +206,7 @@ class TestRequest:
         if isinstance(data, dict):
             data = {"request_id": "a" * 16, **data}
         with pytest.raises(ConfigError, match=match):
-            Request.from_json(data)
+            read_request(data)
 
     def test_the_json_form_is_read_back_whole(self) -> None:
         for request in (

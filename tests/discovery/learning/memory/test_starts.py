@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.learned.learning import gained
-from discovery.core.budget import Budget
 from discovery.core.gains import GainMeter
 from discovery.core.records import Record
 from discovery.core.results import EvaluationResult
@@ -19,6 +18,7 @@ from discovery.learning.memory.starts import CANDIDATES, StartValues
 from discovery.learning.tuning import Tuner
 from discovery.search.scheduler import ProposalScheduler, SearchSettings
 from discovery.search.state import RunState, Statement
+from discovery.settings.budget import Budget
 from discovery.settings.learning import MemoryConfig, TuningConfig
 from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
