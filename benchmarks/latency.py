@@ -48,6 +48,9 @@ class Clock:
     def asked(self, request: Request, refusal: str) -> None:
         pass
 
+    def warned(self, text: str) -> None:
+        pass
+
 
 def main() -> None:
     """Measures and prints one table."""

@@ -148,6 +148,9 @@ class Meter:
     def asked(self, request: Request, refusal: str) -> None:
         pass
 
+    def warned(self, text: str) -> None:
+        pass
+
 
 def measure(tier: int, evals: int, seed: int) -> Meter:
     """Runs the trivial problem once and returns what was measured."""

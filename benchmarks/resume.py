@@ -80,6 +80,9 @@ class Silent:
     def asked(self, request: Request, refusal: str) -> None:
         pass
 
+    def warned(self, text: str) -> None:
+        pass
+
 
 def main() -> None:
     """Makes a run, resumes it, prints one table."""

@@ -14,7 +14,7 @@ import click
 
 from discovery.analysis.comparison import OPPONENTS, Comparison, compare_courses, opponent, run_pairs
 from discovery.analysis.statistics import Paired, smallest_n
-from discovery.cli.options import Sections, given, settings_options
+from discovery.cli.options import Finite, Sections, given, settings_options
 from discovery.cli.search import check_ready, signals_asking
 from discovery.core.errors import ConfigError, RunError
 from discovery.core.records import Record
@@ -37,7 +37,7 @@ from evaluators.problems.loading import Problem, load_problem
 @settings_options(LIMITS)
 @click.option("--problem", help="The problem of both, where a file names none.")
 @click.option(
-    "--target", type=float, help="The score whose cost is counted.  [default: what the weaker reaches]"
+    "--target", type=Finite(), help="The score whose cost is counted.  [default: what the weaker reaches]"
 )
 @click.option(
     "--out",

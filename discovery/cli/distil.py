@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from discovery.analysis import distillation
+from discovery.cli.options import Finite
 from discovery.cli.problems import best_record
 from discovery.core.errors import RunError
 from discovery.core.texts import one_line, printable
@@ -25,7 +26,7 @@ from evaluators.problems.loading import ProblemSource, load_source
 @click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
     "--epsilon",
-    type=click.FloatRange(0),
+    type=Finite(0),
     default=0.0,
     show_default=True,
     help="By how much the score may be worse, on held-out cases too.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args, get_origin
 
@@ -14,6 +15,17 @@ _PREFIX = "setting_"
 _ARGUMENT = "problem"
 _SHORT = {"memory.items": "--memory", "json": "--json"}
 _FORMER = {"unsafe": "--unsafe/--safe"}
+
+
+class Finite(click.FloatRange):
+    """A number of a command that is no setting: in a range, and never infinite or NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the number; what is none fails with a message."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 def settings_options(settings: Iterable[Setting]) -> Callable[[Any], Any]:

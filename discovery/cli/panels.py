@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from discovery.cli.options import Finite
 from discovery.core.errors import ConfigError
 from evaluators.alphas.exam import with_panel
 from evaluators.alphas.markets.ingest import import_panel
@@ -32,7 +33,7 @@ def panel() -> None:
 @click.option("--universe", default="all", help="Which qlib instruments file.  [default: all]")
 @click.option(
     "--max-jump",
-    type=click.FloatRange(0.0, min_open=True),
+    type=Finite(0.0, min_open=True),
     default=MAX_JUMP,
     help=f"Largest believable daily return.  [default: {MAX_JUMP}]",
 )

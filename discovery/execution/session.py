@@ -119,7 +119,9 @@ def create_run(
     Raises:
         ContractError: the target cannot be reached. RunFolderError: the folder cannot be made.
     """
-    replace(problem.objective, target=config.target)  # raises now, not at the first score, where it cannot be reached
+    replace(
+        problem.objective, target=config.target
+    )  # raises now, not at the first score, where it cannot be reached
     info = RunInfo(
         problem=problem.name,
         goal=problem.goal,

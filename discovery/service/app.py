@@ -33,7 +33,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from discovery.core.errors import ConfigError, DiscoveryError, LineageError
-from discovery.service.hosting import BusyError, Host, HostedRun, NoSuchRunError
+from discovery.service.hosted_run import BusyError, HostedRun
+from discovery.service.hosting import Host, NoSuchRunError
 from discovery.service.messages import Ask, Asked, Changes, Error, NewRun, Runs, Status
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import Source, read, read_changes, with_api_base

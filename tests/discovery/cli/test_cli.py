@@ -140,6 +140,8 @@ def test_options_may_stand_in_a_file(discovery: Discovery, toy: Path, tmp_path: 
         (["run", "circle_packing", "--islands", "1000000"], 1, "islands must be in 1..1024"),
         (["run", "circle_packing", "--bandit.floor", "2"], 1, "bandit.floor must be in [0, 1], got 2.0"),
         (["run", "circle_packing", "--name", "x" * 300], 1, "up to 64 letters"),
+        (["compare", "a.toml", "b.toml", "--target", "nan"], 2, "nan is not a finite number"),
+        (["distil", "run", "--epsilon", "inf"], 2, "inf is not a finite number"),
         (["run", "circle_packing", "--start", "c.json"], 1, "start is what from_best begins with"),
         (["run", "circle_packing", "--evalz", "3"], 2, "evalz"),
         (["run", "circle_packing", "--workers", "0"], 1, "workers must be in 1..1024"),

@@ -9,9 +9,11 @@ from discovery.core.errors import RunFolderError
 from discovery.core.events import Broken, Event
 from discovery.execution.broker import BrokerConfig
 from discovery.execution.session import StopRequest
-from discovery.service import hosting
-from discovery.service.hosting import BusyError, EndingExecutor, Host, HostConfig, HostedRun, write_json
+from discovery.service import hosted_run, hosting
+from discovery.service.hosted_run import BusyError, EndingExecutor, HostedRun, write_json
+from discovery.service.hosting import Host, HostConfig
 from discovery.settings.doors import make_config
+from discovery.testing import ChatEndpoint, ScriptedMutator
 from discovery.testing.redis_server import RedisServer, find_server
 from tests.discovery.service.test_service import wait_until
 
@@ -47,7 +49,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 
 @pytest.mark.parametrize(
-    ("reason", "limit_s"), [("", hosting.LONGEST_STOP_S), ("Redis is away", hosting.PAUSED_STOP_S)]
+    ("reason", "limit_s"), [("", hosted_run.LONGEST_STOP_S), ("Redis is away", hosted_run.PAUSED_STOP_S)]
 )
 def test_a_run_that_is_to_end_does_not_wait_for_ever(reason: str, limit_s: float) -> None:
     inner, stop, now = Waiting(), StopRequest(), [0.0]
@@ -67,7 +69,7 @@ def test_a_run_that_is_to_end_does_not_wait_for_ever(reason: str, limit_s: float
 def test_a_run_whose_broker_is_away_can_be_stopped_and_stays_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosting, "PAUSED_STOP_S", 0.1)
+    monkeypatch.setattr(hosted_run, "PAUSED_STOP_S", 0.1)
     with RedisServer() as gone:
         broker = BrokerConfig(gone.url)
     config = HostConfig(tmp_path / "runs", broker)
@@ -109,7 +111,7 @@ def test_a_run_whose_end_cannot_be_written_has_ended_all_the_same(
     def fail(path: Path, data: object) -> None:
         raise RunFolderError(f"cannot write {path}: No space left on device; make room")
 
-    monkeypatch.setattr(hosting, "write_json", fail)
+    monkeypatch.setattr(hosted_run, "write_json", fail)
     wait_until(lambda: not run.is_active)
     assert "No space left" in caplog.text
     assert run.state == "done"
@@ -137,3 +139,16 @@ def test_a_listener_of_an_earlier_process_hears_the_new_ones_events(host: Host) 
     events = run.events_after(1_000_000, 0.0)
     assert [event["event"] for _, event in events][-1] == "ended"
     assert run.events_after(events[-1][0], 0.0) == []
+
+
+def test_what_a_call_costs_at_most_is_told_before_the_first(host: Host) -> None:
+    with ChatEndpoint(ScriptedMutator(seed=1)) as endpoint:
+        run = begin(host, evals=3, model="gpt-4o", api_base=endpoint.api_base, operators="diff", cost_usd=5.0)
+        wait_until(lambda: not run.is_active)
+    told = [
+        event for _, event in run.events_after(0, 0.0) if event["event"] in ("warned", "evaluated", "best")
+    ]
+    assert told[0]["event"] == "warned"
+    assert told[0]["text"].startswith("a call of gpt-4o costs at most $")
+    assert "$5 pay for at least" in told[0]["text"]
+    assert run.state == "done", run.status()
