@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from discovery.cli.main import COMMANDS, cli
+from discovery.core import plugins
 from tests.discovery.conftest import Discovery, discovery, last_json
 
 __all__ = ["discovery"]
@@ -42,9 +43,10 @@ def test_every_command_is_named_and_every_named_command_exists() -> None:
     named = set()
     for cell in re.findall(r"^\| `discovery ([^`]+)` \|", README, re.MULTILINE):
         named |= set(re.findall(r"\b[a-z]+\b", cell))
-    assert named == set(COMMANDS)
+    commands = {*COMMANDS, *plugins.names("discovery.commands")}
+    assert named == commands
     for name in re.findall(r"^    discovery (\w+)", README, re.MULTILINE):
-        assert name in COMMANDS
+        assert name in commands
 
 
 def test_every_option_of_run_in_the_readme_exists() -> None:

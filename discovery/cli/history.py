@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import click
 from discovery.core.errors import ConfigError
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
+from discovery.core.verdicts import Account, accounts
 from discovery.execution.session import run_folder
-from discovery.families.alphas.unsealing import Account, account
 from discovery.storage.git import history
 from discovery.storage.git.history import Entry, Shown
 
@@ -32,7 +33,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def best(path: Path, out: Path | None, as_json: bool) -> None:
     """Print the best program of RUN, or save it."""
     shown = history.best(_lineage(path))
-    found = account(run_folder(path).journal, shown.entry.program_id, shown.entry.metrics)
+    found = accounts(run_folder(path).journal, shown.entry.program_id, shown.entry.metrics)
     _deliver(shown, out, as_json=as_json, found=found)
 
 
@@ -151,7 +152,7 @@ def _deliver(
     *,
     as_json: bool,
     with_entry: bool = False,
-    found: Account | None = None,
+    found: Sequence[Account] = (),
 ) -> None:
     if out is not None:
         _write(shown, out)
@@ -161,12 +162,13 @@ def _deliver(
             **asdict(shown.entry),
             "files": dict(shown.files),
             "certificate": shown.certificate,
-            **(found.to_json() if found else {}),
         }
+        for account in found:
+            data |= account.to_json()
         click.echo(json.dumps(data))
     elif out is None:
         click.echo(_headline(shown.entry), err=not with_entry)
-        for line in found.lines if found else ():
+        for line in (line for account in found for line in account.lines):
             click.echo(printable(line), err=True)
         if with_entry:
             click.echo(_details(shown))

@@ -1,4 +1,8 @@
-"""The command line: a group whose commands are loaded only when they are called, so that --help is quick."""
+"""The command line: a group whose commands are loaded only when they are called, so that --help is quick.
+
+Commands that a family of problems adds are registered under `discovery.commands`: click commands whose modules load what
+they need when they are called.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from importlib.metadata import version
 
 import click
 
+from discovery.core import plugins
+
+GUESTS: plugins.Group = "discovery.commands"
 COMMANDS = {
     "run": ("search", "Search for better programs from a problem's seed."),
     "resume": ("search", "Go on with a run that ended or was killed."),
@@ -23,12 +30,10 @@ COMMANDS = {
     "archive": ("history", "Tell how full each island's archive is, and what it holds."),
     "report": ("history", "Write one self-contained HTML file about a run."),
     "verify": ("problems", "Judge a run's best program again and certify it; check a certificate."),
-    "unseal": ("unseal", "Judge one program of a run on its sealed test, once."),
     "evaluate": ("problems", "Judge one program file."),
     "check": ("problems", "Tell what is wrong with a problem module."),
     "new": ("problems", "Write a small problem to start from."),
     "convert": ("foreign", "Begin a problem from a folder of OpenEvolve, ShinkaEvolve or LoongFlow."),
-    "panel": ("panels", "Import, inspect and synthesize panels of prices."),
     "serve": ("service", "Host runs behind an HTTP API."),
     "submit": ("client", "Begin a run on a service."),
     "list": ("client", "List the runs of a service."),
@@ -46,21 +51,26 @@ class LazyGroup(click.Group):
     """A group that imports a command's module when the command is named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Returns the names, in the order of the table."""
-        return list(COMMANDS)
+        """Returns the names, in the order of the table, then those that packages add."""
+        return [*COMMANDS, *(name for name in plugins.names(GUESTS) if name not in COMMANDS)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Returns a command, or None if there is none of that name."""
         if cmd_name not in COMMANDS:
-            return None
+            return plugins.load(GUESTS)[cmd_name] if cmd_name in plugins.names(GUESTS) else None
         module = importlib.import_module(f"discovery.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, {"list": "list_runs"}.get(cmd_name, cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the table of commands without loading them."""
+        """Writes the table of commands; only those that packages add are loaded for it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        guests = [name for name in plugins.names(GUESTS) if name not in COMMANDS]
+        if guests:
+            with formatter.section("Commands of families of problems"):
+                loaded = plugins.load(GUESTS)
+                formatter.write_dl([(name, loaded[name].get_short_help_str(80)) for name in guests])
 
 
 @click.group(

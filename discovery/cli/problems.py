@@ -16,9 +16,9 @@ from discovery.certify import claims
 from discovery.core.errors import ConfigError, RunFolderError
 from discovery.core.records import Record
 from discovery.core.records import shown as visible
-from discovery.core.texts import SELF_SCORED
+from discovery.core.texts import SELF_SCORED, printable
+from discovery.core.verdicts import accounts
 from discovery.execution.session import run_folder, secret_of
-from discovery.families.alphas.unsealing import account
 from discovery.settings.config import RunConfig
 from discovery.storage.purged import current_entries
 from evaluators.contract import Evaluation, Program
@@ -165,9 +165,9 @@ def _verify_run(path: Path, out: Path | None, *, tier: int | None, unsafe: bool,
         target = out or folder.path / "certificate.json"
         claims.write(target, made)
         verdict |= {"written": str(target), "exact": made["score"]["exact"], "standing": made["verdict"]}
-    found = account(folder.journal, record.program_id, recorded.metrics)
-    if found is not None:
-        verdict |= found.to_json()
+    found = accounts(folder.journal, record.program_id, recorded.metrics)
+    for account in found:
+        verdict |= account.to_json()
     if as_json:
         click.echo(json.dumps(verdict))
     else:
@@ -175,8 +175,8 @@ def _verify_run(path: Path, out: Path | None, *, tier: int | None, unsafe: bool,
             f"{verdict['verdict']}: program {record.program_id} scores {again.score!r}, recorded {recorded.score!r}"
             + (f" ({again.status}: {again.reason})" if not again.is_ok else "")
         )
-        for line in found.lines if found else ():
-            click.echo(line)
+        for line in (line for account in found for line in account.lines):
+            click.echo(printable(line))
         if is_same:
             click.echo(
                 f"{verdict['standing']} (best known: {claims.known_text(problem)}); {verdict['written']} written"

@@ -1,4 +1,4 @@
-"""Operators, languages, report pages and stop rules by name, of any package: they are found as entry points.
+"""Operators, languages, report pages, verdicts, commands and stop rules by name, of any package: found as entry points.
 
 A package registers what it adds in its pyproject.toml; what ships is registered the same way:
 
@@ -16,7 +16,12 @@ from typing import Any, Literal, TypeAlias
 from discovery.core.errors import ConfigError
 
 Group: TypeAlias = Literal[
-    "discovery.operators", "discovery.languages", "discovery.report_pages", "discovery.stoppers"
+    "discovery.operators",
+    "discovery.languages",
+    "discovery.report_pages",
+    "discovery.verdicts",
+    "discovery.commands",
+    "discovery.stoppers",
 ]
 
 

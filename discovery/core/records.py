@@ -243,14 +243,6 @@ def total_cost_usd(calls: Iterable[ModelCall]) -> float | None:
 HIDDEN = "_"
 
 
-TRACE = "_ic_"
-
-
-def has_trace(metrics: Mapping[str, float]) -> bool:
-    """Returns whether a program's metrics ask for a verdict."""
-    return f"{TRACE}00" in metrics
-
-
 def shown(metrics: Mapping[str, float]) -> dict[str, float]:
     """Returns the metrics that are not hidden."""
     return {name: value for name, value in metrics.items() if not name.startswith(HIDDEN)}

@@ -98,7 +98,7 @@ def question(
     """Returns system and user message of the template `name`, in which `$history` fills what room there is.
 
     Args:
-        name: of the file in texts/.
+        name: of the file in texts/; PACKAGE:NAME where a package keeps its own (PACKAGE/texts/NAME.txt).
         context: what the system message needs, and the budget.
         slots: returns what else the template needs, cut short if its argument is true.
         history: returns what was tried, in so many tokens.
@@ -151,14 +151,16 @@ def message(role: str, content: str) -> Message:
 
 
 def fill(name: str, slots: Mapping[str, str]) -> str:
-    """Returns the text of a file in texts/ with its slots filled."""
+    """Returns the text of a file in texts/ (see `question` for its name) with its slots filled."""
     text = _template(name).substitute(slots).strip()
     return re.sub(r"\n{3,}", "\n\n", text) + "\n" if name == "system" else text
 
 
 @functools.cache
 def _template(name: str) -> Template:
-    return Template(resources.files("discovery.prompts").joinpath("texts", f"{name}.txt").read_text("utf-8"))
+    package, _, file = name.rpartition(":")
+    folder = resources.files(package or "discovery.prompts").joinpath("texts")
+    return Template(folder.joinpath(f"{file}.txt").read_text("utf-8"))
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from discovery.core.verdicts import sources
 from discovery.learning.instructions import Instructions
 from discovery.learning.line_effects import LineEffects
 from discovery.learning.novelty import novelty_of
@@ -84,6 +85,7 @@ def new_state(
         effects,
         Patches() if weights_for(config, problem.seed).get(CherryPick.name, 0) > 0 else None,
         screen,
+        sources(),
     )
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from discovery.core.budget import Ledger
 from discovery.core.choices import SEED_OPERATOR
-from discovery.core.records import Record, has_trace
+from discovery.core.records import Record
 from discovery.core.results import EvaluationResult, Learner, NoteRecord, RejectedProposal
 from discovery.core.types import Individual
+from discovery.core.verdicts import VerdictSource
 from discovery.learning.instructions import Instructions
 from discovery.learning.line_effects import LineEffects
 from discovery.learning.patches import Patches
@@ -104,12 +105,13 @@ class RunState:
         line_effects: LineEffects | None = None,
         patches: Patches | None = None,
         screen: Screen | None = None,
+        verdicts: Sequence[VerdictSource] = (),
     ) -> None:
         """Starts empty; `learners` are told of every record and of every paid call that led to none, in order.
 
         `genealogy`, a learner too, is what questions to models tell of the past; without it they tell nothing of it.
         So are the `instructions` that models write, and the `line_effects`. `patches` is what `cherry_pick` goes by;
-        `screen` says which children are not worth an evaluation.
+        `screen` says which children are not worth an evaluation; `verdicts` which programs' exams are counted.
         """
         parts = (genealogy, instructions, line_effects, patches, screen)
         own = (part for part in parts if part is not None)
@@ -119,6 +121,7 @@ class RunState:
         self.line_effects = line_effects
         self.patches = patches
         self.screen = screen
+        self._verdicts = verdicts
         self.plans = plans or PlanTracker()
         self.statement = statement
         self.tuner = tuner
@@ -304,13 +307,14 @@ class RunState:
     def deserves_exam(self, record: Record) -> bool:
         """Returns whether a program is to meet the held-out cases: a new elite.
 
-        Where a verdict asks how many were examined (discovery.families.alphas.admission), it must also be better than all that passed,
-        for no other will be reported, and an exam takes as long as two evaluations.
+        Where a verdict counts how many were examined (core/verdicts.py), it must also be better than all that passed, for
+        no other will be reported, and an exam takes as long as two evaluations.
         """
         if not self.statement.has_held_out or record.cell is None:
             return False
         fitness = credit(self.statement, record.evaluation)
-        return not has_trace(record.evaluation.metrics) or (fitness is not None and fitness > self._passed)
+        is_counted = any(source.applies_to(record.evaluation.metrics) for source in self._verdicts)
+        return not is_counted or (fitness is not None and fitness > self._passed)
 
     def note_held_out(self, program_id: str, metrics: Mapping[str, float]) -> None:
         """Notes the metrics of a program on the held-out cases; none where they refused it."""

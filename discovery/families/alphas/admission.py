@@ -39,7 +39,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from discovery.core.records import TRACE, Record, has_trace
+from discovery.core.records import Record
+from discovery.families.alphas.traces import TRACE, has_trace
 from evaluators.alphas.admission import LEVEL, Gate
 from evaluators.alphas.metrics import sum_variance
 from evaluators.alphas.significance import (

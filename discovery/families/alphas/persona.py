@@ -49,7 +49,7 @@ class Persona:
         persona, style = draw(rng)
         past = Past(parent, "the current program", frozenset({parent.program_id}))
         messages = question(
-            "persona",
+            "discovery.families.alphas:persona",
             context,
             lambda is_cut: {
                 "standing": standing_text(parent, context),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.core.errors import RunError
-from discovery.core.records import Record, has_trace
+from discovery.core.records import Record
 from discovery.core.texts import one_line
 from discovery.execution.session import secret_of
 from discovery.families.alphas.admission import Lead, Trials, Verdict
@@ -144,10 +144,8 @@ class Account:
         }
 
 
-def account(journal: Path, program_id: str, metrics: Mapping[str, float]) -> Account | None:
-    """Returns the account of a program with these metrics; None where the problem asks for no verdict."""
-    if not has_trace(metrics):
-        return None
+def account(journal: Path, program_id: str) -> Account:
+    """Returns the account of a program of a problem that asks for verdicts."""
     trials, looks = Trials(read_entries(journal)), tuple(openings(read_entries(journal)))
     lead = None if program_id == trials.first else trials.lead(program_id)
     return Account(trials.verdict(program_id), looks, lead, trials.choice())

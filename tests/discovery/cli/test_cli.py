@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from discovery.cli.main import COMMANDS
+from discovery.core import plugins
 from discovery.storage.journal import read_entries
 from tests.discovery.conftest import Discovery, last_json
 
@@ -270,5 +271,10 @@ def test_help_is_quick_and_lists_every_command(discovery: Discovery) -> None:
     done = discovery("--help")
     assert done.returncode == 0
     assert all(name in done.stdout for name in COMMANDS)
-    code = "import sys, discovery.cli.main; sys.exit(any(m in sys.modules for m in ('numpy', 'ribs', 'litellm', 'git')))"
+    assert all(name in done.stdout for name in plugins.names("discovery.commands"))
+    code = (
+        "import sys; from click.testing import CliRunner; from discovery.cli.main import cli; "
+        "assert CliRunner().invoke(cli, ['--help']).exit_code == 0; "
+        "sys.exit(any(m in sys.modules for m in ('numpy', 'ribs', 'litellm', 'git')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False, env=dict(os.environ)).returncode == 0

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from discovery.core.records import has_trace, shown
+from discovery.core.records import shown
 from discovery.families.alphas.admission import Trials
+from discovery.families.alphas.traces import has_trace
 
 multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
 

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from discovery.cli.history import best, report
-from discovery.cli.unseal import unseal
 from discovery.execution.session import run_folder
+from discovery.families.alphas.unseal import unseal
 from discovery.families.alphas.unsealing import ASKED, SealError, open_test, openings, panel_of
 from discovery.storage.git.repository import Repository
 from discovery.storage.journal import read_entries

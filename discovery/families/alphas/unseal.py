@@ -8,10 +8,6 @@ from pathlib import Path
 
 import click
 
-from discovery.core.records import shown
-from discovery.execution.session import run_folder
-from discovery.families.alphas.unsealing import open_test
-
 
 @click.command()
 @click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
@@ -26,6 +22,10 @@ def unseal(path: Path, program: str, again: bool, as_json: bool) -> None:
     How many trials came before, how many independent ones they amount to, the deflated Sharpe ratio and the date go
     into the journal and into git.
     """
+    from discovery.core.records import shown
+    from discovery.execution.session import run_folder
+    from discovery.families.alphas.unsealing import open_test
+
     opening = open_test(run_folder(path), program, again=again)
     if as_json:
         click.echo(json.dumps(asdict(opening)))

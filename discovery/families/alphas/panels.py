@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from discovery.cli.options import Finite
 from discovery.core.errors import ConfigError
-from evaluators.alphas.exam import with_panel
-from evaluators.alphas.markets.ingest import import_panel
-from evaluators.alphas.markets.panel import MAX_JUMP, load_panel, save_panel
-from evaluators.alphas.markets.synthetic import synthesize as synthesize_market
-from evaluators.alphas.overview import Overview, overview
-from evaluators.problems.loading import load_problem
+
+if TYPE_CHECKING:
+    from evaluators.alphas.overview import Overview
 
 _out = click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -34,13 +32,18 @@ def panel() -> None:
 @click.option(
     "--max-jump",
     type=Finite(0.0, min_open=True),
-    default=MAX_JUMP,
-    help=f"Largest believable daily return.  [default: {MAX_JUMP}]",
+    help="Largest believable daily return.  [default: 0.5]",
 )
 @_json
-def import_(source: Path, out: Path, sort: bool, universe: str, max_jump: float, as_json: bool) -> None:
+def import_(
+    source: Path, out: Path, sort: bool, universe: str, max_jump: float | None, as_json: bool
+) -> None:
     """Check SOURCE (CSV, Parquet, Feather or a qlib folder) and write it to the folder OUT."""
-    found = import_panel(source, sort=sort, universe=universe, max_jump=max_jump)
+    from evaluators.alphas.markets.ingest import import_panel
+    from evaluators.alphas.markets.panel import MAX_JUMP, save_panel
+    from evaluators.alphas.overview import overview
+
+    found = import_panel(source, sort=sort, universe=universe, max_jump=max_jump or MAX_JUMP)
     save_panel(found, out)
     _print(overview(found), out, as_json=as_json)
 
@@ -51,6 +54,9 @@ def import_(source: Path, out: Path, sort: bool, universe: str, max_jump: float,
 @_json
 def info(folder: Path, noise: bool, as_json: bool) -> None:
     """Tell what the panel in FOLDER holds."""
+    from evaluators.alphas.markets.panel import load_panel
+    from evaluators.alphas.overview import overview
+
     _print(overview(load_panel(folder), noise_factors=200 if noise else 0), folder, as_json=as_json)
 
 
@@ -62,6 +68,10 @@ def info(folder: Path, noise: bool, as_json: bool) -> None:
 @_json
 def synthesize(out: Path, seed: int, days: int, names: int, as_json: bool) -> None:
     """Write a synthetic market with planted alphas to the folder OUT."""
+    from evaluators.alphas.markets.panel import save_panel
+    from evaluators.alphas.markets.synthetic import synthesize as synthesize_market
+    from evaluators.alphas.overview import overview
+
     market = synthesize_market(seed, days=days, names=names)
     save_panel(market.panel, out)
     _print(overview(market.panel), out, as_json=as_json)
@@ -73,6 +83,10 @@ def synthesize(out: Path, seed: int, days: int, names: int, as_json: bool) -> No
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: PROBLEM.py]")
 def problem(folder: Path, problem: str, out: Path | None) -> None:
     """Write a copy of an alpha PROBLEM (alpha_single, ...) that mines the panel in FOLDER."""
+    from evaluators.alphas.exam import with_panel
+    from evaluators.alphas.markets.panel import load_panel
+    from evaluators.problems.loading import load_problem
+
     load_panel(folder)
     source = load_problem(problem).files
     text = with_panel(source.files[source.module], folder.absolute())

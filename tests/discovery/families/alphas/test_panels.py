@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from discovery.cli.panels import panel
-from evaluators.alphas.markets.panel import PanelError
+from discovery.families.alphas.panels import panel
+from evaluators.alphas.markets.panel import MAX_JUMP, PanelError
 
 
 def call(*arguments: object) -> str:
@@ -37,3 +37,7 @@ def test_a_file_is_imported(tmp_path) -> None:
     assert "survivors only" in text
     with pytest.raises(PanelError, match="does not exist"):
         call("import", tmp_path / "q.csv", tmp_path / "out")
+
+
+def test_the_help_states_the_default_that_is_used() -> None:
+    assert f"[default: {MAX_JUMP:g}]" in call("import", "--help")
