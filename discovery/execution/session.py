@@ -42,6 +42,7 @@ from discovery.search.assembly import assemble, new_state
 from discovery.search.components import IMPORTED, LearningComponents
 from discovery.search.plan_tracker import SUMMARY_TEXTS
 from discovery.search.state import RunState
+from discovery.search.stop_rules import make_stop_rules
 from discovery.settings.config import RunConfig
 from discovery.storage.git.lineage import Lineage
 from discovery.storage.journal import DiskFull, Journal, read_entries
@@ -81,7 +82,8 @@ class Outcome:
     """How a session of a run ended.
 
     Attributes:
-        reason: "evaluations", "minutes", "cost", "tokens", "calls", "patience", "target", or what stopped it: "interrupted", "endpoint",
+        reason: "evaluations", "minutes", "cost", "tokens", "calls", "patience", "target", "stopper:NAME", or what stopped it:
+            "interrupted", "endpoint",
             "exhausted", "seed", "disk", "lineage", "broken".
         is_success: whether it did what was asked.
         summary: the JSON object that `run --json` prints last.
@@ -450,11 +452,13 @@ def run_folder(path: Path) -> RunFolder:
 
 
 def check_operators(config: RunConfig) -> None:
-    """Checks that the operators can work with what there is.
+    """Checks that the operators can work with what there is, and that there are such stop rules.
 
     Raises:
         RunError: only operators that need a model were asked for, and there is none.
+        ConfigError: a stop rule is unknown, or does not take its text.
     """
+    make_stop_rules(config.stoppers)
     active = [name for name, weight in weights_of(config).items() if weight > 0]
     needing = [name for name in active if OPERATORS[name].needs_model]
     if needing and not config.models.models:

@@ -46,6 +46,7 @@ def assemble(
         parts.near,
         parts.measurements,
         novelty_of(problem.measures),
+        parts.stop_rules,
     ), parts
 
 

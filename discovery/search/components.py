@@ -18,6 +18,7 @@ from discovery.learning.near_duplicates import NearDuplicates
 from discovery.learning.repeats import Measurements
 from discovery.operators.registry import OPERATORS, weights_for
 from discovery.prompts.question import variants
+from discovery.search.stop_rules import StopRules, make_stop_rules
 from discovery.settings.config import RunConfig
 from evaluators.problems.loading import Problem
 
@@ -35,6 +36,7 @@ class LearningComponents:
         near: refuses near-duplicates; None where only exact ones are refused.
         measurements: decides how often programs are measured; None where scores do not vary.
         learners: what is to be told of every lesson, in order.
+        stop_rules: what may end the run early; None where nothing but its budget does.
     """
 
     policy: Policy | None = None
@@ -42,6 +44,7 @@ class LearningComponents:
     near: NearDuplicates | None = None
     measurements: Measurements | None = None
     learners: tuple[Learner, ...] = ()
+    stop_rules: StopRules | None = None
 
     def take_in(self, entry: Mapping[str, Any]) -> None:
         """Folds a journal entry of imported items in; any other is passed over."""
@@ -69,8 +72,15 @@ def make_components(config: RunConfig, problem: Problem, run: str) -> LearningCo
         memory = Playbook(config.memory, origin, meter)
     near = NearDuplicates(config.duplicates) if config.duplicates.enabled else None
     measurements = Measurements(problem.objective) if problem.objective.repeats > 1 else None
-    learners = tuple(part for part in (bandit, memory, near, measurements) if part is not None)
-    return LearningComponents(bandit, memory, near, measurements, (meter, *learners) if learners else ())
+    learners: tuple[Learner, ...] = tuple(
+        part for part in (bandit, memory, near, measurements) if part is not None
+    )
+    if learners:
+        learners = (meter, *learners)
+    stop_rules = make_stop_rules(config.stoppers) if config.stoppers else None
+    if stop_rules is not None:
+        learners = (*learners, stop_rules)
+    return LearningComponents(bandit, memory, near, measurements, learners, stop_rules)
 
 
 def _variants(config: RunConfig) -> Mapping[str, Sequence[str]]:

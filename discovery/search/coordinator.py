@@ -58,6 +58,7 @@ from discovery.search.proposal_filter import ProposalFilter
 from discovery.search.scheduler import Choice, MemoryPolicy, ProposalScheduler, SearchSettings
 from discovery.search.state import RunState
 from discovery.search.steering import Steering
+from discovery.search.stop_rules import StopRules
 from discovery.settings.budget import stored_limits
 from evaluators.contract import Evaluation, Program, Status
 
@@ -83,11 +84,13 @@ class Coordinator:
         near: NearDuplicates | None = None,
         measurements: Measurements | None = None,
         novelty: Novelty | None = None,
+        stop_rules: StopRules | None = None,
     ) -> None:
         self.settings = settings
         self._filter = ProposalFilter(state, near, rebase=settings.rebase)
         self._measurements = measurements
         self._novelty = novelty
+        self._stop_rules = stop_rules
         self.state = state
         self.end: Finish | None = None
         self._scheduler = ProposalScheduler(settings, state, operators, policy, memory)
@@ -391,6 +394,8 @@ class Coordinator:
         instructions: list[Instruction] = []
         if self.end is None:
             self._look_at_the_budget()
+        if self.end is None and self._stop_rules is not None:
+            self.end = self._stop_rules.end(self.state)
         if self.end is None and self.state.next_index > 0:
             while self._steering.has_waiting and self._has_room():
                 self._queued.appendleft(self._steering.next_injected(self._take_decision()))

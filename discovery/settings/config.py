@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 from pydantic.dataclasses import dataclass
 
 from discovery.core.errors import ConfigError
@@ -21,7 +21,7 @@ from discovery.settings.learning import (
 )
 from discovery.settings.models import ModelConfig
 from discovery.settings.questions import ContextConfig, PlanningConfig
-from discovery.settings.schema import STRICT, checked, explain, fields_of, nearest, setting, shown_value
+from discovery.settings.schema import LISTS, STRICT, checked, explain, fields_of, nearest, setting, shown_value
 from islands import IslandsError
 from islands.config import IslandsConfig
 
@@ -56,6 +56,17 @@ class RunConfig:
     target: Annotated[
         float | None, setting("End when a score reaches this value; the problem's own if left out.")
     ] = None
+    stoppers: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
+        BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+        LISTS,
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 16}]}),
+        setting(
+            "A rule that ends the run early, NAME or NAME=TEXT, as in no_gain=500; may be repeated.",
+            key="stopper",
+            max_length=16,
+        ),
+    ] = ()
     tier: Annotated[
         int | None, setting("Sandbox tier to use; the best there is if left out.", ge=1, le=2)
     ] = None
