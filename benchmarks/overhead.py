@@ -18,13 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from discovery.core.records import Record
-from discovery.core.requests import Request
 from discovery.execution.session import Session, StopRequest, create_run
 from discovery.search.state import RunState
 from discovery.settings.budget import Budget
@@ -145,7 +145,7 @@ class Meter:
     def ticked(self, state: RunState, in_flight: int) -> None:
         pass
 
-    def asked(self, request: Request, refusal: str) -> None:
+    def saved(self, entries: Sequence[Mapping[str, Any]]) -> None:
         pass
 
     def warned(self, text: str) -> None:

@@ -16,14 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.overhead import TRIVIAL
 from discovery.core.events import Evaluated, EvaluateJob, Event
 from discovery.core.records import Record
-from discovery.core.requests import Request
 from discovery.core.types import ProposeJob
 from discovery.execution.jobs import propose
 from discovery.execution.session import Session, StopRequest, create_run
@@ -77,7 +77,7 @@ class Silent:
     def ticked(self, state: RunState, in_flight: int) -> None:
         pass
 
-    def asked(self, request: Request, refusal: str) -> None:
+    def saved(self, entries: Sequence[Mapping[str, Any]]) -> None:
         pass
 
     def warned(self, text: str) -> None:

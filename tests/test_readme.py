@@ -74,3 +74,17 @@ def test_the_problem_in_the_readme_gives_a_result(discovery: Discovery, tmp_path
     done = discovery("run", "sqrt_two.py", "--evals", 150, "--seed", 1, "--json")
     assert done.returncode == 0, done.stderr
     assert last_json(done)["best_score"] < 0.05
+
+
+def test_the_python_in_the_readme_does_the_same_in_six_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem, script = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(script.splitlines()) == 6
+    (tmp_path / "sqrt_two.py").write_text(problem)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(script, "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert 0 < float(lines[0].split()[0]) < 0.05
+    assert lines[1:][-1].endswith(lines[0].split()[0])
+    assert (tmp_path / "runs" / "sqrt_two-1" / "journal.jsonl").exists()

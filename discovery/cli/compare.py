@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ import click
 
 from discovery.analysis.comparison import OPPONENTS, Comparison, compare_courses, opponent, run_pairs
 from discovery.analysis.statistics import Paired, smallest_n
+from discovery.api.launch import check_ready
 from discovery.cli.options import Finite, Sections, given, settings_options
-from discovery.cli.search import check_ready, signals_asking
+from discovery.cli.search import signals_asking
 from discovery.core.errors import ConfigError, RunError
 from discovery.core.records import Record
-from discovery.core.requests import Request
 from discovery.execution.session import Outcome, Session, StopRequest
 from discovery.search.state import RunState
 from discovery.settings.config import RunConfig
@@ -103,7 +103,7 @@ class _Silent:
     def ticked(self, state: RunState, in_flight: int) -> None:
         """Does nothing."""
 
-    def asked(self, request: Request, refusal: str) -> None:
+    def saved(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Does nothing."""
 
     def warned(self, text: str) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
+from discovery.api.search import evaluate as judged
 from discovery.certify import claims
-from discovery.core.errors import ConfigError, RunFolderError
+from discovery.core.errors import RunFolderError
 from discovery.core.records import Record
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
@@ -21,7 +22,7 @@ from discovery.core.verdicts import accounts
 from discovery.execution.session import run_folder, secret_of
 from discovery.settings.config import RunConfig
 from discovery.storage.purged import current_entries
-from evaluators.contract import Evaluation, Program
+from evaluators.contract import Evaluation
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
 
@@ -46,10 +47,7 @@ def evaluate(
     problem: str, file: Path, seed: int | None, held_out: bool, tier: int | None, unsafe: bool, as_json: bool
 ) -> None:
     """Judge the program in FILE (or, for programs of several files, a folder) on PROBLEM."""
-    loaded = load_problem(problem)
-    config = RunConfig(problem, secrets.randbits(48) if seed is None else seed, tier=tier, unsafe=unsafe)
-    with closing(_judge(loaded, config)) as judge:
-        evaluation = judge.evaluate(read_program(file, loaded.seed), held_out=held_out)
+    evaluation = judged(problem, file, seed=seed, held_out=held_out, tier=tier, unsafe=unsafe)
     if as_json:
         click.echo(json.dumps(_summary(evaluation)))
     else:
@@ -198,24 +196,6 @@ def doctor(as_json: bool) -> None:
         click.echo(report.text())
     if not report.can_run:
         sys.exit(EXIT_FAILED)
-
-
-def read_program(path: Path, seed: Program) -> Program:
-    """Returns the program in a file, or in a folder with the files that the seed has.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    try:
-        if path.is_dir():
-            return Program(
-                {name: (path / name).read_text(encoding="utf-8") for name in seed.files}, seed.entry
-            )
-        return seed.with_text(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text: {error}") from error
 
 
 def best_record(journal: Path, problem: Problem) -> Record:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import TextIO
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -75,10 +75,13 @@ class Progress:
             self._last_plain_s = now
             self._say(self._line(state, in_flight))
 
-    def asked(self, request: Request, refusal: str) -> None:
-        """Writes a line about a person's request."""
-        what = request.kind + (f" {one_line(request.text, 60)}" if request.text else "")
-        self._say(f"asked: {what}" + (f", refused: {refusal}" if refusal else ""))
+    def saved(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Writes a line about each of a person's requests."""
+        for entry in entries:
+            if entry["type"] == "asked":
+                request, refusal = Request.from_json(entry["request"]), entry["refusal"]
+                what = request.kind + (f" {one_line(request.text, 60)}" if request.text else "")
+                self._say(f"asked: {what}" + (f", refused: {refusal}" if refusal else ""))
 
     def warned(self, text: str) -> None:
         """Writes a line about the money."""

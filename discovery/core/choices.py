@@ -29,6 +29,8 @@ class Policy(Protocol):
 
 
 SEED_OPERATOR = "seed"
+ASK_OPERATOR = "ask"
+"""The operator whose children come from outside, by ask and tell (discovery/operators/ask.py)."""
 
 
 Rule: TypeAlias = Literal["boltzmann", "best", "uniform", "seed"]

@@ -66,6 +66,13 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotsChanged:
+    """From now on so many proposals may wait for an answer at the same time: a study asks when it is asked."""
+
+    model_slots: int
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """A person or the shell asks to end: nothing new is begun, what runs is recorded."""
 
@@ -82,7 +89,9 @@ class RequestReceived:
     refusal: str = ""
 
 
-Event: TypeAlias = Proposed | Noted | NotProposed | Evaluated | Broken | Ticked | StopAsked | RequestReceived
+Event: TypeAlias = (
+    Proposed | Noted | NotProposed | Evaluated | Broken | Ticked | SlotsChanged | StopAsked | RequestReceived
+)
 
 # --- instructions: what to do
 

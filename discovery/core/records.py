@@ -107,6 +107,16 @@ class Record:
     variant: str = ""
 
     @property
+    def score(self) -> float | None:
+        """The score, None where it has none."""
+        return self.evaluation.score
+
+    @property
+    def text(self) -> str:
+        """The text of the program's entry file."""
+        return self.program.text
+
+    @property
     def tokens(self) -> int:
         """Returns the tokens of all its model calls, prompts and completions."""
         return sum(call.prompt_tokens + call.completion_tokens for call in self.calls)

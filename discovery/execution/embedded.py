@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy.ma  # noqa: F401 - numpy loads it in the first median: too late beside threads that parse (evaluators/text/trees.py)
 
+from discovery.core.choices import ASK_OPERATOR
 from discovery.core.clock import now_s
 from discovery.core.events import Broken, Evaluated, EvaluateJob, Event
 from discovery.core.types import Model, Operator, ProposeJob
@@ -67,7 +68,10 @@ class EmbeddedExecutor:
         model: Model | None = None,
         model_slots: int = 1,
         clock: Callable[[], float] = now_s,
+        offer: Callable[[ProposeJob], None] | None = None,
     ) -> None:
+        """Starts the judges; `offer` takes the jobs of the operator `ask`, whose answers are handed in."""
+        self._offer = offer
         self._operators = operators
         self._model = model
         self._clock = clock
@@ -84,7 +88,9 @@ class EmbeddedExecutor:
 
     def propose(self, job: ProposeJob, *, needs_model: bool) -> None:
         """Begins a proposal; one without a model is made at once, in this thread, so that its order is certain."""
-        if not needs_model:
+        if self._offer is not None and job.operator == ASK_OPERATOR:
+            self._offer(job)
+        elif not needs_model:
             self._events.put(propose(job, self._operators[job.operator], None))
         elif self._models is not None:
             self._models.submit(self._propose, job)
@@ -92,6 +98,10 @@ class EmbeddedExecutor:
     def evaluate(self, job: EvaluateJob) -> None:
         """Begins an evaluation."""
         self._jobs.put(job)
+
+    def hand_in(self, event: Event) -> None:
+        """Adds an event from outside, from any thread."""
+        self._events.put(event)
 
     def next_events(self, timeout_s: float) -> list[Event]:
         """Returns what has happened since the last call, after at most `timeout_s`."""

@@ -10,12 +10,13 @@ import gc
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from discovery.core.budget import CostWarnings
+from discovery.core.choices import ASK_OPERATOR
 from discovery.core.clock import now_s
 from discovery.core.errors import ConfigError, JournalError, LineageError, RunError
 from discovery.core.events import (
@@ -31,7 +32,7 @@ from discovery.core.events import (
 )
 from discovery.core.records import Record, RunInfo, shown
 from discovery.core.requests import Request
-from discovery.core.types import Model
+from discovery.core.types import Model, ProposeJob
 from discovery.execution.embedded import EmbeddedExecutor, Executor
 from discovery.learning.memory.items import Item
 from discovery.learning.memory.store import to_text
@@ -68,8 +69,8 @@ class Observer(Protocol):
         """Tells that time went by."""
         ...
 
-    def asked(self, request: Request, refusal: str) -> None:
-        """Tells that a person's request was taken in, or why it was not."""
+    def saved(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Tells what was written to the journal, in order: evaluations (as `Record`), replies of models, requests."""
         ...
 
     def warned(self, text: str) -> None:
@@ -349,9 +350,7 @@ class Session:
                 raise
             more += self.coordinator.handle(StopAsked("disk", str(error)))
         records = [entry["record"] for entry in entries if entry["type"] == "evaluated"]
-        for entry in entries:
-            if entry["type"] == "asked":
-                self._observer.asked(Request.from_json(entry["request"]), entry["refusal"])
+        self._observer.saved(entries)
         try:
             for record in records:
                 lineage.append(record)
@@ -431,8 +430,14 @@ def _injection(request: Request, program: Program, seed: Program) -> RequestRece
     )
 
 
-def embedded_executor(config: RunConfig, problem: Problem, *, untrusted: bool = False) -> Executor:
-    """Returns an executor on this machine; the code of an untrusted problem is confined."""
+def embedded_executor(
+    config: RunConfig,
+    problem: Problem,
+    *,
+    untrusted: bool = False,
+    offer: Callable[[ProposeJob], None] | None = None,
+) -> EmbeddedExecutor:
+    """Returns an executor on this machine; the code of an untrusted problem is confined. See it for `offer`."""
     model: Model | None = LiteLLMModel(config.models) if config.models.models else None
     secret = secret_of(config)
     return EmbeddedExecutor(
@@ -443,6 +448,7 @@ def embedded_executor(config: RunConfig, problem: Problem, *, untrusted: bool = 
         operators=JOBS,
         model=model,
         model_slots=config.model_slots,
+        offer=offer,
     )
 
 
@@ -451,7 +457,7 @@ def run_folder(path: Path) -> RunFolder:
     return RunFolder(path.expanduser().absolute())
 
 
-def check_operators(config: RunConfig) -> None:
+def check_operators(config: RunConfig, *, is_study: bool = False) -> None:
     """Checks that the operators can work with what there is, and that there are such stop rules.
 
     Raises:
@@ -460,7 +466,11 @@ def check_operators(config: RunConfig) -> None:
     """
     make_stop_rules(config.stoppers)
     active = [name for name, weight in weights_of(config).items() if weight > 0]
-    needing = [name for name in active if OPERATORS[name].needs_model]
+    if ASK_OPERATOR in active and not is_study:
+        raise RunError(
+            "operator ask is answered from outside: begin or go on with discovery.study() in Python"
+        )
+    needing = [name for name in active if OPERATORS[name].needs_model and name != ASK_OPERATOR]
     if needing and not config.models.models:
         raise RunError(
             f"operators {', '.join(needing)} need a model: name one with --model, or choose among "

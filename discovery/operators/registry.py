@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from discovery.core import plugins
+from discovery.core.choices import ASK_OPERATOR
 from discovery.core.types import Operator, Specialist
 from discovery.operators.plan import Execute, Instruct, Summarize
 from discovery.settings.config import RunConfig
@@ -32,6 +33,11 @@ MODEL_WEIGHTS: Mapping[str, float] = {
 def weights_of(config: RunConfig) -> Mapping[str, float]:
     """Returns the operators' weights in force, whatever the search begins with."""
     return config.operators or (MODEL_WEIGHTS if config.models.models else MODEL_FREE_WEIGHTS)
+
+
+def is_asked(config: RunConfig) -> bool:
+    """Returns whether somebody is asked for programs: a model, or whoever drives a study."""
+    return bool(config.models.models) or config.operators.get(ASK_OPERATOR, 0) > 0
 
 
 def weights_for(config: RunConfig, seed: Program) -> Mapping[str, float]:

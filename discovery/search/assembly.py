@@ -10,7 +10,7 @@ from discovery.learning.patches import Patches
 from discovery.learning.screening import Screen
 from discovery.learning.tuning import Tuner
 from discovery.operators.cherry_pick import CherryPick
-from discovery.operators.registry import OPERATORS, weights_for
+from discovery.operators.registry import OPERATORS, is_asked, weights_for
 from discovery.prompts.genealogy import Genealogy
 from discovery.search.components import LearningComponents, make_components
 from discovery.search.coordinator import Coordinator
@@ -71,8 +71,10 @@ def new_state(
     objective = problem.objective
     effects = screen = None
     # scores must compare: not where a program is handed the best output so far, nor where another objective may gain
-    is_screened = config.screening.enabled and start is None and not objective.also
-    if config.models.models and (config.context.attribution or is_screened):
+    is_screened = bool(
+        config.models.models and config.screening.enabled and start is None and not objective.also
+    )
+    if is_asked(config) and (config.context.attribution or is_screened):
         effects = LineEffects()
         screen = Screen(config.screening, effects, config.seed) if is_screened else None
     return RunState(
@@ -81,7 +83,7 @@ def new_state(
         Tuner(config.tuning, seed=config.seed),
         parts.learners,
         PlanTracker(config.planning),
-        Genealogy(problem.objective) if config.models.models else None,
+        Genealogy(problem.objective) if is_asked(config) else None,
         Instructions(config.context.instructions) if config.context.instructions else None,
         effects,
         Patches() if weights_for(config, problem.seed).get(CherryPick.name, 0) > 0 else None,

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from discovery.core.choices import SEED_OPERATOR, Policy
+from discovery.core.choices import ASK_OPERATOR, SEED_OPERATOR, Policy
 from discovery.core.events import (
     Broken,
     Evaluate,
@@ -31,6 +31,7 @@ from discovery.core.events import (
     Proposed,
     RequestReceived,
     Save,
+    SlotsChanged,
     StopAsked,
     Ticked,
 )
@@ -195,6 +196,9 @@ class Coordinator:
                 instructions = self._on_asked(event)
             case Ticked():
                 self.state.ledger.elapsed_s = event.elapsed_s
+            case SlotsChanged():
+                self.settings = replace(self.settings, model_slots=event.model_slots)
+                self._scheduler.settings = self.settings
             case StopAsked():
                 self._end_with(event.reason, event.message, is_success=False)
             case Broken():
@@ -284,14 +288,15 @@ class Coordinator:
         """Books a decision that leads to no evaluation; paid calls go to the journal with the reason, and what they bought."""
         self._barren += 1
         is_candidate = job.operator == PLAN and job.session is not None and job.step is not None
-        if not calls and not is_candidate:
+        is_told = job.operator == ASK_OPERATOR  # whoever told it is to know why nothing came of it
+        if not calls and not is_candidate and not is_told:
             return []
         if is_candidate:
             assert job.session is not None
             assert job.step is not None
             self.state.plans.tell(job.session, job.step, None)
         self.state.rejected(RejectedProposal(job.operator, job.model, job.variant, job.island, reason, calls))
-        self._wasted = 0 if is_screened(reason) else self._wasted + 1
+        self._wasted = 0 if is_screened(reason) or not calls else self._wasted + 1
         if self._wasted >= max(WASTE_LIMIT, 3 * self.settings.model_slots):
             message = f"{self._wasted} paid replies in a row gave no new program; the last: {reason}"
             self._end_with("endpoint", message, is_success=False)

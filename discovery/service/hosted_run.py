@@ -200,9 +200,13 @@ class HostedRun:
         self._note(state)
         self.facts["in_flight"] = in_flight
 
-    def asked(self, request: Request, refusal: str) -> None:
-        """Tells of a person's request."""
-        self._tell({"event": "asked", "kind": request.kind, "text": request.text, "refusal": refusal})
+    def saved(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Tells of a person's requests."""
+        for entry in entries:
+            if entry["type"] == "asked":
+                request = Request.from_json(entry["request"])
+                told = {"kind": request.kind, "text": request.text, "refusal": entry["refusal"]}
+                self._tell({"event": "asked", **told})
 
     def warned(self, text: str) -> None:
         """Tells what a person should know of the money."""

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from discovery.core.errors import JournalError
 
@@ -121,6 +121,44 @@ def read_entries(path: Path) -> Iterator[dict[str, Any]]:
                 yield entry
     except OSError as error:
         raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
+
+
+class Follower:
+    """Reads a journal while another thread or process writes it: each call of `entries` gives what is new."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Follower:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Yields the whole entries since the last call; none while there is no journal.
+
+        Raises:
+            JournalError: the file cannot be read, or a whole line is no entry.
+        """
+        try:
+            if self._file is None:
+                self._file = self._path.open("rb")
+            while True:
+                at = self._file.tell()
+                line = self._file.readline()
+                if not line.endswith(b"\n"):
+                    self._file.seek(at)  # the rest of it comes later
+                    return
+                if (entry := _parse(line)) is None:
+                    raise JournalError(f"{self._path} holds a line at byte {at} that is not a JSON object")
+                yield entry
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise JournalError(f"cannot read the journal {self._path}: {error.strerror}") from error
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -1,0 +1,59 @@
+"""How a run looks in a notebook: a small table, the course of the best score, the best program. Foreign text is escaped."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from discovery.core.texts import SELF_SCORED, one_line, printable
+
+if TYPE_CHECKING:
+    from discovery.api.runs import Run
+
+_MOST_CHARS = 4000
+_WIDTH, _HEIGHT = 360, 64
+
+
+def run_page(run: Run) -> str:
+    """Returns the HTML of a run."""
+    records, history, best = run.programs, run.history, run.best
+    failed = sum(record.score is None for record in records)
+    state = "under way" if run.is_running else (run.outcome.message if run.outcome is not None else "")
+    rows = [
+        ("problem", run.info.problem),
+        ("programs", f"{len(records)}, of which {failed} failed"),
+        ("state", state),
+        ("folder", str(run.path)),
+    ]
+    if best is not None:
+        rows.insert(
+            1, (f"best {run.info.objective.name}", f"{best.score!r} by {best.operator}, number {best.index}")
+        )
+        if best.evaluation.self_scored:
+            rows.append(("trust", SELF_SCORED))
+    table = "".join(
+        f"<tr><th>{_text(name)}</th><td>{_text(value)}</td></tr>" for name, value in rows if value
+    )
+    scores = [(record.index, record.score) for record in history if record.score is not None]
+    program = "" if best is None else f"<pre>{html.escape(printable(best.text, _MOST_CHARS))}</pre>"
+    return f"<div><table>{table}</table>{_course(scores, len(records))}{program}</div>"
+
+
+def _text(text: str) -> str:
+    return html.escape(one_line(text, 400))
+
+
+def _course(scores: list[tuple[int, float]], total: int) -> str:
+    """Returns the best score over the programs as steps; "" where it never changed."""
+    if len(scores) < 2:
+        return ""
+    low, high = min(score for _, score in scores), max(score for _, score in scores)
+    points: list[str] = []
+    for place, (index, score) in enumerate(scores):
+        end = scores[place + 1][0] if place + 1 < len(scores) else total
+        y = _HEIGHT - (score - low) / ((high - low) or 1.0) * _HEIGHT
+        points += [f"{at / max(1, total) * _WIDTH:.1f},{y:.1f}" for at in (index, end)]
+    return (
+        f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 -2 {_WIDTH} {_HEIGHT + 4}">'
+        f'<polyline fill="none" stroke="currentColor" points="{" ".join(points)}"/></svg>'
+    )
