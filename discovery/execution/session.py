@@ -466,6 +466,11 @@ def check_operators(config: RunConfig, *, is_study: bool = False) -> None:
     """
     make_stop_rules(config.stoppers)
     active = [name for name, weight in weights_of(config).items() if weight > 0]
+    if missing := [name for name in active if name not in OPERATORS]:
+        raise RunError(
+            f"operators {', '.join(missing)} are not installed here; install the package that has them, or choose among "
+            + ", ".join(OPERATORS)
+        )
     if ASK_OPERATOR in active and not is_study:
         raise RunError(
             "operator ask is answered from outside: begin or go on with discovery.study() in Python"
