@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
+from discovery.core.records import Record, RunInfo
 from discovery.core.texts import SELF_SCORED, one_line, printable
-
-if TYPE_CHECKING:
-    from discovery.api.runs import Run
 
 _MOST_CHARS = 4000
 _WIDTH, _HEIGHT = 360, 64
 
 
-def run_page(run: Run) -> str:
-    """Returns the HTML of a run."""
-    records, history, best = run.programs, run.history, run.best
+def run_page(
+    path: Path, info: RunInfo, records: Sequence[Record], history: Sequence[Record], state: str
+) -> str:
+    """Returns the HTML of a run.
+
+    Args:
+        path: its folder.
+        info: what it is about.
+        records: all programs.
+        history: those that were the best when they were recorded.
+        state: what it does now, or how it ended; "" if that is not known.
+    """
+    best = history[-1] if history else None
     failed = sum(record.score is None for record in records)
-    state = "under way" if run.is_running else (run.outcome.message if run.outcome is not None else "")
     rows = [
-        ("problem", run.info.problem),
+        ("problem", info.problem),
         ("programs", f"{len(records)}, of which {failed} failed"),
         ("state", state),
-        ("folder", str(run.path)),
+        ("folder", str(path)),
     ]
     if best is not None:
         rows.insert(
-            1, (f"best {run.info.objective.name}", f"{best.score!r} by {best.operator}, number {best.index}")
+            1, (f"best {info.objective.name}", f"{best.score!r} by {best.operator}, number {best.index}")
         )
         if best.evaluation.self_scored:
             rows.append(("trust", SELF_SCORED))

@@ -10,6 +10,7 @@ from typing import Any
 
 from discovery.api.events import BestFound, EventFold, ModelCalled, ProgramEvaluated, RunEnded, RunEvent
 from discovery.api.launch import Launch, MakeExecutor, go_on
+from discovery.api.pages import run_page
 from discovery.core.errors import RunError, RunFolderError
 from discovery.core.records import Record, RunInfo, shown
 from discovery.execution.session import Outcome, StopRequest, replayed_state, run_folder
@@ -341,9 +342,8 @@ class Run:
         return f"Run({str(self.path)!r}, {len(self.programs)} programs, {score})"
 
     def _repr_html_(self) -> str:
-        from discovery.api.pages import run_page
-
-        return run_page(self)
+        state = "under way" if self.is_running else (self.outcome.message if self.outcome is not None else "")
+        return run_page(self.path, self.info, self.programs, self.history, state)
 
 
 CALLBACKS = ("on_evaluated", "on_best", "on_model_call", "on_end")

@@ -95,7 +95,18 @@ def test_a_run_whose_operator_is_not_installed_here_says_so(
     discovery: Discovery, guests: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "lines.py").write_text(LINES)
-    run = ("run", tmp_path / "lines.py", "--operators", "swap", "--evals", 3, "--seed", 1, "--out", tmp_path / "run")
+    run = (
+        "run",
+        tmp_path / "lines.py",
+        "--operators",
+        "swap",
+        "--evals",
+        3,
+        "--seed",
+        1,
+        "--out",
+        tmp_path / "run",
+    )
     assert discovery(*run, PYTHONPATH=str(guests)).returncode == 0
     missing = discovery("resume", tmp_path / "run", "--evals", 4)
     assert missing.returncode == 1

@@ -18,11 +18,13 @@ from discovery.core.events import (
     NotProposed,
     Propose,
     Save,
+    SlotsChanged,
     StopAsked,
     Ticked,
 )
 from discovery.core.records import Record
 from discovery.core.types import ModelCall, ModelError, OperatorError, Proposal
+from discovery.core.verdicts import sources
 from discovery.execution.jobs import propose
 from discovery.learning.tuning import Tuner
 from discovery.programs.fingerprint import fingerprint
@@ -99,7 +101,10 @@ class World:
         statement = Statement("toy", "Find 0.7.", "", Objective(), SEED)
         config = IslandsConfig(islands=3, opening_interval=10, migration_interval=7, stagnation=15)
         state = RunState(
-            statement, lambda: Archipelago(config, AXES), Tuner(TuningConfig(), seed=self.plan.seed)
+            statement,
+            lambda: Archipelago(config, AXES),
+            Tuner(TuningConfig(), seed=self.plan.seed),
+            verdicts=sources(),
         )
         return Coordinator(self.plan, state, self.operators)
 
@@ -433,3 +438,17 @@ def test_where_a_verdict_is_asked_only_what_beats_all_that_passed_is_examined() 
     assert examined(3, 0.6, True, _ic_00=0.1)
     assert not examined(4, 0.6, True, _ic_00=0.1)
     assert examined(5, 0.1, True)  # no verdict is asked
+
+
+def test_parents_are_drawn_for_as_many_asks_as_are_waited_for() -> None:
+    world = World({"ask": Jitter("ask", needs_model=True)}, model_slots=0, slots=1)
+    world.act(world.coordinator.start())
+    world.step()
+    assert not world.inbox
+    drawn = world.coordinator.handle(SlotsChanged(2))
+    assert [type(one) for one in drawn] == [Propose, Propose]
+    assert world.coordinator.handle(SlotsChanged(2)) == []
+    assert world.coordinator.handle(SlotsChanged(1)) == []
+    refused = world.coordinator.handle(NotProposed(drawn[0].job.job_id, "no idea"))
+    assert [one.entry["reason"] for one in refused if isinstance(one, Save)] == ["no idea"]
+    assert not [one for one in refused if isinstance(one, Propose)]
