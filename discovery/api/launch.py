@@ -100,7 +100,9 @@ def begin(
         config = replace(config, memory=replace(config.memory, enabled=True))
     check_ready(config, broker, is_study=is_study)
     problem, incumbent = _opened(config, from_best, start)
-    folder = run_folder(out) if out else run_folder(Path("runs") / name) if name else _next_folder(problem.name)
+    folder = (
+        run_folder(out) if out else run_folder(Path("runs") / name) if name else _next_folder(problem.name)
+    )
     create_run(folder, config, problem, incumbent)
     if items is not None:
         import_items(folder, items)
@@ -133,7 +135,9 @@ def go_on(
     config = with_changes(RunConfig.from_json(settings["config"]), found)
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     check_ready(config, broker, is_study=is_study)
-    if (limits := found.get("budget")) and not folder.is_locked():  # journalled, so that later resumes keep to them
+    if (
+        limits := found.get("budget")
+    ) and not folder.is_locked():  # journalled, so that later resumes keep to them
         send(folder, new_request("budget", budget=limits))
     return Launch(folder, config, problem, broker)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +104,10 @@ class Work:
                 self._call(event)
         with self._news:
             self._news.notify_all()
+
+    def warned(self, text: str) -> None:
+        """Passes on what a person should know of the money, as Python's own warnings."""
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
 
     def _call(self, event: RunEvent) -> None:
         if self.error is not None:

@@ -12,11 +12,11 @@ from typing import Any
 from discovery.api.launch import begin, go_on, name_of
 from discovery.api.runs import Run, Work, check_limits, take_callbacks
 from discovery.api.study import Study
-from discovery.core.budget import Budget
 from discovery.core.errors import ConfigError
 from discovery.execution.session import run_folder, secret_of
 from discovery.learning.memory.store import read_items
 from discovery.operators.ask import Ask
+from discovery.settings.budget import Budget
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import LIMITS, make_config
 from evaluators.contract import Evaluation, Program
@@ -158,7 +158,9 @@ def study(
     if isinstance(problem, Run):
         callbacks = take_callbacks(settings)
         check_limits(settings)
-        return Study(go_on(problem.path, changes=settings, where="discovery.study()", is_study=True), callbacks)
+        return Study(
+            go_on(problem.path, changes=settings, where="discovery.study()", is_study=True), callbacks
+        )
     callbacks = take_callbacks(settings)
     config = _config(
         problem,

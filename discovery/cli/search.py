@@ -18,6 +18,7 @@ import click
 from discovery.cli.options import Sections, given, settings_options
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import BY_KEY, RESUMED, SETTINGS, read
+from discovery.settings.launch import LaunchConfig
 from discovery.settings.toml import read_toml
 
 if TYPE_CHECKING:  # what a run needs is loaded once one begins, so that --help is quick
@@ -42,19 +43,7 @@ def run(problem: str | None, config_file: Path | None, **options: Any) -> None:
     line = given(options)
     line = replace(line, data={**line.data, "problem": problem}) if problem else line
     config, launch = read([read_toml(config_file), line] if config_file else [line])
-    from discovery.api.launch import begin
-    from discovery.learning.memory.store import read_items
-
-    begun = begin(
-        config,
-        out=None if launch.out is None else Path(launch.out),
-        name=launch.name,
-        from_best=launch.from_best,
-        start=launch.start,
-        items=read_items(Path(launch.items)) if isinstance(launch.items, str) else None,
-        broker=launch.broker,
-    )
-    _finish(_work(begun, as_json=launch.json), as_json=launch.json)
+    _finish(_work(_begun(config, launch), as_json=launch.json), as_json=launch.json)
 
 
 @click.command(cls=Sections)
@@ -67,6 +56,22 @@ def resume(path: Path, **options: Any) -> None:
     changes = dict(given(options).data)
     broker, as_json = changes.pop("broker", None), bool(changes.pop("json", False))
     _finish(_work(go_on(path, changes=changes, broker=broker), as_json=as_json), as_json=as_json)
+
+
+def _begun(config: RunConfig, launch: LaunchConfig) -> Launch:
+    """Returns the new run, in a folder of its own."""
+    from discovery.api.launch import begin
+    from discovery.learning.memory.store import read_items
+
+    return begin(
+        config,
+        out=None if launch.out is None else Path(launch.out),
+        name=launch.name,
+        from_best=launch.from_best,
+        start=launch.start,
+        items=read_items(Path(launch.items)) if isinstance(launch.items, str) else None,
+        broker=launch.broker,
+    )
 
 
 def _work(launch: Launch, *, as_json: bool) -> Outcome:

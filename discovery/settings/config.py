@@ -21,7 +21,16 @@ from discovery.settings.learning import (
 )
 from discovery.settings.models import ModelConfig
 from discovery.settings.questions import ContextConfig, PlanningConfig
-from discovery.settings.schema import LISTS, STRICT, checked, explain, fields_of, nearest, setting, shown_value
+from discovery.settings.schema import (
+    LISTS,
+    STRICT,
+    checked,
+    explain,
+    fields_of,
+    nearest,
+    setting,
+    shown_value,
+)
 from islands import IslandsError
 from islands.config import IslandsConfig
 
@@ -60,7 +69,9 @@ class RunConfig:
         tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
         BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
         LISTS,
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 16}]}),
+        WithJsonSchema(
+            {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 16}]}
+        ),
         setting(
             "A rule that ends the run early, NAME or NAME=TEXT, as in no_gain=500; may be repeated.",
             key="stopper",

@@ -37,7 +37,7 @@ ITEMS = [{"text": "one"}]
 TEXTS: dict[str, Any] = {
     "problem": "circle_packing", "operators": "tune=2,prune", "name": "mine", "out": "there", "broker": "redis://h:1/0",
     "api_base": "http://h:1/v1", "model": ["gpt-5=2"], "bandit.strong": ["a", "b"], "models.temperature": [0.25, 0.5],
-    "start": "a.json", "memory.items": "b.jsonl", "context.choice": "best", "workers": 3,
+    "start": "a.json", "memory.items": "b.jsonl", "context.choice": "best", "workers": 3, "stopper": ["no_gain=7"],
 }  # fmt: skip
 KEYS = [setting.key for setting in SETTINGS]
 FROM_BEST = {"from_best": 2.0}
