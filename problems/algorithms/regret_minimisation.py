@@ -1,4 +1,4 @@
-"""Find an update rule that learns to play small poker games against itself, from regrets alone.
+"""Find an update rule that learns to play small games of hidden cards against itself, from regrets alone.
 
 The program defines a class `Learner`, one object per player of a two-player zero-sum game:
 
@@ -11,15 +11,18 @@ The program defines a class `Learner`, one object per player of a two-player zer
 
 The players update in turn: each one's regrets already face the other's newest policy. Rows of a policy may
 have any positive sum; a row of zeros stands for the uniform policy. At several horizons the players'
-averages are judged by their exploitability e: half of what exact best responses gain against them (0 at an
-equilibrium). The score is the mean of log10(e), no e counting less than 1e-12, over horizons and games; it
-is to be made as small as possible. Which game it is, and the order of information sets and actions, is not
-told.
+averages are judged by their exploitability e, half of what exact best responses gain against them (0 at an
+equilibrium), as a share of that of the uniform policies. The score is the mean of log10(e), no e counting
+less than 1e-12, over horizons and games; it is to be made as small as possible. The games are drawn at
+random, with their sizes, moves and payoffs; those of the final exam are larger, or published. Nothing of
+that is told, nor the order of information sets and actions.
 """
 
 # The tree is walked on the trusted side, one oracle call per update: a program cannot look at the game, or
 # take more iterations than it is given. Counterfactual regret minimisation (Zinkevich et al. 2007), CFR+
-# (Tammelin 2014) and discounted CFR (Brown and Sandholm 2019) are such rules. The seed is the first.
+# (Tammelin 2014) and discounted CFR (Brown and Sandholm 2019) are such rules. The seed is the first. Nobody can
+# know the games that are learned on (drawn_games.py); Kuhn and Leduc poker, whose equilibria a program could
+# know by heart, are among the held-out ones only.
 
 from __future__ import annotations
 
@@ -32,11 +35,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.contract import Baseline, Case, Exhausted, Invalid, Limits, Measure, Objective, PlainData
-from problems.algorithms.games import Game, Walker, kuhn, leduc
+from problems.algorithms.drawn_games import draw_game
+from problems.algorithms.games import Game, Walker, kuhn, leduc, uniform
 
 LEAST = 1e-12
-TRAIN = (("kuhn", 3, (10, 100, 1000)), ("leduc", 3, (10, 30, 100)))  # rules, cards or ranks, horizons
-HELD_OUT = (("kuhn", 5, (10, 100, 1000)), ("leduc", 4, (10, 30, 100)))
+LONG, SHORT = (10, 100, 1000), (10, 30, 100)  # horizons
+TRAIN = (  # family, smallest and largest size, horizons
+    ("poker", (3, 6), LONG),
+    ("two rounds", (3, 3), SHORT),
+    ("signals", (3, 5), SHORT),
+    ("bidding", (3, 3), SHORT),
+)
+HELD_OUT = (("poker", (8, 8), LONG), ("two rounds", (4, 4), SHORT), ("signals", (6, 6), SHORT))
+PUBLISHED = {"kuhn": kuhn, "leduc": leduc}
 
 SEED = '''"""Regret matching: play in proportion to the positive regrets so far; the average is judged."""
 
@@ -79,22 +90,37 @@ MEASURES = (
 )
 LIMITS = Limits(cpu_s=10, wall_s=30, memory_mib=256, output_mib=1)
 PRELOAD = ("numpy",)
-BASELINE = Baseline(-2.831419833197489, "benchmarks/baselines/regret_minimisation.py", 1.0)
+BASELINE = Baseline(
+    -2.3444241643514254, "predictive CFR+, benchmarks/baselines/regret_minimisation.py, other games", 1.0
+)
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:
-    """Returns one case per game to learn; the order of its information sets and actions is drawn."""
+    """Returns one case per family of games; the games and the order of what is shown of them are drawn."""
     del stage
-    return [_case(rng, *game) for game in TRAIN]
+    return [_drawn_case(rng, *game) for game in TRAIN]
 
 
 def held_out(rng: np.random.Generator) -> list[Case]:
-    """Returns larger games."""
-    return [_case(rng, *game) for game in HELD_OUT]
+    """Returns larger games of three of the families, and larger versions of Kuhn and Leduc poker."""
+    drawn = [_drawn_case(rng, *game) for game in HELD_OUT]
+    return [*drawn, published_case(rng, "kuhn", 5, LONG), published_case(rng, "leduc", 4, SHORT)]
 
 
-def _case(rng: np.random.Generator, rules: str, size: int, horizons: Sequence[int]) -> Case:
-    game = {"kuhn": kuhn, "leduc": leduc}[rules](size)
+def _drawn_case(
+    rng: np.random.Generator, family: str, sizes: tuple[int, int], horizons: Sequence[int]
+) -> Case:
+    hidden, shown = rng.spawn(2)  # what a program sees tells nothing of the state that payoffs are drawn from
+    game = draw_game(hidden, family, int(hidden.integers(sizes[0], sizes[1] + 1)))
+    return _case(shown, game, horizons, family)
+
+
+def published_case(rng: np.random.Generator, rules: str, size: int, horizons: Sequence[int]) -> Case:
+    """Returns Kuhn poker with `size` cards or Leduc poker with `size` ranks, in a drawn order."""
+    return _case(rng, PUBLISHED[rules](size), horizons, f"{rules} {size}")
+
+
+def _case(rng: np.random.Generator, game: Game, horizons: Sequence[int], name: str) -> Case:
     orders = [
         rng.permuted(np.tile(np.arange(legal.shape[1]), (len(legal), 1)), axis=1) for legal in game.legal
     ]
@@ -103,7 +129,7 @@ def _case(rng: np.random.Generator, rules: str, size: int, horizons: Sequence[in
         legal[place[:, None], order] for legal, place, order in zip(game.legal, places, orders, strict=True)
     ]
     inputs = {"legal": shown, "horizons": list(horizons)}
-    return Case(inputs, answer=(game, places, orders), name=f"{rules} {size}")
+    return Case(inputs, answer=(game, places, orders), name=name)
 
 
 def run(program: Any, inputs: dict[str, Any], oracle: Any) -> None:
@@ -180,6 +206,8 @@ def serve(case: Case) -> Table:
 def score(case: Case, output: Any, oracle: Table) -> dict[str, float]:
     """Returns `log10_exploitability`, its mean over the horizons; `early`, at the first; `late`, at the last.
 
+    All are of the exploitability as a share of that of the uniform policies in the same game.
+
     Raises:
         Invalid: the program ended before the last horizon.
     """
@@ -187,7 +215,8 @@ def score(case: Case, output: Any, oracle: Table) -> dict[str, float]:
     horizons = case.inputs["horizons"]
     if len(oracle.averages) < len(horizons):
         raise Invalid(f"the play ended before iteration {horizons[len(oracle.averages)]}; all must be played")
-    found = [float(oracle.walker.exploitability(average)) for average in oracle.averages]
+    unit = float(oracle.walker.exploitability(uniform(oracle.game)))
+    found = [float(oracle.walker.exploitability(average)) / unit for average in oracle.averages]
     logs = [math.log10(max(e, LEAST)) for e in found]
     return {"log10_exploitability": math.fsum(logs) / len(logs), "early": logs[0], "late": logs[-1]}
 
