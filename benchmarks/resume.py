@@ -105,7 +105,7 @@ def main() -> None:
             problem,
             observer=Silent(),
             stop=StopRequest(),
-            make_executor=lambda _, loaded: DirectExecutor(loaded),
+            make_executor=lambda _, loaded, __: DirectExecutor(loaded),
         )
         outcome = session.run()
         made_s = time.perf_counter() - begun

@@ -39,9 +39,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.baselines.genetic import evolve
-from discovery.execution.session import run_folder, secret_of
+from discovery.execution.session import run_folder
 from discovery.families.alphas.unsealing import Opening, SealError, open_test
-from discovery.settings.config import RunConfig
 from evaluators.alphas import elite
 from evaluators.alphas.admission import NoiseFloor
 from evaluators.alphas.combine import (
@@ -107,9 +106,9 @@ class Arena:
         return float(np.nanmean(plain)), float(np.nanmean(steady))
 
 
-def arena_of(seed: int) -> Arena:
-    """Returns the market that the run of this seed searched."""
-    rng = _rng(secret_of(RunConfig("alpha_pool", seed)), "cases", 0)
+def arena_of(secret: bytes) -> Arena:
+    """Returns the market that the run of this secret searched."""
+    rng = _rng(secret, "cases", 0)
     drawn = alpha_pool.EXAMINER.market(rng)
     world = make_world(drawn.panel, rng, sealed=True)
     places = {symbol: place for place, symbol in enumerate(world.panel.symbols)}
@@ -181,7 +180,7 @@ def trial(seed: int, options: argparse.Namespace, folder: Path) -> Mapping[str, 
     programs = {record["program_id"]: Program.from_json(record["program"]) for record in records}
     opened = open_run(run)
     assert opened.metrics is not None, opened.reason
-    arena = arena_of(seed)
+    arena = arena_of(run_folder(run).read_secret(seed))
     world = arena.world
     zoo = chosen(world, compute_zoo(world.features))
     evolved = chosen(world, evolve(world, len(records), generations=options.generations, seed=seed))

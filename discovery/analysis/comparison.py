@@ -21,6 +21,7 @@ from discovery.execution.session import Outcome, create_run
 from discovery.settings.config import RunConfig
 from discovery.storage.journal import read_entries
 from discovery.storage.run_folder import RunFolder
+from discovery.storage.secret import new_secret, paired_secret
 from evaluators.contract import Objective
 from evaluators.problems.loading import Problem
 
@@ -230,12 +231,27 @@ Work = Callable[[RunFolder, RunConfig, Problem], Outcome]
 """Runs or resumes one run to its end."""
 
 
+def _secret_of_pair(folders: Sequence[RunFolder], seed: int, shared: bytes | None) -> bytes:
+    """Returns what both runs of a pair draw their hidden cases from: what one of them has, if it has begun."""
+    wanted = None if shared is None else paired_secret(shared, seed)
+    for folder in folders:
+        if folder.config.exists():
+            found = folder.read_secret(seed)
+            if wanted not in (None, found):
+                raise ConfigError(
+                    f"{folder.path} was begun with another secret; name its own with --secret-file, or another --out"
+                )
+            return found
+    return wanted or new_secret()
+
+
 def run_pairs(
     out: Path,
     configs: tuple[RunConfig, RunConfig],
     problems: tuple[Problem, Problem],
     seeds: Sequence[int],
     work: Work,
+    shared: bytes | None = None,
 ) -> tuple[list[Course], list[Course]]:
     """Returns the courses of all pairs; runs that are there already are finished, not repeated.
 
@@ -247,6 +263,7 @@ def run_pairs(
         problems: of the two, of the same objective.
         seeds: of the pairs.
         work: runs or resumes one.
+        shared: what the secrets of the pairs are drawn from; None draws each anew.
 
     Raises:
         ConfigError: a run there has other settings.
@@ -255,11 +272,13 @@ def run_pairs(
     courses: tuple[list[Course], list[Course]] = ([], [])
     for number, seed in enumerate(seeds):
         done: dict[int, Course] = {}
+        folders = [RunFolder(out / f"{letter}-{seed}") for letter in "ab"]
+        secret = _secret_of_pair(folders, seed, shared)
         for which in (0, 1) if number % 2 == 0 else (1, 0):
             config, problem = replace(configs[which], seed=seed), problems[which]
-            folder = RunFolder(out / f"{'ab'[which]}-{seed}")
+            folder = folders[which]
             if not folder.config.exists():
-                create_run(folder, config, problem)
+                create_run(folder, config, problem, secret=secret)
             elif RunConfig.from_json(folder.read_settings()["config"]) != config:
                 raise ConfigError(f"{folder.path} has other settings; name another folder with --out")
             work(folder, config, problem)

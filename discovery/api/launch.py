@@ -26,10 +26,11 @@ from discovery.settings.config import RunConfig
 from discovery.settings.doors import Source, read_changes, with_changes
 from discovery.storage.requests import new_request, send
 from discovery.storage.run_folder import RunFolder
+from discovery.storage.secret import shared_secret
 from evaluators.contract import Incumbent
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
 
-MakeExecutor: TypeAlias = Callable[[RunConfig, Problem], Executor]
+MakeExecutor: TypeAlias = Callable[[RunConfig, Problem, bytes], Executor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def begin(
     from_best: float | None = None,
     start: str | Mapping[str, Any] | None = None,
     items: Iterable[Item] | None = None,
+    secret_file: Path | None = None,
     broker: str | None = None,
     is_study: bool = False,
 ) -> Launch:
@@ -90,6 +92,7 @@ def begin(
         from_best: seconds that each program has to improve on the best output so far; None where programs start anew.
         start: the certificate whose output `from_best` begins with: its file or its content.
         items: what another run learned.
+        secret_file: what the hidden cases are drawn from; fresh ones by default.
         broker: a Redis whose workers do the jobs.
         is_study: whether children come from outside.
 
@@ -103,7 +106,7 @@ def begin(
     folder = (
         run_folder(out) if out else run_folder(Path("runs") / name) if name else _next_folder(problem.name)
     )
-    create_run(folder, config, problem, incumbent)
+    create_run(folder, config, problem, incumbent, shared_secret(secret_file))
     if items is not None:
         import_items(folder, items)
     return Launch(folder, config, problem, broker)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +12,13 @@ from discovery.api.launch import begin, go_on, name_of
 from discovery.api.runs import Run, Work, check_limits, take_callbacks
 from discovery.api.study import Study
 from discovery.core.errors import ConfigError
-from discovery.execution.session import run_folder, secret_of
+from discovery.execution.session import run_folder
 from discovery.learning.memory.store import read_items
 from discovery.operators.ask import Ask
 from discovery.settings.budget import Budget
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import LIMITS, make_config
+from discovery.storage.secret import shared_secret
 from evaluators.contract import Evaluation, Program
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import load_problem
@@ -32,6 +32,7 @@ def search(
     from_best: float | None = None,
     start: str | Path | None = None,
     memory_file: str | Path | None = None,
+    secret_file: str | Path | None = None,
     broker: str | None = None,
     **settings: Any,
 ) -> Run:
@@ -46,6 +47,7 @@ def search(
         from_best: hand every program the best output so far, and so many seconds to improve on it.
         start: the certificate whose output `from_best` begins with.
         memory_file: begin with what another run learned, a file of `discovery memory export`.
+        secret_file: what the hidden cases are drawn from, made if it is not there; fresh ones if left out.
         broker: a Redis whose workers do the jobs, "redis://HOST:PORT/0"; by default this machine does them.
         **settings: those of `discovery run` by the same names: evals, minutes, cost_usd, tokens, target, seed, islands,
             workers, model, model_slots, api_base, operators, ..., tables of a TOML file as dicts (bandit={"enabled": True});
@@ -69,6 +71,7 @@ def search(
         from_best=from_best,
         start=None if start is None else str(start),
         items=None if memory_file is None else read_items(Path(memory_file)),
+        secret_file=None if secret_file is None else Path(secret_file),
         broker=broker,
     )
     run = Run(launch.folder.path, work := Work(launch, callbacks))
@@ -95,7 +98,7 @@ def evaluate(
     problem: str | Path | ModuleType,
     program: str | Path | Program,
     *,
-    seed: int | None = None,
+    secret_file: str | Path | None = None,
     held_out: bool = False,
     tier: int | None = None,
     unsafe: bool = False,
@@ -105,7 +108,7 @@ def evaluate(
     Args:
         problem: as in `search`.
         program: a text, a program, or the path of a file (of a folder, where the problem's programs have several files).
-        seed: of the hidden cases; drawn if left out.
+        secret_file: what the hidden cases are drawn from, made if it is not there; fresh ones if left out.
         held_out: score the held-out cases too.
         tier: the sandbox tier to use; by default the best there is.
         unsafe: run even where the sandbox lacks protections (never for untrusted code).
@@ -116,13 +119,9 @@ def evaluate(
         <Status.INVALID: 'invalid'>
     """
     loaded = load_problem(name_of(problem))
-    config = RunConfig(
-        name_of(problem), secrets.randbits(48) if seed is None else seed, tier=tier, unsafe=unsafe
-    )
+    secret = shared_secret(None if secret_file is None else Path(secret_file))
     whole = program if isinstance(program, Program) else as_program(program, loaded.seed)
-    with closing(
-        JudgeProcess(loaded.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
-    ) as judge:
+    with closing(JudgeProcess(loaded.source, secret, unsafe=unsafe, tier=tier)) as judge:
         return judge.evaluate(whole, held_out=held_out)
 
 

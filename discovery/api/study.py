@@ -117,8 +117,8 @@ class _StudyWork(Work):
         self._handed_in: list[Event] = []
         self._idle_ticks = 0
 
-    def _make_executor_of(self, config: RunConfig, problem: Problem) -> Executor:
-        executor = embedded_executor(config, problem, offer=self._offer)
+    def _make_executor_of(self, config: RunConfig, problem: Problem, secret: bytes) -> Executor:
+        executor = embedded_executor(config, problem, secret, offer=self._offer)
         with self.changed:
             self._executor = executor
             for event in self._handed_in:

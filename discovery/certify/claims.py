@@ -1,13 +1,12 @@
 """Claims made and checked: what `discovery verify` does with certificates (certificates.py).
 
 An object is scored again in a process of its own, and no program runs. A program is judged again in the sandbox: on the
-very cases of the claim if the seed of its run is told, else on fresh ones.
+very cases of the claim if the secret of its run is told, else on fresh ones.
 """
 
 from __future__ import annotations
 
 import math
-import secrets
 import statistics
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -20,11 +19,11 @@ from discovery.core.errors import CertificateError, ConfigError, LineageError
 from discovery.core.records import Record
 from discovery.core.texts import SELF_SCORED
 from discovery.execution.embedded import Judging
-from discovery.execution.session import secret_of
 from discovery.settings.config import RunConfig
 from discovery.storage.git import history
 from discovery.storage.journal import read_entries
 from discovery.storage.run_folder import RunFolder
+from discovery.storage.secret import new_secret
 from evaluators.contract import Evaluation, Invalid, Status
 from evaluators.judging.scoring import Scored, object_cases, score_apart
 from evaluators.judging.worker import JudgeProcess
@@ -98,7 +97,7 @@ def certify(folder: RunFolder, problem: Problem, config: RunConfig, record: Reco
         commit=_commit(folder, record.program_id),
         scored=scored,
         output=output,
-        secret=secret_of(config),
+        secret=folder.read_secret(config.seed),
         found_by=[asdict(link) for link in chain(read_entries(folder.journal), record.program_id)],
     )
 
@@ -171,7 +170,7 @@ def check(
     path: Path,
     *,
     spec: str | None = None,
-    seed: int | None = None,
+    secret: bytes | None = None,
     tier: int | None = None,
     unsafe: bool = False,
 ) -> Finding:
@@ -181,7 +180,7 @@ def check(
         path: the file.
         spec: the problem, as for `discovery run`; None lets the certificate name a shipped one. (What a certificate
             names is never loaded from a path: that would run code that its author chose.)
-        seed: of the run that it came from, to judge a program on the very same cases.
+        secret: of the run that it came from, to judge a program on the very same cases; fresh cases without.
         tier: of the sandbox.
         unsafe: whether to run a program where the sandbox lacks layers.
 
@@ -207,15 +206,17 @@ def check(
         scored, is_reproduced = _scored(problem, data["object"]), True
         certificates.check_score(data, problem, scored)
     else:
-        config = RunConfig(name, _seed_of(data, seed), tier=tier, unsafe=unsafe)
-        with closing(JudgeProcess(problem.source, secret_of(config), unsafe=unsafe, tier=tier)) as judge:
+        if secret is not None and data["cases"] != {"secret_sha256": certificates.commitment(secret)}:
+            raise CertificateError("the certificate's cases were not drawn from this secret")
+        drawn_from = secret or new_secret()
+        with closing(JudgeProcess(problem.source, drawn_from, unsafe=unsafe, tier=tier)) as judge:
             evaluation = judge.evaluate(program)
         if evaluation.score is None:
             raise CertificateError(
                 f"the program does not score here: {evaluation.status}: {evaluation.reason}"
             )
         scored = Scored(evaluation.score, None)
-        is_reproduced = seed is not None and not is_noisy(problem)
+        is_reproduced = secret is not None and not is_noisy(problem)
         certificates.check_score(
             data, problem, scored if is_reproduced else Scored(data["score"]["float"], None)
         )
@@ -262,7 +263,7 @@ def known_text(problem: Problem) -> str:
 def _why_it_varies(problem: Problem) -> str:
     if is_noisy(problem):
         return "the same program scores differently from time to time"
-    return "these are fresh cases; with the seed of its run (--seed) the program is judged on the same ones"
+    return "these are fresh cases; with the secret of its run (--secret-file RUN/secret) the program is judged on the same ones"
 
 
 def _scored(problem: Problem, output: Any) -> Scored:
@@ -270,16 +271,6 @@ def _scored(problem: Problem, output: Any) -> Scored:
         return score_apart(problem.source, output)
     except Invalid as error:
         raise CertificateError(f"the object is refused: {error}") from error
-
-
-def _seed_of(data: Mapping[str, Any], seed: int | None) -> int:
-    """Returns the seed to draw cases from: the one told, if it is the one that the certificate commits to."""
-    if seed is None:
-        return secrets.randbits(48)  # nobody could try programs on cases that nobody knew
-    secret = secret_of(RunConfig(data["problem"]["name"], seed))
-    if data["cases"] != {"secret_sha256": certificates.commitment(secret)}:
-        raise CertificateError(f"the certificate's cases are not those of seed {seed}")
-    return seed
 
 
 def _basis(problem: Problem) -> str:

@@ -17,8 +17,8 @@ from typing import Any
 
 from discovery.certify import certificates, claims
 from discovery.core.errors import RunError
-from discovery.execution.session import secret_of
 from discovery.settings.config import RunConfig
+from discovery.storage.secret import new_secret
 from evaluators.contract import Incumbent
 from evaluators.judging.scoring import object_cases
 from evaluators.judging.worker import JudgeProcess
@@ -57,9 +57,7 @@ def begin(
             return search, _certified(path, config)
     if certificate is not None:
         return search, _certified(Path(certificate), config)
-    with closing(
-        JudgeProcess(problem.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
-    ) as judge:
+    with closing(JudgeProcess(problem.source, new_secret(), unsafe=config.unsafe, tier=config.tier)) as judge:
         evaluation = judge.evaluate(problem.seed)
     if evaluation.score is None or evaluation.certificate is None:
         reason = evaluation.reason or "its output is too large to be kept"

@@ -17,6 +17,7 @@ from discovery.analysis.statistics import Paired, smallest_n
 from discovery.api.launch import check_ready
 from discovery.cli.options import Finite, Sections, given, settings_options
 from discovery.cli.search import signals_asking
+from discovery.cli.secret_option import secret_file
 from discovery.core.errors import ConfigError, RunError
 from discovery.core.records import Record
 from discovery.execution.session import Outcome, Session, StopRequest
@@ -26,6 +27,7 @@ from discovery.settings.doors import LIMITS, Source, read
 from discovery.settings.launch import LaunchConfig
 from discovery.settings.toml import read_toml
 from discovery.storage.run_folder import RunFolder
+from discovery.storage.secret import shared_secret
 from evaluators.problems.loading import Problem, load_problem
 
 
@@ -34,6 +36,7 @@ from evaluators.problems.loading import Problem, load_problem
 @click.argument("config_b")
 @click.option("--seeds", type=click.IntRange(2), default=20, show_default=True, help="Pairs of runs.")
 @click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
+@secret_file
 @settings_options(LIMITS)
 @click.option("--problem", help="The problem of both, where a file names none.")
 @click.option(
@@ -52,6 +55,7 @@ def compare(
     config_b: str,
     seeds: int,
     first_seed: int,
+    secret_file: Path | None,
     problem: str | None,
     target: float | None,
     out: Path,
@@ -62,7 +66,8 @@ def compare(
 
     Each is a TOML file as for `discovery run --config`; one of them may be a built-in opponent instead: best-of-n,
     single-agent, greedy or random, with the problem, models and budget of the other. Runs that are there already are
-    finished, not repeated, so an interrupted comparison goes on where it was.
+    finished, not repeated, so an interrupted comparison goes on where it was. The two of a pair meet the same hidden
+    cases; with --secret-file, every comparison that shares it draws the same for each seed.
     """
     line = given(options)
     line = replace(line, data={**line.data, "problem": problem}) if problem else line
@@ -84,8 +89,9 @@ def compare(
         return outcome
 
     chosen = range(first_seed, first_seed + seeds)
+    shared = None if secret_file is None else shared_secret(secret_file)
     with signals_asking(stop):
-        courses = run_pairs(out, configs, problems, chosen, work)
+        courses = run_pairs(out, configs, problems, chosen, work, shared)
     objective = problems[0].objective
     goal = None if target is None else objective.fitness(target)
     found = compare_courses((config_a, config_b), tuple(chosen), courses, target=goal)
@@ -132,7 +138,7 @@ def _read(name: str, line: Source) -> RunConfig:
     if not path.is_file():
         raise ConfigError(f"{name} is neither a TOML file nor one of {', '.join(OPPONENTS)}")
     file = read_toml(path)
-    dropped = {"out", "name", "json", "seed"}
+    dropped = {"out", "name", "json", "seed", "secret_file"}
     if any(limit.key in line.data for limit in LIMITS):
         dropped |= {limit.key for limit in LIMITS}
     kept = {key: value for key, value in file.data.items() if key.replace("-", "_") not in dropped}

@@ -16,7 +16,7 @@ from discovery.cli.options import Finite
 from discovery.cli.problems import best_record
 from discovery.core.errors import RunError
 from discovery.core.texts import one_line, printable
-from discovery.execution.session import run_folder, secret_of
+from discovery.execution.session import run_folder
 from discovery.settings.config import RunConfig
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import ProblemSource, load_source
@@ -50,7 +50,8 @@ def distil(
     config = replace(RunConfig.from_json(settings["config"]), tier=tier, unsafe=unsafe)
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     record = best_record(folder.journal, problem)
-    judge = JudgeProcess(problem.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
+    secret = folder.read_secret(config.seed)
+    judge = JudgeProcess(problem.source, secret, unsafe=config.unsafe, tier=config.tier)
     with closing(judge):
         try:
             found = distillation.distil(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -14,14 +13,16 @@ import click
 
 from discovery.api.search import evaluate as judged
 from discovery.certify import claims
-from discovery.core.errors import RunFolderError
+from discovery.cli.secret_option import secret_file
+from discovery.core.errors import ConfigError, RunFolderError
 from discovery.core.records import Record
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
 from discovery.core.verdicts import accounts
-from discovery.execution.session import run_folder, secret_of
+from discovery.execution.session import run_folder
 from discovery.settings.config import RunConfig
 from discovery.storage.purged import current_entries
+from discovery.storage.secret import new_secret, shared_secret
 from evaluators.contract import Evaluation
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
@@ -38,16 +39,30 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.command()
 @click.argument("problem")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, help="Seed of the hidden cases; drawn if left out.")
+@secret_file
+@click.option("--seed", type=int, hidden=True)
 @click.option("--held-out", is_flag=True, help="Score the held-out cases too.")
 @_tier
 @_unsafe
 @_json
 def evaluate(
-    problem: str, file: Path, seed: int | None, held_out: bool, tier: int | None, unsafe: bool, as_json: bool
+    problem: str,
+    file: Path,
+    secret_file: Path | None,
+    seed: int | None,
+    held_out: bool,
+    tier: int | None,
+    unsafe: bool,
+    as_json: bool,
 ) -> None:
     """Judge the program in FILE (or, for programs of several files, a folder) on PROBLEM."""
-    evaluation = judged(problem, file, seed=seed, held_out=held_out, tier=tier, unsafe=unsafe)
+    if seed is not None:
+        click.echo(
+            "--seed decides nothing here any more; to meet the same cases again: --secret-file", err=True
+        )
+    evaluation = judged(
+        problem, file, secret_file=secret_file, held_out=held_out, tier=tier, unsafe=unsafe
+    )
     if as_json:
         click.echo(json.dumps(_summary(evaluation)))
     else:
@@ -66,8 +81,7 @@ def check(problem: str, tier: int | None, unsafe: bool, as_json: bool) -> None:
     from evaluators.checking.check import check_problem
 
     loaded = load_problem(problem)
-    config = RunConfig(problem, secrets.randbits(48), tier=tier, unsafe=unsafe)
-    with closing(_judge(loaded, config)) as judge:
+    with closing(_judge(loaded, new_secret(), tier=tier, unsafe=unsafe)) as judge:
         findings = check_problem(loaded, judge.evaluate)
     if as_json:
         rows = [
@@ -103,7 +117,11 @@ def new(name: str, folder: Path) -> None:
 )
 @click.option("--certificate", type=click.Path(path_type=Path), help="Check this file; no run is needed.")
 @click.option("--problem", help="What the certificate is about, if it is not shipped.")
-@click.option("--seed", type=int, help="The seed of the run, to check a program on the very same cases.")
+@click.option(
+    "--secret-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The run's secret (RUN/secret), to check the program of a --certificate on the very same cases.",
+)
 @_tier
 @_unsafe
 @_json
@@ -112,7 +130,7 @@ def verify(
     out: Path | None,
     certificate: Path | None,
     problem: str | None,
-    seed: int | None,
+    secret_file: Path | None,
     tier: int | None,
     unsafe: bool,
     as_json: bool,
@@ -125,10 +143,13 @@ def verify(
     if (path is None) == (certificate is None):
         raise click.UsageError("name a RUN, or a file with --certificate")
     if path is not None:
+        if secret_file is not None:
+            raise click.UsageError("--secret-file belongs to --certificate: RUN is judged by its own secret")
         _verify_run(path, out, tier=tier, unsafe=unsafe, as_json=as_json)
         return
     assert certificate is not None
-    finding = claims.check(certificate, spec=problem, seed=seed, tier=tier, unsafe=unsafe)
+    secret = None if secret_file is None else shared_secret(secret_file)
+    finding = claims.check(certificate, spec=problem, secret=secret, tier=tier, unsafe=unsafe)
     click.echo(json.dumps(asdict(finding)) if as_json else finding.text())
 
 
@@ -140,7 +161,8 @@ def _verify_run(path: Path, out: Path | None, *, tier: int | None, unsafe: bool,
     record = best_record(folder.journal, problem)
     recorded = record.evaluation
     if problem.source.improve_s is None:
-        with closing(_judge(problem, config)) as judge:
+        secret = folder.read_secret(config.seed)
+        with closing(_judge(problem, secret, tier=tier, unsafe=unsafe)) as judge:
             again, is_same = claims.judged_again(judge, problem, record)
     else:  # how far a program comes in a given time is no claim; what it found is
         problem = load_source(replace(problem.source, improve_s=None))
@@ -215,8 +237,8 @@ def best_record(journal: Path, problem: Problem) -> Record:
     return Record.from_json(best)
 
 
-def _judge(problem: Problem, config: RunConfig) -> JudgeProcess:
-    return JudgeProcess(problem.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
+def _judge(problem: Problem, secret: bytes, *, tier: int | None, unsafe: bool) -> JudgeProcess:
+    return JudgeProcess(problem.source, secret, unsafe=unsafe, tier=tier)
 
 
 def _summary(evaluation: Evaluation) -> dict[str, Any]:

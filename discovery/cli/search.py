@@ -70,6 +70,7 @@ def _begun(config: RunConfig, launch: LaunchConfig) -> Launch:
         from_best=launch.from_best,
         start=launch.start,
         items=read_items(Path(launch.items)) if isinstance(launch.items, str) else None,
+        secret_file=None if launch.secret_file is None else Path(launch.secret_file),
         broker=launch.broker,
     )
 

@@ -41,7 +41,6 @@ from discovery.execution.broker import (
     bundle_key,
 )
 from discovery.execution.jobs import propose
-from discovery.execution.session import secret_of
 from discovery.execution.wire import content_id, event_from_json, to_plain
 from discovery.operators.registry import OPERATORS
 from discovery.settings.config import RunConfig
@@ -476,8 +475,8 @@ def executor_maker(
     *,
     bundle: Bundle | None = None,
     untrusted: bool = False,
-) -> Callable[[RunConfig, Problem], CeleryExecutor]:
-    """Returns what makes the executor of one run.
+) -> Callable[[RunConfig, Problem, bytes], CeleryExecutor]:
+    """Returns what makes the executor of one run, from its settings, its problem and its secret.
 
     Args:
         broker: where its workers listen.
@@ -487,13 +486,13 @@ def executor_maker(
     """
     run_id = content_id(settings["info"]["started_at"], settings["info"]["seed"], settings["problem"])
 
-    def make(config: RunConfig, problem: Problem) -> CeleryExecutor:
+    def make(config: RunConfig, problem: Problem, secret: bytes) -> CeleryExecutor:
         return CeleryExecutor(
             broker,
             run_id=run_id,
             problem=problem.source,
             bundle=pack(problem) if bundle is None and problem.source.kind == "path" else bundle,
-            secret=secret_of(config),
+            secret=secret,
             operators=OPERATORS,
             models=asdict(config.models) if config.models.models else None,
             unsafe=config.unsafe,

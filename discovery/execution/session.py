@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,6 +49,7 @@ from discovery.storage.journal import DiskFull, Journal, read_entries
 from discovery.storage.purged import current_entries, current_records, has_purges
 from discovery.storage.requests import completed, done, waiting
 from discovery.storage.run_folder import RunFolder
+from discovery.storage.secret import new_secret
 from evaluators.contract import Incumbent, Program
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemSource, load_source
@@ -109,15 +109,21 @@ class StopRequest:
         self.event.set()
 
 
-def secret_of(config: RunConfig) -> bytes:
-    """Returns the secret that hidden cases are drawn from: it derives from the run's seed, which no program can read."""
-    return hashlib.blake2b(f"cases {config.seed}".encode(), digest_size=16).digest()
-
-
 def create_run(
-    folder: RunFolder, config: RunConfig, problem: Problem, start: Incumbent | None = None
+    folder: RunFolder,
+    config: RunConfig,
+    problem: Problem,
+    start: Incumbent | None = None,
+    secret: bytes | None = None,
 ) -> None:
-    """Makes the folder of a new run; `start` is the output that the first program is handed to improve on, if any.
+    """Makes the folder of a new run.
+
+    Args:
+        folder: where; it must not be there, or be empty.
+        config: its settings.
+        problem: what is to be solved.
+        start: the output that the first program is handed to improve on, if any.
+        secret: what hidden cases are drawn from; fresh by default, so that no program can know them.
 
     Raises:
         ContractError: the target cannot be reached. RunFolderError: the folder cannot be made.
@@ -136,7 +142,9 @@ def create_run(
         models=tuple(name for name, _ in config.models.models),
     )
     settings = {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()}
-    folder.create(settings if start is None else {**settings, "start": start.to_json()})
+    folder.create(
+        settings if start is None else {**settings, "start": start.to_json()}, secret or new_secret()
+    )
 
 
 def start_of(folder: RunFolder) -> Incumbent | None:
@@ -154,7 +162,7 @@ class Session:
         problem: the problem, of the version that the run was started with.
         observer: watches.
         stop: lets a signal handler ask for the end.
-        make_executor: where jobs run; the embedded executor by default.
+        make_executor: makes what runs the jobs, given the run's secret too; the embedded executor by default.
     """
 
     def __init__(
@@ -165,7 +173,7 @@ class Session:
         *,
         observer: Observer,
         stop: StopRequest,
-        make_executor: Callable[[RunConfig, Problem], Executor] | None = None,
+        make_executor: Callable[[RunConfig, Problem, bytes], Executor] | None = None,
     ) -> None:
         self._folder = folder
         self._config = config
@@ -188,7 +196,8 @@ class Session:
             JournalError: the journal cannot be read or written, and newest results may be missing.
             RunError: the system cannot go on.
         """
-        executor = self._make_executor(self._config, self._problem)
+        secret = self._folder.read_secret(self._config.seed)
+        executor = self._make_executor(self._config, self._problem, secret)
         lineage = Lineage(self._folder.lineage, self._problem.objective)  # opens beside the replay
         try:
             self._elapsed_before = self.state.ledger.elapsed_s = self._replay()
@@ -433,13 +442,13 @@ def _injection(request: Request, program: Program, seed: Program) -> RequestRece
 def embedded_executor(
     config: RunConfig,
     problem: Problem,
+    secret: bytes,
     *,
     untrusted: bool = False,
     offer: Callable[[ProposeJob], None] | None = None,
 ) -> EmbeddedExecutor:
     """Returns an executor on this machine; the code of an untrusted problem is confined. See it for `offer`."""
     model: Model | None = LiteLLMModel(config.models) if config.models.models else None
-    secret = secret_of(config)
     return EmbeddedExecutor(
         make_judge=lambda: JudgeProcess(
             problem.source, secret, unsafe=config.unsafe, tier=config.tier, untrusted=untrusted

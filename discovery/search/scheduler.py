@@ -123,7 +123,7 @@ class ProposalScheduler:
         self._operators = {name: operators[name] for name, weight in settings.weights.items() if weight > 0}
         self._policy = policy or FixedWeights(settings.weights)
         digest = hashlib.blake2b(f"proposals {settings.seed}".encode(), digest_size=8).digest()
-        # proposers must not know the run's seed: hidden cases derive from it
+        # proposers must not know the seed: it gave away the hidden cases of runs that were begun by former versions
         self._proposal_seed = int.from_bytes(digest)
         self._free_decisions = 0
         self._all_decisions = 0

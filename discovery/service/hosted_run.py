@@ -286,7 +286,7 @@ class HostedRun:
             return Description.from_json(self._service["description"])
         return load_source(ProblemSource.from_json(self.settings["problem"]))
 
-    def _make_executor(self, config: RunConfig, problem: Stated) -> Executor:
+    def _make_executor(self, config: RunConfig, problem: Stated, secret: bytes) -> Executor:
         is_foreign = self._service["description"] is not None
         if self._broker is not None:
             from discovery.execution.celery import executor_maker
@@ -297,9 +297,9 @@ class HostedRun:
                 else None
             )
             make = executor_maker(self._broker, self.settings, bundle=bundle, untrusted=is_foreign)
-            inner: Executor = make(config, problem)
+            inner: Executor = make(config, problem, secret)
         else:
-            inner = embedded_executor(config, problem, untrusted=is_foreign)
+            inner = embedded_executor(config, problem, secret, untrusted=is_foreign)
         self._executor = EndingExecutor(inner, self._stop)
         return self._executor
 

@@ -94,6 +94,15 @@ class LaunchConfig:
             document=True,
         ),
     ] = None
+    secret_file: Annotated[
+        str | None,
+        setting(
+            "What the hidden cases are drawn from, made if it is not there: all that share it meet the same cases; fresh ones by "
+            "default. Keep it from whoever writes programs.",
+            operator_only="it is a file of the operator's",
+            max_length=4000,
+        ),
+    ] = None
     broker: Annotated[
         str | None,
         setting(

@@ -1,19 +1,23 @@
-"""The run folder: config.json, journal.jsonl, lineage/ and a lock that keeps a second process out."""
+"""The run folder: config.json, secret, journal.jsonl, lineage/ and a lock that keeps a second process out."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from discovery.core.errors import RunFolderError
+from discovery.core.errors import ConfigError, RunFolderError
+from discovery.storage.secret import derived_secret, read_secret, write_secret
 
 FORMAT = 1
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,11 @@ class RunFolder:
     def config(self) -> Path:
         """Returns the file that holds the settings the run was started with."""
         return self.path / "config.json"
+
+    @property
+    def secret(self) -> Path:
+        """Returns the file that holds what hidden cases are drawn from (secret.py)."""
+        return self.path / "secret"
 
     @property
     def journal(self) -> Path:
@@ -42,8 +51,8 @@ class RunFolder:
         """Returns the folder in which requests wait."""
         return self.path / "requests"
 
-    def create(self, settings: Mapping[str, Any]) -> None:
-        """Makes a new run folder.
+    def create(self, settings: Mapping[str, Any], secret: bytes) -> None:
+        """Makes a new run folder, whose hidden cases are drawn from `secret`.
 
         Raises:
             RunFolderError: it exists and is not empty, or cannot be written.
@@ -55,11 +64,12 @@ class RunFolder:
                     f"{self.path} exists and is not empty; continue it with: discovery resume {self.path}, "
                     "or name another folder with --out"
                 )
+            write_secret(self.secret, secret)
             draft = self.config.with_suffix(".new")
             with open(
                 os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
             ) as file:
-                json.dump({"format": FORMAT, **settings}, file, indent=2)
+                json.dump({"format": FORMAT, "has_secret": True, **settings}, file, indent=2)
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(self.config)
@@ -87,6 +97,31 @@ class RunFolder:
         if not isinstance(settings, dict) or settings.pop("format", None) != FORMAT:
             raise RunFolderError(f"{self.config} was not written by this version of discovery")
         return settings
+
+    def read_secret(self, seed: int) -> bytes:
+        """Returns the secret that the run's hidden cases are drawn from.
+
+        Runs of former versions have none of their own: it derives from `seed`, the run's, and a warning is logged.
+
+        Raises:
+            RunFolderError: the file is missing or damaged.
+        """
+        try:
+            return read_secret(self.secret)
+        except FileNotFoundError:
+            if self.read_settings().get("has_secret"):
+                raise RunFolderError(
+                    f"{self.secret} is missing, so the run's hidden cases are lost; restore it from a backup"
+                ) from None
+        except (OSError, ConfigError) as error:
+            raise RunFolderError(
+                f"{self.secret} cannot be read: {error}; restore it from a backup"
+            ) from error
+        _log.warning(
+            "%s was begun by a version whose hidden cases follow from --seed, so a program that tries seeds can know them",
+            self.path,
+        )
+        return derived_secret(seed)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

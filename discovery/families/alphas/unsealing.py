@@ -24,7 +24,6 @@ from typing import Any
 from discovery.core.errors import RunError
 from discovery.core.records import Record
 from discovery.core.texts import one_line
-from discovery.execution.session import secret_of
 from discovery.families.alphas.admission import Lead, Trials, Verdict
 from discovery.settings.config import RunConfig
 from discovery.storage.git.repository import Repository
@@ -299,7 +298,9 @@ def _ask(folder: RunFolder, config: RunConfig, problem: Problem, program: Progra
     try:
         journal.append([{"type": ASKED, "opening": facts}])
         with closing(
-            JudgeProcess(problem.source, secret_of(config), unsafe=config.unsafe, tier=config.tier)
+            JudgeProcess(
+                problem.source, folder.read_secret(config.seed), unsafe=config.unsafe, tier=config.tier
+            )
         ) as judge:
             evaluation = judge.evaluate(program, held_out=True)
         answered = replace(asked, metrics=_figures(evaluation), reason=evaluation.reason)

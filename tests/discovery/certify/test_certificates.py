@@ -386,15 +386,21 @@ def score(case, output):
     fresh = last_json(discovery("verify", "--certificate", path, "--problem", problem, "--json"))
     assert (fresh["is_reproduced"], fresh["stated"]) == (False, made["score"])
     assert fresh["score"] != made["score"]
-    same = last_json(discovery("verify", "--certificate", path, "--problem", problem, "--seed", 7, "--json"))
+    told = tmp_path / "guessed" / "secret"
+    same = last_json(
+        discovery("verify", "--certificate", path, "--problem", problem, "--secret-file", told, "--json")
+    )
     assert (same["is_reproduced"], same["score"]) == (True, made["score"])
-    other = discovery("verify", "--certificate", path, "--problem", problem, "--seed", 8)
-    assert "not those of seed 8" in other.stderr
+    (tmp_path / "other").write_text("0" * 32)
+    other = discovery(
+        "verify", "--certificate", path, "--problem", problem, "--secret-file", tmp_path / "other"
+    )
+    assert "not drawn from this secret" in other.stderr
 
     data["score"]["float"] = made["score"] / 2
     data["sha256"] = certificates.hashes(data)
     path.write_bytes(certificates.render(data))
-    forged = discovery("verify", "--certificate", path, "--problem", problem, "--seed", 7)
+    forged = discovery("verify", "--certificate", path, "--problem", problem, "--secret-file", told)
     assert forged.returncode == 1
     assert "states the score" in forged.stderr
 

@@ -21,7 +21,6 @@ from discovery.core.types import Context, Individual, ProposeJob
 from discovery.execution.broker import BrokerConfig, Levels, build_version
 from discovery.execution.celery import CeleryExecutor, check_broker, connect, executor_maker
 from discovery.execution.embedded import EmbeddedExecutor, Executor
-from discovery.execution.session import secret_of
 from discovery.execution.worker import JobRunner, RefusedError, place_of_processes, private_folder
 from discovery.llm.client import LiteLLMModel
 from discovery.operators.registry import OPERATORS
@@ -37,6 +36,7 @@ from tests.foreign_folders import OPENEVOLVE, SEED_SCORE, write_folder
 
 pytestmark = pytest.mark.skipif(find_server() is None, reason="there is no redis-server")
 
+SECRET = bytes(range(16))
 SEED = "# EVOLVE-BLOCK-START\ndef answer():\n    return [0.25, 0.35, 0.45]\n# EVOLVE-BLOCK-END\n"
 
 
@@ -104,7 +104,7 @@ def problem(tmp_path_factory: pytest.TempPathFactory) -> Problem:
 def celery(url: str, problem: Problem, config: RunConfig, **quick: float) -> CeleryExecutor:
     settings = {"info": {"started_at": time.time(), "seed": 1}, "problem": problem.source.to_json()}
     options = {"lease_s": 1.5, "patience_s": 3.0, **quick}
-    return executor_maker(BrokerConfig(url, **options), settings)(config, problem)
+    return executor_maker(BrokerConfig(url, **options), settings)(config, problem, SECRET)
 
 
 @pytest.fixture(params=["embedded", "celery"])
@@ -118,7 +118,7 @@ def executor(request: pytest.FixtureRequest, problem: Problem, endpoint: ChatEnd
         made = celery(url, problem, config)
     else:
         made = EmbeddedExecutor(
-            make_judge=lambda: JudgeProcess(problem.source, secret_of(config)),
+            make_judge=lambda: JudgeProcess(problem.source, SECRET),
             slots=2,
             operators=OPERATORS,
             model=LiteLLMModel(models),
@@ -412,10 +412,10 @@ class TestFaults:
         config = RunConfig(str(problem.source.where), seed=1)
         make = executor_maker(BrokerConfig(server.url), settings)
         job = EvaluateJob("0-seed", program(50))
-        first = make(config, problem)
+        first = make(config, problem, SECRET)
         first.evaluate(job)
         (before,) = events_of(first, 1)
-        second = make(config, problem)  # the first was killed: it did not close
+        second = make(config, problem, SECRET)  # the first was killed: it did not close
         second.evaluate(job)
         begun = time.monotonic()
         (after,) = events_of(second, 1)
@@ -427,7 +427,7 @@ class TestFaults:
         assert (
             0 < min(kept_s) <= BrokerConfig(server.url).forget_s
         )  # not the hours of a result that nobody has read
-        third = make(config, problem)
+        third = make(config, problem, SECRET)
         third.evaluate(job)
         (again,) = events_of(third, 1)
         assert again.evaluation.score == before.evaluation.score

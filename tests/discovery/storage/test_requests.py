@@ -231,7 +231,7 @@ class TestRequest:
 class TestInbox:
     def make(self, tmp_path: Path) -> RunFolder:
         folder = RunFolder(tmp_path / "run")
-        folder.create({"config": {}, "info": {}, "problem": {}})
+        folder.create({"config": {}, "info": {}, "problem": {}}, bytes(16))
         return folder
 
     def test_requests_wait_in_order_until_they_are_done(self, tmp_path: Path) -> None:

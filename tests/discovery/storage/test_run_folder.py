@@ -9,19 +9,21 @@ import pytest
 from discovery.core.errors import RunFolderError
 from discovery.storage.run_folder import RunFolder
 
+SECRET = bytes(range(16))
+
 
 def test_settings_survive_and_are_private(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
-    folder.create({"config": {"seed": 3}})
-    assert folder.read_settings() == {"config": {"seed": 3}}
+    folder.create({"config": {"seed": 3}}, SECRET)
+    assert folder.read_settings() == {"config": {"seed": 3}, "has_secret": True}
     assert folder.config.stat().st_mode & 0o077 == 0
 
 
 def test_a_used_folder_is_not_overwritten(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
-    folder.create({})
+    folder.create({}, SECRET)
     with pytest.raises(RunFolderError, match=r"not empty; continue it with: discovery resume .*--out"):
-        folder.create({})
+        folder.create({}, SECRET)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_an_unwritable_place_is_named() -> None:
     with pytest.raises(RunFolderError, match="--out"):
-        RunFolder(Path("/proc/nothing/here")).create({})
+        RunFolder(Path("/proc/nothing/here")).create({}, SECRET)
 
 
 def test_a_second_process_is_kept_out_and_told_who_is_in(tmp_path: Path) -> None:
