@@ -174,7 +174,8 @@ def _check_kinds(data: Mapping[str, Any], path: Path) -> None:
         and isinstance(program, dict)
         and isinstance(program.get("files"), dict)
         and all(isinstance(text, str) for text in program["files"].values())
-        and program.get("entry") in program["files"]
+        and isinstance(program.get("entry"), str)
+        and program["entry"] in program["files"]
         and (data["cases"] is None or isinstance(data["cases"], dict))
     )
     if not is_right:

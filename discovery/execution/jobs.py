@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from discovery.core.events import Noted, NotProposed, Proposed
+from discovery.core.texts import one_line
 from discovery.core.types import Model, ModelError, Note, Operator, OperatorError, ProposeJob
 from discovery.programs.fingerprint import fingerprint
 from evaluators.text.blocks import check_frozen
@@ -32,8 +33,12 @@ def propose(job: ProposeJob, operator: Operator, model: Model | None) -> Propose
         return NotProposed(job.job_id, str(error), is_endpoint=True, is_fatal=error.is_fatal)
     if isinstance(proposal, Note):
         return Noted(job.job_id, proposal)
-    refusal = check_frozen(job.context.seed, proposal.program)
-    return Proposed(job.job_id, proposal, fingerprint(proposal.program), refusal or "")
+    try:
+        refusal = check_frozen(job.context.seed, proposal.program)
+        return Proposed(job.job_id, proposal, fingerprint(proposal.program), refusal or "")
+    except Exception as error:  # noqa: BLE001 - a child is foreign text: nothing in it may end a run
+        reason = one_line(f"the program cannot be read: {type(error).__name__}: {error}", 200)
+        return NotProposed(job.job_id, reason, proposal.calls)
 
 
 def _named(model: Model | None, name: str | None) -> Model | None:

@@ -20,7 +20,7 @@ from discovery.core.types import (
     ProposeJob,
 )
 from discovery.programs.replies import answer_text
-from discovery.programs.rewrites import apply_rewrite, restore_frozen
+from discovery.programs.rewrites import apply_rewrite, c_functions, restore_frozen
 from discovery.programs.search_replace import EditError, apply_edits, has_edits, parse_edits
 from discovery.programs.unified_diff import has_hunks, parse_hunks
 from discovery.prompts.question import Kind, compose, correction, count_message_tokens, message
@@ -28,10 +28,9 @@ from evaluators.contract import Program
 from evaluators.text import c_text
 
 MAX_IDEA_CHARS = 240
-_IDEA = re.compile(r"^[\s#>*_-]*idea[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
-_USED = re.compile(r"^[\s#>*_-]*used[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
+_IDEA = re.compile(r"^[ \t#>*_-]*idea[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
+_USED = re.compile(r"^[ \t#>*_-]*used[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
 _DEFINED = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
-_DEFINED_IN_C = re.compile(r"^[A-Za-z_][\w \t*]*?(\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +142,22 @@ def _checked(child: Program, fault: Callable[[Program], str | None]) -> Program:
 
 
 def read_child(kind: Kind, base: Program, reply: str) -> Program:
+    """Returns the child that a reply describes; what no reader of replies foresaw is a refused reply, too.
+
+    Raises:
+        EditError: see `apply_edits` and `apply_rewrite`.
+    """
+    try:
+        return _read_child(kind, base, reply)
+    except EditError:
+        raise
+    except Exception as error:
+        raise EditError(
+            f"the reply cannot be read: {one_line(f'{type(error).__name__}: {error}', 200)}"
+        ) from error
+
+
+def _read_child(kind: Kind, base: Program, reply: str) -> Program:
     """Returns the child that a reply describes: by SEARCH/REPLACE blocks or a diff if it has any, else as a whole text.
 
     Where blocks were asked for, a whole text counts only if no function or class is lost (else it is a
@@ -158,8 +173,8 @@ def read_child(kind: Kind, base: Program, reply: str) -> Program:
         return apply_edits(base, parse_hunks(answer))
     child = apply_rewrite(base, answer)
     if kind in ("diff", "repair"):
-        defined = _DEFINED_IN_C if c_text.is_c(base.entry) else _DEFINED
-        lost = set(defined.findall(base.text)) - set(defined.findall(child.text))
+        defined = c_functions if c_text.is_c(base.entry) else _DEFINED.findall
+        lost = set(defined(base.text)) - set(defined(child.text))
         if lost:
             raise EditError(
                 f"the reply has no SEARCH/REPLACE block, and its code lacks `{min(lost)}`; send blocks, "

@@ -27,9 +27,9 @@ MAX_PLAN_CHARS = 6000
 MAX_OUTLINES_CHARS = 4000
 MAX_LINE_CHARS = 600
 _PLAN = re.compile(
-    r"^[\s#>*_]*plan[\s*_]*:[\s*_]*$|^[\s#>*_]*plan[\s*_]*:[\s*_]*(?=\S)", re.IGNORECASE | re.MULTILINE
+    r"^[ \t#>*_]*plan[\s*_]*:[\s*_]*$|^[ \t#>*_]*plan[\s*_]*:[\s*_]*(?=\S)", re.IGNORECASE | re.MULTILINE
 )
-_OUTLINES = re.compile(r"^[\s#>*_]*outlines[\s*_]*:", re.IGNORECASE | re.MULTILINE)
+_OUTLINES = re.compile(r"^[ \t#>*_]*outlines[\s*_]*:", re.IGNORECASE | re.MULTILINE)
 _LINES = {"summary": "summary", "fault": "fault", "next": "guidance"}
 
 
@@ -144,7 +144,7 @@ def _needed(model: Model | None) -> Model:
 
 
 def _line(reply: str, key: str) -> str:
-    found = re.search(rf"^[\s#>*_-]*{key}[\s*_]*:[\s*_]*(\S.*)$", reply, re.IGNORECASE | re.MULTILINE)
+    found = re.search(rf"^[ \t#>*_-]*{key}[\s*_]*:[\s*_]*(\S.*)$", reply, re.IGNORECASE | re.MULTILINE)
     return one_line(found[1].strip(" *_`"), MAX_LINE_CHARS) if found else ""
 
 

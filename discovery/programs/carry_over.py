@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 from itertools import pairwise
 
 from discovery.core.types import Individual, Proposal
 from discovery.programs.languages import python_syntax as syntax
+from discovery.programs.line_diff import blocks, hunks
 from evaluators.contract import Program
 
 MAX_LINES = 3000
@@ -54,13 +54,9 @@ def apply_change(text: str, before: str, after: str) -> str | None:
     if added and added <= Counter(lines) - Counter(old):
         return None  # it is there already
     place = {-1: -1, len(old): len(lines)}
-    for start, to, count in SequenceMatcher(None, old, lines, autojunk=False).get_matching_blocks():
+    for start, to, count in blocks(old, lines):
         place.update(zip(range(start, start + count), range(to, to + count), strict=True))
-    for tag, start, end, first, last in reversed(
-        SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    ):
-        if tag == "equal":
-            continue
+    for start, end, first, last in reversed(hunks(old, new)):
         if (found := _span(place, start, end)) is None:
             return None
         lines[found[0] : found[1]] = new[first:last]

@@ -46,15 +46,23 @@ def tokens(program: Program, *, is_skeleton: bool = False) -> list[str]:
     parts: list[str] = []
     for path in sorted(program.files):
         text = program.files[path]
-        tree = parse(text) if path.endswith(".py") else None
         parts.append(path)
         if c_text.is_c(path):
             parts += ["c", *c_text.words(text, number=_BLANK if is_skeleton else None)]
-        elif tree is None:
-            parts += ["text", *text.split()]
+        elif path.endswith(".py") and (words := _python_tokens(text, is_skeleton=is_skeleton)) is not None:
+            parts += words
         else:
-            parts += _tokens(tree, is_skeleton=is_skeleton)
+            parts += ["text", *text.split()]
     return parts
+
+
+def _python_tokens(text: str, *, is_skeleton: bool) -> list[str] | None:
+    """Returns the normalised code of a Python text, None where it has no tree, or one too deep to be gone through."""
+    tree = parse(text)
+    try:
+        return None if tree is None else _tokens(tree, is_skeleton=is_skeleton)
+    except RecursionError:
+        return None
 
 
 def _digest(program: Program, *, is_skeleton: bool) -> str:

@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from discovery.programs import line_diff
 from evaluators.contract import Program
 from evaluators.text.blocks import BlockError, check_frozen, editable
 
@@ -28,6 +29,8 @@ MAX_REPLY_CHARS = 262_144
 MAX_PROGRAM_CHARS = 131_072
 MAX_EDITS = 64
 MAX_LISTED = 4
+MAX_COMPARED = 16
+MAX_ANCHOR_CHARS = 120
 
 _OPEN = re.compile(
     r"\s*(<{5,}|-{5,}) ?(?:SEARCH|ORIGINAL|HEAD)\b[ \t]*:?[ \t]*(?:[\w./-]{1,200}\.\w{1,8})?\s*",
@@ -192,8 +195,7 @@ def format_edits(edits: Sequence[Edit]) -> str:
 def diff_edits(old: str, new: str, path: str | None = None) -> tuple[Edit, ...]:
     """Returns edits that turn `old` into `new`: as few lines as make each SEARCH occur once in `old`."""
     before, after = old.split("\n"), new.split("\n")
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    hunks = [tuple(hunk) for tag, *hunk in matcher.get_opcodes() if tag != "equal"]
+    hunks: list[tuple[int, ...]] = [*line_diff.hunks(before, after)]
     at = 0
     while at < len(hunks):
         low, high, new_low, new_high = hunks[at]
@@ -464,14 +466,21 @@ def _bare(lines: tuple[str, ...]) -> tuple[str, ...]:
     return lines[low:high]
 
 
+def _likeness(one: str, other: str) -> difflib.SequenceMatcher[str]:
+    return difflib.SequenceMatcher(None, one.strip()[:MAX_ANCHOR_CHARS], other.strip()[:MAX_ANCHOR_CHARS])
+
+
 def _nearest(program: Program, paths: Sequence[str], edit: Edit) -> str:
-    anchor = max(edit.search, key=lambda line: len(line.strip()), default="").strip()[:200]
+    anchor = max(edit.search, key=lambda line: len(line.strip()), default="")
     best, best_path, best_at = 0.4, "", -1
+    hopeful: list[tuple[float, int, str]] = []
     for path in paths:
         for at, line in enumerate(program.files[path].split("\n")[:2000]):
-            likeness = difflib.SequenceMatcher(None, anchor, line.strip()[:200])
-            if min(likeness.real_quick_ratio(), likeness.quick_ratio()) > best and likeness.ratio() > best:
-                best, best_path, best_at = likeness.ratio(), path, at
+            if (bound := _likeness(anchor, line).quick_ratio()) > best:
+                hopeful.append((-bound, at, path))
+    for _, at, path in sorted(hopeful)[:MAX_COMPARED]:
+        if (found := _likeness(anchor, program.files[path].split("\n")[at]).ratio()) > best:
+            best, best_path, best_at = found, path, at
     if best_at < 0:
         return "nothing in it is like them; copy the lines to be changed from the program"
     lines = program.files[best_path].split("\n")

@@ -25,7 +25,7 @@ MAX_WALK = 200
 MAX_FAULT_CHARS = 200
 MAX_PITFALLS = 256
 """So many different reasons are remembered, those of late."""
-_MEASURED = re.compile(r"\d*\.\d+(?:e[-+]?\d+)?")
+_MEASURED = re.compile(r"(?<!\d)\d*\.\d+(?:e[-+]?\d+)?")
 """Two faults that differ in a measured number only are one."""
 _NO_TEXTS: Final[Mapping[str, str]] = {}
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 
 from discovery.core.texts import one_line, printable
 from discovery.core.types import Context, Individual, Trace
+from discovery.programs.line_diff import hunks
 from discovery.programs.search_replace import editable_lines
 from evaluators.contract import Program
 from evaluators.text import c_text
@@ -144,9 +144,11 @@ def change_text(old: Program, new: Program) -> str:
     for path in sorted(set(old.files) | set(new.files)):
         before, after = old.files.get(path, "").split("\n"), new.files.get(path, "").split("\n")
         lines += [f"--- {one_line(path, 200)}"] if len(old.files) > 1 and before != after else []
-        for line in list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]:
-            place = re.match(r"@@ -(\d+)", line)
-            lines.append(f"@@ line {place[1]}" if place else line)
+        for low, high, new_low, new_high in hunks(before, after):
+            lines.append(f"@@ line {low + (high > low)}")
+            lines += [f"-{line}" for line in before[low:high]] + [
+                f"+{line}" for line in after[new_low:new_high]
+            ]
     return fence("\n".join(lines), "diff")
 
 

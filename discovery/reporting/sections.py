@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from discovery.core.records import Record
 from discovery.core.texts import SELF_SCORED, one_line, printable
+from discovery.programs.line_diff import is_costly
 from discovery.reporting import charts
 from discovery.reporting.charts import Dot, compact
 from discovery.reporting.facts import EliteSeen, Story, Yield, map_of
@@ -332,19 +333,18 @@ def _file(path: str, text: str) -> str:
     return f'<pre><span class="m">{_escape(path)}</span>{body}</pre>'
 
 
-def _diff(before: Record, after: Record) -> str:
+def _diff(parent: Record, child: Record) -> str:
     """Returns the coloured difference of two programs' files."""
-    old, new = before.program.files, after.program.files
+    old, new = parent.program.files, child.program.files
     parts: list[str] = []
     for path in sorted(old.keys() | new.keys()):
         if old.get(path) == new.get(path):
             continue
-        lines = difflib.unified_diff(
-            printable(old.get(path, "")).split("\n"),
-            printable(new.get(path, "")).split("\n"),
-            lineterm="",
-            n=_CONTEXT_LINES,
-        )
+        before, after = (printable(files.get(path, "")).split("\n") for files in (old, new))
+        if is_costly(before, after):
+            parts.append(f'<pre><span class="m">{_escape(path)}</span>too different to compare</pre>')
+            continue
+        lines = difflib.unified_diff(before, after, lineterm="", n=_CONTEXT_LINES)
         coloured = [_diff_line(line) for line in list(lines)[2 : _DIFF_LINES + 2]]
         cut = '<span class="m">… cut</span>' if len(coloured) == _DIFF_LINES else ""
         parts.append(f'<pre><span class="m">{_escape(path)}</span>{"".join(coloured)}{cut}</pre>')

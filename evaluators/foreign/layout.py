@@ -16,7 +16,7 @@ MAX_BYTES = 16 << 20
 _SKIPPED = {"__pycache__", "openevolve_output", "node_modules"}
 _CONFIGS = ("config.yaml", "config.yml")
 _CONFIG_NAME = re.compile(r"(task_config|config\w*|shinka\w*)\.ya?ml")
-_KEY = rb"['\"]?[\w-]*(?:api[_-]?key|secret|password|access[_-]?token|auth[_-]?token)[\w-]*['\"]?[ \t]*:"
+_KEY = rb"['\"]?[\w-]{0,40}(?:api[_-]?key|secret|password|access[_-]?token|auth[_-]?token)[\w-]{0,40}['\"]?[ \t]{0,8}:"
 _SECRETS = (  # in a line of its own, and between braces
     re.compile(rb"(?im)^([ \t-]*" + _KEY + rb")[ \t]+[^\r\n]+"),
     re.compile(rb"(?i)([{,][ \t]*" + _KEY + rb")[ \t]*(?:\"[^\"\r\n]*\"|'[^'\r\n]*'|[^\r\n,}]+)"),

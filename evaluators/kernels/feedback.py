@@ -51,7 +51,7 @@ def _messages(log: str, kinds: tuple[str, ...], *, with_source: bool = True) -> 
             is_wanted = match[1] in kinds
             if is_wanted:
                 found.append(line)
-        elif is_wanted and with_source and re.match(r"^\s*\d*\s*\|", line) and found:
+        elif is_wanted and with_source and re.match(r"\s*(?:\d+\s*)?\|", line) and found:
             found[-1] += "\n" + line
     return found[:_MAX_MESSAGES]
 

@@ -390,7 +390,7 @@ def _line_of(error: BaseException, files: SourceFiles) -> int:
 
 
 def _nearest_keyword(message: str) -> str:
-    match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", message)
+    match = re.search(r"\b(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", message)
     if not match or match[1] not in _CONTRACT_TYPES:
         return ""
     keywords = _CONTRACT_TYPES[match[1]]

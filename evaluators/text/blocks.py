@@ -170,7 +170,9 @@ def check_seed(seed: Program) -> None:
         text = seed.files[path]
         if not path.endswith(".py") or not has_blocks(seed):
             continue
-        tokens = _tokens(text)
+        tokens = (
+            _tokens(text) if _parse(text) is not None else None
+        )  # what does not parse can take long to split
         comments = {token.start for token in tokens or () if token.kind == tokenize.COMMENT}
         for match in _MARKER.finditer(text):
             if tokens is not None and _comment_start(match) not in comments:

@@ -76,3 +76,18 @@ def test_litellm_models_can_be_asked_for_one_by_one() -> None:
     assert model.only("b")._config.models == (("b", 1.0),)
     with pytest.raises(ModelError, match="'c'"):
         model.only("c")
+
+
+def test_a_child_that_cannot_be_read_is_refused_with_what_it_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = ModelCall("a", 1, 1, 0.5, 0.0)
+
+    class Writes:
+        def propose(self, job: ProposeJob, rng: np.random.Generator, model: Model | None) -> Proposal:
+            return Proposal(SEED, (PARENT.program_id,), (call,))
+
+    def fails(_: Program) -> str:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("discovery.execution.jobs.fingerprint", fails)
+    event = propose(JOB, Writes(), None)  # type: ignore[arg-type]
+    assert event == NotProposed(JOB.job_id, "the program cannot be read: RecursionError: too deep", (call,))

@@ -15,11 +15,13 @@ from discovery.core.types import (
     ProposeJob,
 )
 from discovery.llm.client import LiteLLMModel, close_connections
+from discovery.operators import chat
 from discovery.operators.chat import find_idea
 from discovery.operators.crossover import Crossover
 from discovery.operators.diff import Diff
 from discovery.operators.repair import Repair
 from discovery.operators.rewrite import Rewrite
+from discovery.programs.search_replace import EditError
 from discovery.settings.models import ModelConfig
 from discovery.testing import (
     FAULTS,
@@ -237,3 +239,14 @@ def test_the_mutator_reads_the_program_that_is_to_be_changed() -> None:
     _, requests = propose(Crossover(), ScriptedMutator())
     assert current_program(requests[0].prompt) == SEED.strip("\n")
     assert current_program("no program here") is None
+
+
+def test_what_no_reader_of_replies_foresaw_is_a_refused_reply(monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: object) -> Program:
+        raise OverflowError("something new\nin two lines")
+
+    monkeypatch.setattr(chat, "apply_rewrite", fails)
+    with pytest.raises(
+        EditError, match="the reply cannot be read: OverflowError: something new in two lines"
+    ):
+        chat.read_child("rewrite", Program({"p.py": "x = 1\n"}, "p.py"), "```\nx = 2\n```")

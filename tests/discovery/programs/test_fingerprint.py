@@ -116,3 +116,9 @@ def test_different_trees_have_different_fingerprints(lines: list[str]):
     reversed_text = "\n".join(reversed(lines))
     is_same = ast.dump(ast.parse(text)) == ast.dump(ast.parse(reversed_text))
     assert (fingerprint(program(text)) == fingerprint(program(reversed_text))) == is_same
+
+
+def test_a_number_too_long_to_be_printed_counts_by_its_words():
+    long, other = (Program({"p.py": f"X = 0x{digit * 5000}\n"}, "p.py") for digit in "ef")
+    assert fingerprint(long) == fingerprint(long) != fingerprint(other)
+    assert skeleton(long)

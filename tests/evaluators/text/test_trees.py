@@ -45,3 +45,21 @@ def test_warnings_of_the_text_are_not_ours() -> None:
 def test_a_broken_text_is_a_syntax_error() -> None:
     with pytest.raises(SyntaxError):
         trees.parse("def f(:")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x = 1\n" * 200_000, "1,048,576 characters"),
+        ("x = f'" + "{a}" * 5_000 + "'\n", "4,096 braces"),
+        ("X = 0x" + "f" * 5_000, "3,000 digits"),
+        ("X = 0b" + "1_" * 5_000 + "1", "3,000 digits"),
+    ],
+)
+def test_what_would_take_long_or_could_not_be_printed_is_refused_before_it_is_parsed(text: str, reason: str):
+    with pytest.raises(ValueError, match=reason):
+        trees.parse(text)
+
+
+def test_braces_without_an_f_string_are_no_matter():
+    trees.parse("x = [" + "{}, " * 5_000 + "]\n")
