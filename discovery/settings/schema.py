@@ -150,6 +150,8 @@ def _expected(one: Mapping[str, Any], field: Any) -> str:
         return _KINDS[kind]
     if kind in ("too_long", "string_too_long"):
         return f"at most {context['max_length']} {'entries' if kind == 'too_long' else 'characters'} long"
+    if kind == "string_too_short":
+        return "no empty text"
     if kind == "literal_error":
         return str(context["expected"])
     if kind.startswith(("greater_than", "less_than")):
