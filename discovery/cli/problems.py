@@ -14,7 +14,7 @@ import click
 from discovery.api.search import evaluate as judged
 from discovery.certify import claims
 from discovery.cli.secret_option import secret_file
-from discovery.core.errors import ConfigError, RunFolderError
+from discovery.core.errors import RunFolderError
 from discovery.core.records import Record
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
@@ -60,9 +60,7 @@ def evaluate(
         click.echo(
             "--seed decides nothing here any more; to meet the same cases again: --secret-file", err=True
         )
-    evaluation = judged(
-        problem, file, secret_file=secret_file, held_out=held_out, tier=tier, unsafe=unsafe
-    )
+    evaluation = judged(problem, file, secret_file=secret_file, held_out=held_out, tier=tier, unsafe=unsafe)
     if as_json:
         click.echo(json.dumps(_summary(evaluation)))
     else:

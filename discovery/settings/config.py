@@ -48,7 +48,11 @@ class RunConfig:
     ]
     seed: Annotated[
         int,
-        setting("Seed of all choices; drawn and recorded if left out. Hidden cases do not follow from it.", ge=0, le=2**63 - 1),
+        setting(
+            "Seed of all choices; drawn and recorded if left out. Hidden cases do not follow from it.",
+            ge=0,
+            le=2**63 - 1,
+        ),
     ]
     workers: Annotated[
         int, setting("Evaluations at the same time; one per CPU if left out.", ge=1, le=1024)
