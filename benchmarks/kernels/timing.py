@@ -25,11 +25,14 @@ import numpy as np
 from evaluators.contract import Limits, Program
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.bench.client import Bench
+from evaluators.kernels.clocks import PROCESSOR
+from evaluators.kernels.course import Course
 from evaluators.kernels.judge import KernelJudge
-from evaluators.kernels.runner import Runner
+from evaluators.kernels.runner import Call, Runner
+from evaluators.kernels.session import Sessions
 from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Scalar
-from evaluators.kernels.timing import Benches, Timer, Timing
+from evaluators.kernels.timing import Timer, Timing
 from evaluators.problems.loading import load_problem
 
 _STEPS = 120
@@ -68,7 +71,10 @@ def make_task(extra_share: float) -> KernelTask:
     return KernelTask(
         entry="hash_all",
         arguments=(Buffer("x", "uint32", ("n",), "in"), Buffer("out", "uint32", ("n",), "out"), Scalar("n")),
-        make_inputs=lambda rng, dims, name: {"x": rng.integers(0, 2**32, dims["n"], dtype=np.uint32)},
+        make_inputs=lambda rng, dims, name: {
+            "x": rng.integers(0, 9 if name == "small" else 2**32, dims["n"], dtype=np.uint32)
+        },
+        distributions=("uniform", "small"),
         reference=lambda x, n: {"out": x * np.uint32(factor) + np.uint32(term)},
         exact=True,
         baseline=Baseline("the same with more work", "kernel.c", source(extra_share)),
@@ -100,33 +106,33 @@ class Comparison:
         self.task = make_task(extra_share)
         self.program = Program({"kernel.c": source(0.0)}, "kernel.c")
         limits = Limits(memory_mib=256)
-        self.benches = Benches(Bench("c", limits=limits), Bench("c", limits=limits))
-        CBackend().build(self.benches.program, self.program, self.task)
-        CBackend().build(self.benches.baseline, self.task.baseline.program, self.task)
+        self.bench, self.beside = Bench("c", limits=limits), Bench("c", limits=limits)
+        CBackend().build(self.bench, self.program, self.task)
+        CBackend().build(self.beside, self.task.baseline.program, self.task)
+        self.course = Course(self.task, self.task.timed, (), self.beside, PROCESSOR)
 
     def compare(self, rng: np.random.Generator) -> Timing:
         """Returns the samples of one comparison by the judge's own protocol."""
-        return Timer(self.task, (_DIMS,), self.benches, budget_s=120.0, precision=Precision()).time(
-            self.program, rng
-        )
+        sessions = Sessions(self.course, self.program, Precision().least_rounds, rng)
+        return Timer(sessions, self.bench, budget_s=120.0, precision=Precision()).time(rng)
 
     def sequential(self, rng: np.random.Generator) -> float:
         """Returns the ratio of medians of wall-clock times, one kernel after the other."""
         times = []
         for bench, program in (
-            (self.benches.baseline, self.task.baseline.program),
-            (self.benches.program, self.program),
+            (self.beside, self.task.baseline.program),
+            (self.bench, self.program),
         ):
-            runner = Runner(bench, 0, program, self.task, dims=(_DIMS,))
-            values = self.task.make_inputs(rng, _DIMS, "")
-            times.append(statistics.median(runner.run([values], _DIMS, rng).wall_ns for _ in range(_CALLS)))
+            runner = Runner(bench, 0, program, self.task, slots=((_DIMS,),))
+            call = Call(self.task.make_inputs(rng, _DIMS, ""), _DIMS)
+            times.append(statistics.median(runner.run([call], rng).wall_ns for _ in range(_CALLS)))
             runner.close()
         return times[0] / times[1]
 
     def close(self) -> None:
         """Ends the processes."""
-        self.benches.program.close()
-        self.benches.baseline.close()
+        self.bench.close()
+        self.beside.close()
 
 
 def _tell(what: str, timing: Timing, gain: Interval) -> None:

@@ -1,9 +1,9 @@
 """The shared memory of one child: inputs that it can only read, outputs full of rubbish until it fills them.
 
 Every buffer has a region of whole pages between pages that cannot be touched. A buffer lies at the start or flush
-against the end of its region, so that one item too far, on either side, is a fault on some calls. All of
-the output regions is poisoned anew before each call, and what lies round the outputs must still be poison
-afterwards.
+against the end of its region, so that one item too far, on either side, is a fault on some calls. A slot has one region
+for each buffer. The output regions of the slots that are used are poisoned anew before each call, and what
+lies round the outputs in them must still be poison afterwards.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -44,27 +44,29 @@ class Spot:
 
 
 class Arena:
-    """Memory for the buffers of a task at any of the shapes `all_dims`, `slots` times over. Close it.
+    """Memory for the buffers of a task, in slots; `slots` holds the shapes that each is to have room for. Close it.
 
     `band_bytes` (a multiple of 8) of rubbish follow each buffer, inputs too, where no pages guard them.
     """
 
-    def __init__(
-        self, task: KernelTask, all_dims: Iterable[Dims], slots: int = 1, *, band_bytes: int = 0
-    ) -> None:
-        self._task, self._has_bands = task, band_bytes > 0
-        sizes = list(all_dims)
+    def __init__(self, task: KernelTask, slots: Sequence[Sequence[Dims]], *, band_bytes: int = 0) -> None:
+        self._task, self._band_bytes = task, band_bytes
         self._buffers = [item for item in task.arguments if isinstance(item, Buffer)]
         self.regions: list[tuple[int, int, bool]] = []
         totals = {False: band_bytes, True: band_bytes}
-        for item in self._buffers * slots:
-            is_output = item.role == "out"
-            size = max(_pages(_bytes(item, dims)) for dims in sizes)
-            self.regions.append((totals[is_output], size, is_output))
-            totals[is_output] += size + band_bytes
+        self._begins = {False: [0], True: [0]}
+        for sizes in slots:
+            for item in self._buffers:
+                is_output = item.role == "out"
+                size = max(_pages(_bytes(item, dims)) for dims in sizes)
+                self.regions.append((totals[is_output], size, is_output))
+                totals[is_output] += size + band_bytes
+            for kind, total in totals.items():
+                self._begins[kind].append(total - band_bytes)
         self._files = {kind: _SharedFile(size) for kind, size in totals.items()}
         self.descriptors = self._files[False].read_only_fd, self._files[True].fd
         self._pattern = np.empty(0, np.uint64)
+        self._used = slice(0, 0)
 
     def spots(self, dims: Dims, place: Place, slot: int = 0) -> dict[str, Spot]:
         """Returns where each buffer of one slot lies for one shape."""
@@ -102,17 +104,18 @@ class Arena:
         for item in self._task.inputs:
             self._view(spots[item.name], is_output=False)[...] = values[item.name]
 
-    def poison(self, rng: np.random.Generator) -> None:
-        """Fills all output regions with a pattern that is NaN in every floating type, new each time.
+    def poison(self, rng: np.random.Generator, slots: range) -> None:
+        """Fills the output regions of some slots with a pattern that is NaN in every floating type, new each time.
 
         Where there are bands, the inputs are filled, too; write them after.
         """
         high, low = (int(value) for value in rng.integers(0, 1 << 16, size=2))
         word = (0x7FF8 << 48) | (high << 32) | (0x7FC0 << 16) | low
         self._pattern = np.frombuffer(np.uint64(word).tobytes(), np.uint64)
-        self._files[True].words[...] = word
-        if self._has_bands:
-            self._files[False].words[...] = word
+        self._used = self._span(slots, is_output=True)
+        self._files[True].bytes[self._used].view(np.uint64)[...] = word
+        if self._band_bytes:
+            self._files[False].bytes[self._span(slots, is_output=False)].view(np.uint64)[...] = word
 
     def read_outputs(self, spots: Mapping[str, Spot]) -> dict[str, NDArray[Any]]:
         """Returns copies of the outputs."""
@@ -128,17 +131,22 @@ class Arena:
         return bool(same.any())
 
     def is_damaged(self, all_spots: Sequence[Mapping[str, Spot]]) -> bool:
-        """Returns whether anything was written beside the outputs of the slots that were used."""
+        """Returns whether anything was written beside the outputs of the slots that were poisoned last."""
         everything = self._files[True].bytes
         word = self._pattern.view(np.uint8)
-        position = 0
+        position = self._used.start
         for spot in (spots[item.name] for spots in all_spots for item in self._task.outputs):
             begin = spot.start + spot.offset
             end = begin + spot.count * spot.dtype.itemsize
             if not _is_pattern(everything, position, begin, word):
                 return True
             position = end
-        return not _is_pattern(everything, position, everything.size, word)
+        return not _is_pattern(everything, position, self._used.stop, word)
+
+    def _span(self, slots: range, *, is_output: bool) -> slice:
+        """Returns where the regions of some slots in a row lie in their file, with the bands round them."""
+        begins = self._begins[is_output]
+        return slice(begins[slots.start], begins[slots.stop] + self._band_bytes)
 
     def close(self) -> None:
         """Lets go of the memory."""
@@ -165,10 +173,9 @@ class _SharedFile:
         self.read_only_fd = os.open(f"/proc/self/fd/{self.fd}", os.O_RDONLY | os.O_CLOEXEC)
         self._map = mmap.mmap(self.fd, size)
         self.bytes = np.frombuffer(self._map, np.uint8)
-        self.words = self.bytes.view(np.uint64)
 
     def close(self) -> None:
-        del self.bytes, self.words
+        del self.bytes
         self._map.close()
         os.close(self.fd)
         os.close(self.read_only_fd)

@@ -1,26 +1,40 @@
 """Whether a kernel is right: on shapes it is told of and on shapes it is not, on kind and unkind inputs.
 
-All trials run in one child, the program before any other work, each on new content: public shapes (failures are told
-in detail), edges, hidden shapes (only the kind of input is told), the same content again under another poison, the
-same address with new content, new addresses with the same content, and the declared properties.
+The small trials, each on new content: public shapes (failures are told in detail), edges, hidden shapes (only the kind of
+input is told), the same content again under another poison, the same address with new content, new addresses with the
+same content, and the declared properties. Every session makes all of them, in random order and many at a time (`session.py`);
+`check` makes them one by one, in the order in which failures tell the most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluators.contract import Program, Status
 from evaluators.kernels.arena import Place
-from evaluators.kernels.runner import KernelFailedError, Ran, Runner
+from evaluators.kernels.runner import Call, KernelFailedError, Runner
 from evaluators.kernels.stand import Stand
-from evaluators.kernels.task import Dims, KernelTask, Metamorphic, Values
-from evaluators.kernels.tolerance import Expected, expect, find_fault
+from evaluators.kernels.task import Dims, KernelTask, Metamorphic
+from evaluators.kernels.tolerance import expect, find_fault
 
 _CHILD = 0
-_REPEATS = 4
+
+Outcome: TypeAlias = dict[str, NDArray[Any]]
+"""The outputs of one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Calls that belong together, and what is asked of their outputs: `judge` raises KernelFailedError."""
+
+    where: str
+    calls: tuple[Call, ...]
+    judge: Callable[[Sequence[Outcome]], None]
 
 
 @dataclass(slots=True)
@@ -30,15 +44,35 @@ class Trials:
     done: int = 0
     total: int = 0
     kernel_ns: int = 0
-    load_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
+class _Case:
     dims: Dims
     distribution: str
     place: Place
     is_public: bool
+
+    @property
+    def where(self) -> str:
+        """Returns what may be told of it."""
+        if not self.is_public:
+            return f"a hidden shape, {self.distribution} inputs"
+        sizes = ", ".join(f"{name}={size}" for name, size in self.dims.items())
+        return f"{sizes}, {self.distribution} inputs"
+
+
+def draw(task: KernelTask, rng: np.random.Generator) -> tuple[list[Trial], Trial]:
+    """Returns small trials on hidden shapes that nobody has seen, those whose failures tell the most first.
+
+    The last, apart: calls in a row at one address, with the same content, and with new.
+    """
+    cases = list(_draw(task, rng))
+    hidden = [case for case in cases if not case.is_public]
+    again = hidden[-1] if hidden else cases[-1]
+    trials = [_plain(task, case, rng) for case in cases]
+    trials += [_property(task, item, case, rng) for case in (cases[0], again) for item in task.metamorphic]
+    return trials, _repeats(task, again, rng)
 
 
 def check(
@@ -50,34 +84,45 @@ def check(
     *,
     band_bytes: int = 0,
 ) -> None:
-    """Tries a program; notes in `state` how far it came. `band_bytes`: see `Arena`.
+    """Makes the small trials alone, one call after the other; notes in `state` how far they came.
+
+    `band_bytes`: see `Arena`.
 
     Raises:
-        KernelFailedError: one did not; the message names the kind of input, for public shapes also numbers.
+        KernelFailedError: one failed; the message names the kind of input, for public shapes also numbers.
     """
-    trials = list(_draw(task, rng))
-    hidden = [trial for trial in trials if not trial.is_public]
-    state.total = len(trials) + _REPEATS + 2 * len(task.metamorphic)
-    everything = tuple(trial.dims for trial in trials)
-    runner = Runner(stand, _CHILD, program, task, dims=everything, band_bytes=band_bytes)
+    trials, last = draw(task, rng)
+    state.total = len(trials) + 1
+    sizes = tuple(call.dims for trial in (*trials, last) for call in trial.calls)
+    runner = Runner(stand, _CHILD, program, task, slots=(sizes,), band_bytes=band_bytes)
     try:
-        state.load_ns = runner.load_ns
-        for trial in trials:
-            _run_trial(runner, task, trial, rng)
+        for trial in (*trials, last):
+            run_singly(runner, trial, rng)
             state.done += 1
-        again = hidden[-1] if hidden else trials[-1]
-        state.done += _check_repeats(runner, task, again, rng)
-        for trial in (trials[0], again):
-            for item in task.metamorphic:
-                _check_property(runner, task, item, trial, rng)
-                state.done += 1
         runner.check_untouched()
     except KernelFailedError as error:
-        done = f"passed {state.done} of {state.total} checks"
-        raise KernelFailedError(error.status, error.reason, f"{error.feedback}\n{done}".strip()) from error
+        raise error.after(state.done, state.total) from error
     finally:
-        state.kernel_ns = runner.calls_ns
+        state.kernel_ns += runner.calls_ns
         runner.close()
+
+
+def run_singly(runner: Runner, trial: Trial, rng: np.random.Generator) -> None:
+    """Makes the calls of a trial one by one, all in the first slot.
+
+    Raises:
+        KernelFailedError: one failed.
+    """
+    outputs = []
+    for call in trial.calls:
+        try:
+            outputs.append(runner.run([call], rng).outputs)
+        except KernelFailedError as error:
+            reason = f"{error.reason} ({trial.where})"
+            raise KernelFailedError(error.status, reason, error.feedback) from error
+        if unwritten := runner.unwritten():
+            raise KernelFailedError(Status.INVALID, f"{unwritten} is not filled completely on {trial.where}")
+    trial.judge(outputs)
 
 
 def check_ghost(stand: Stand, program: Program, task: KernelTask, rng: np.random.Generator) -> None:
@@ -88,101 +133,82 @@ def check_ghost(stand: Stand, program: Program, task: KernelTask, rng: np.random
 
     Source: ghost replay, KernelGenBench.
     """
-    trial = _Trial(task.public[0], task.distributions[0], "start", is_public=True)
-    values = task.make_inputs(rng, trial.dims, trial.distribution)
-    expected = expect(task, values, trial.dims)
+    case = _Case(task.public[0], task.distributions[0], "start", is_public=True)
+    trial = _plain(task, case, rng)
     try:
-        runner = Runner(stand, _CHILD, program, task, dims=(trial.dims,), is_ghost=True)
+        runner = Runner(stand, _CHILD, program, task, slots=((case.dims,),), is_ghost=True)
     except KernelFailedError:
         return
     try:
-        outputs = _call(runner, values, trial, rng).outputs
+        run_singly(runner, trial, rng)
     except KernelFailedError:
         return
     finally:
         runner.close()
-    if find_fault(task, expected, outputs) is None:
-        raise KernelFailedError(
-            Status.INVALID, "it is right even when its kernels do nothing: the work must be done in kernels"
-        )
+    raise KernelFailedError(
+        Status.INVALID, "it is right even when its kernels do nothing: the work must be done in kernels"
+    )
 
 
-def _draw(task: KernelTask, rng: np.random.Generator) -> Iterator[_Trial]:
+def _draw(task: KernelTask, rng: np.random.Generator) -> Iterator[_Case]:
     places: tuple[Place, Place] = ("end", "start")
-    count = 0
+    count = int(rng.integers(2))
     for number, dims in enumerate(task.public):
         chosen = task.distributions if number == 0 else task.distributions[:1]
         for name in chosen:
-            yield _Trial(dims, name, places[count % 2], is_public=True)
+            yield _Case(dims, name, places[count % 2], is_public=True)
             count += 1
     for dims in task.edges:
         for name in dict.fromkeys((task.distributions[0], str(rng.choice(task.distributions)))):
-            yield _Trial(dims, name, places[count % 2], is_public=True)
+            yield _Case(dims, name, places[count % 2], is_public=True)
             count += 1
     order = [str(name) for name in rng.permutation(task.distributions)]
     for number in range(max(task.hidden_count, len(order)) if task.hidden_count else 0):
         dims = task.hidden(rng)
         task.check_dims(dims)
-        yield _Trial(dims, order[number % len(order)], places[count % 2], is_public=False)
+        yield _Case(dims, order[number % len(order)], places[count % 2], is_public=False)
         count += 1
 
 
-def _run_trial(runner: Runner, task: KernelTask, trial: _Trial, rng: np.random.Generator) -> None:
-    values = task.make_inputs(rng, trial.dims, trial.distribution)
-    ran = _call(runner, values, trial, rng)
-    _judge(runner, task, ran, expect(task, values, trial.dims), trial)
+def _plain(task: KernelTask, case: _Case, rng: np.random.Generator) -> Trial:
+    call = Call(task.make_inputs(rng, case.dims, case.distribution), case.dims, case.place)
+    return Trial(case.where, (call,), lambda outputs: _judge(task, case, call, outputs[0]))
 
 
-def _call(
-    runner: Runner, values: Values, trial: _Trial, rng: np.random.Generator, place: Place | None = None
-) -> Ran:
-    try:
-        return runner.run([values], trial.dims, rng, place or trial.place)
-    except KernelFailedError as error:
-        raise KernelFailedError(error.status, f"{error.reason} ({_where(trial)})", error.feedback) from error
+def _judge(task: KernelTask, case: _Case, call: Call, outputs: Outcome) -> None:
+    """Checks the outputs of one call. What is due is computed only now, after the reply."""
+    fault = find_fault(task, expect(task, call.values, call.dims), outputs)
+    if fault is not None:
+        detail = f": {fault.detail}" if case.is_public else ""
+        raise KernelFailedError(Status.INVALID, f"{fault.what} on {case.where}{detail}")
 
 
-def _judge(runner: Runner, task: KernelTask, ran: Ran, expected: Expected, trial: _Trial) -> None:
-    fault = find_fault(task, expected, ran.outputs)
-    if fault is None:
-        return
-    unwritten = runner.unwritten()
-    what = f"{unwritten} is not filled completely" if unwritten else fault.what
-    detail = f": {fault.detail}" if trial.is_public else ""
-    raise KernelFailedError(Status.INVALID, f"{what} on {_where(trial)}{detail}")
+def _repeats(task: KernelTask, case: _Case, rng: np.random.Generator) -> Trial:
+    """Returns one shape again: the same content and address, new content at it, the same content elsewhere."""
+    first, second = (task.make_inputs(rng, case.dims, case.distribution) for _ in range(2))
+    other: Place = "start" if case.place == "end" else "end"
+    once = Call(first, case.dims, case.place)
+    calls = once, once, Call(second, case.dims, case.place), Call(first, case.dims, other)
+
+    def judge(outputs: Sequence[Outcome]) -> None:
+        for name, output in outputs[0].items():
+            if output.tobytes() != outputs[1][name].tobytes():
+                reason = f"{name} differs between two calls with the same input ({case.where})"
+                raise KernelFailedError(Status.INVALID, f"{reason}: is something read before it is written?")
+        for number in (0, 2, 3):
+            _judge(task, case, calls[number], outputs[number])
+
+    return Trial(case.where, calls, judge)
 
 
-def _where(trial: _Trial) -> str:
-    if not trial.is_public:
-        return f"a hidden shape, {trial.distribution} inputs"
-    sizes = ", ".join(f"{name}={size}" for name, size in trial.dims.items())
-    return f"{sizes}, {trial.distribution} inputs"
+def _property(task: KernelTask, item: Metamorphic, case: _Case, rng: np.random.Generator) -> Trial:
+    values = task.make_inputs(rng, case.dims, task.distributions[0])
+    related = item.relate(rng, values, case.dims)
 
+    def judge(outputs: Sequence[Outcome]) -> None:
+        if not item.holds(values, outputs[0], related, outputs[1]):
+            raise KernelFailedError(Status.INVALID, f"does not hold: {item.name} ({case.where})")
 
-def _check_repeats(runner: Runner, task: KernelTask, trial: _Trial, rng: np.random.Generator) -> int:
-    """Runs one shape again: the same content and address, new content at it, the same content elsewhere."""
-    first = task.make_inputs(rng, trial.dims, trial.distribution)
-    second = task.make_inputs(rng, trial.dims, trial.distribution)
-    expected = expect(task, first, trial.dims)
-    before = _call(runner, first, trial, rng)
-    after = _call(runner, first, trial, rng)
-    for name, output in before.outputs.items():
-        if output.tobytes() != after.outputs[name].tobytes():
-            reason = f"{name} differs between two calls with the same input ({_where(trial)})"
-            raise KernelFailedError(Status.INVALID, f"{reason}: is something read before it is written?")
-    _judge(runner, task, before, expected, trial)
-    _judge(runner, task, _call(runner, second, trial, rng), expect(task, second, trial.dims), trial)
-    other: Place = "start" if trial.place == "end" else "end"
-    _judge(runner, task, _call(runner, first, trial, rng, other), expected, trial)
-    return _REPEATS
-
-
-def _check_property(
-    runner: Runner, task: KernelTask, item: Metamorphic, trial: _Trial, rng: np.random.Generator
-) -> None:
-    values = task.make_inputs(rng, trial.dims, task.distributions[0])
-    related = item.relate(rng, values, trial.dims)
-    outputs = _call(runner, values, trial, rng).outputs
-    others = _call(runner, related, trial, rng).outputs
-    if not item.holds(values, outputs, related, others):
-        raise KernelFailedError(Status.INVALID, f"does not hold: {item.name} ({_where(trial)})")
+    return Trial(
+        case.where, (Call(values, case.dims, case.place), Call(related, case.dims, case.place)), judge
+    )

@@ -34,15 +34,15 @@ from evaluators.kernels.backends.base import Backend, Built, NotBuiltError
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.backends.python import PythonBackend
 from evaluators.kernels.backends.triton import TritonBackend
-from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.bench.compiler import address_sanitizer
 from evaluators.kernels.device import Device
-from evaluators.kernels.lease import PROCESSOR_LEASE, Lease
+from evaluators.kernels.lease import Lease
+from evaluators.kernels.places import Places
 from evaluators.kernels.runner import KernelFailedError
+from evaluators.kernels.session import Sessions
 from evaluators.kernels.stand import Stand
 from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import Dims
-from evaluators.kernels.timing import GPU, PATIENCE, PROCESSOR, Benches, Timer, Timing
+from evaluators.kernels.timing import PATIENCE, Timer, Timing
 from evaluators.kernels.withheld import WITHHELD
 from evaluators.problems.loading import Problem
 from evaluators.sandbox.base import SandboxError
@@ -71,6 +71,7 @@ class _Work:
     rng: np.random.Generator
     built: Built = field(default_factory=Built)
     trials: correctness.Trials = field(default_factory=correctness.Trials)
+    sessions: Sessions | None = None
     record: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     kernel_ns: int = 0
@@ -117,27 +118,27 @@ class KernelJudge:
         if problem.kernel is None:
             raise JudgeError(f"problem {problem.name} declares no KERNEL")
         self._problem, self._task, self._secret = problem, problem.kernel, secret
-        self._options: dict[str, Any] = {"tier": tier, "unsafe": unsafe, "hangup_fd": hangup_fd}
         self._budget_s, self._precision = budget_s, precision
-        self._lease = lease
-        self._own_lease: Lease | None = None
-        self._device, self._backends = device, backends
-        self._clocks = GPU if self._task.is_for_device else PROCESSOR
-        self._stands = contextlib.ExitStack()
-        self._device_stands: dict[str, Stand] = {}
-        self._benches: dict[str, Bench] = {}
-        self._peaks: roofline.Peaks | None = None
+        self._backends = backends
+        self._places = Places(
+            problem,
+            self._task,
+            backends=backends,
+            device=device,
+            lease=lease,
+            options={"tier": tier, "unsafe": unsafe, "hangup_fd": hangup_fd},
+        )
         self._count = 0
         self._best = 0.0
         language = self._task.language_of(problem.seed)
-        if missing := backends[language].missing(self._bench(language)):
+        if missing := backends[language].missing(self._places.bench(language)):
             self.close()
             raise SandboxError(missing)
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Returns the sandbox layers in force."""
-        return next(iter(self._benches.values())).layers
+        return self._places.layers
 
     def limit_s(self, *, held_out: bool = False) -> float:
         """Returns how long an evaluation can take at most, the wait for the lease included."""
@@ -146,11 +147,7 @@ class KernelJudge:
 
     def close(self) -> None:
         """Ends the benches."""
-        self._stands.close()
-        for bench in self._benches.values():
-            bench.close()
-        if self._own_lease is not None:
-            self._own_lease.close()
+        self._places.close()
 
     def evaluate(self, program: Program, *, held_out: bool = False, start: object = None) -> Evaluation:
         """Returns what was learned about `program`. `start` has no meaning here: there is nothing to improve on.
@@ -165,11 +162,12 @@ class KernelJudge:
         status, reason, values = Status.OK, "", dict[str, Any]()
         try:
             self._build(work)
-            self._check(work)
+            if self._task.is_for_device:
+                self._check_for_device(work)
+            else:
+                self._check(work, self._places.bench(self._task.language_of(program)))
             if self._task.language_of(program) == "c":
                 self._check_traps(work)
-            if self._task.is_for_device:
-                self._check_on_device(work)
             values = self._score(work, held_out=held_out)
             self._find_hot_spots(work, values["score"])
         except NotBuiltError as error:
@@ -206,51 +204,65 @@ class KernelJudge:
             raise NotBuiltError(f"the entry file {program.entry} is in no language of this task ({allowed})")
         if forbidden := rules.find_forbidden(program, task):
             raise NotBuiltError(forbidden)
-        bench = self._bench(language)
+        bench = self._places.bench(language)
         if missing := self._backends[language].missing(bench):
             raise SandboxError(missing)
         work.built = self._backends[language].build(bench, program, task)
         work.record = {"protocol": PROTOCOL, "build": dict(work.built.record)}
         work.metrics.update(work.built.metrics)
 
-    def _check(self, work: _Work, stand: Stand | None = None) -> None:
-        """Runs all checks, in the sandbox or on the stand of a GPU."""
-        where = stand or self._bench(self._task.language_of(work.program))
-        band_bytes = self._clocks.band_bytes if stand in self._device_stands.values() else 0
-        work.trials = correctness.Trials()
-        try:
-            self._guarded(
-                lambda: correctness.check(
-                    where, work.program, self._task, work.rng, work.trials, band_bytes=band_bytes
-                )
-            )
-        finally:
-            work.kernel_ns += work.trials.kernel_ns
+    def _sessions(self, work: _Work) -> Sessions:
+        """Returns the sessions of a program, all of one kind, from which it is told whether it is right and how fast."""
+        if work.sessions is None:
+            course = self._places.course()
+            work.sessions = Sessions(course, work.program, self._precision.least_rounds, work.rng)
+        return work.sessions
 
-    def _check_on_device(self, work: _Work) -> None:
-        """Checks that kernels do the work, and all else again on the GPU.
+    def _check(self, work: _Work, stand: Stand) -> None:
+        """Runs a session whose times count for nothing; tells of failures as the small trials in order show them."""
+        work.trials, again = correctness.Trials(), correctness.Trials()
+        sessions = self._sessions(work)
+        bands = sessions.clocks.band_bytes
+        try:
+            self._guarded(lambda: sessions.run(stand, trials=work.trials))
+        except KernelFailedError as error:
+            if error.status is not Status.TIMEOUT:
+                self._guarded(
+                    lambda: correctness.check(
+                        stand, work.program, self._task, work.rng, again, band_bytes=bands
+                    )
+                )
+            raise
+        finally:
+            work.kernel_ns += work.trials.kernel_ns + again.kernel_ns
+
+    def _check_for_device(self, work: _Work) -> None:
+        """Checks a kernel for a GPU interpreted, checks that kernels do the work, and runs a session on the GPU.
 
         Raises:
             _HeldBackError: there is no GPU.
         """
-        bench = self._bench(self._task.language_of(work.program))
-        self._guarded(lambda: correctness.check_ghost(bench, work.program, self._task, work.rng))
-        if self._device is None:
+        program, task, device = work.program, self._task, self._places.device
+        bench = self._places.bench(task.language_of(program))
+        self._guarded(lambda: correctness.check(bench, program, task, work.rng, work.trials))
+        work.kernel_ns += work.trials.kernel_ns
+        self._guarded(lambda: correctness.check_ghost(bench, program, task, work.rng))
+        if device is None:
             raise _HeldBackError(WITHHELD + _NO_GPU)
-        with self._get_lease().held(LEASE_TIMEOUT_S) as waited_s:
+        with self._places.lease().held(LEASE_TIMEOUT_S) as waited_s:
             work.lease_s = waited_s
-            work.record["device"] = self._device.name
+            work.record["device"] = device.name
             try:
-                self._check(work, self._stand("program"))
+                self._check(work, self._places.timing_place(task.language_of(program)))
             except KernelFailedError as error:
                 raise KernelFailedError(
                     error.status, f"on the GPU: {error.reason}", error.feedback
                 ) from error
 
     def _score(self, work: _Work, *, held_out: bool) -> dict[str, Any]:
-        with self._get_lease().held(LEASE_TIMEOUT_S) as waited_s:
+        with self._places.lease().held(LEASE_TIMEOUT_S) as waited_s:
             work.lease_s += waited_s
-            timing, gain = self._time(work, self._task.timed)
+            timing, gain = self._time(work, self._sessions(work), self._task.timed)
             self._check_plausible(work, timing, gain)
             metrics = self._metrics(work, timing, gain)
             beside = self._time_held_out(work) if held_out and self._task.held_out else None
@@ -262,16 +274,17 @@ class KernelJudge:
             "held_out": beside,
         }
 
-    def _time(self, work: _Work, dims: tuple[Dims, ...]) -> tuple[Timing, Interval]:
+    def _time(self, work: _Work, sessions: Sessions, dims: tuple[Dims, ...]) -> tuple[Timing, Interval]:
         """Returns samples and the gain, from a session in which the baseline equals itself.
 
         Raises:
             _HeldBackError: there was none in several attempts.
         """
-        timer = self._timer(work.program, dims)
+        stand = self._places.timing_place(self._task.language_of(work.program))
+        timer = Timer(sessions, stand, budget_s=self._budget_s, precision=self._precision)
         complaint = ""
         for attempt in range(_ATTEMPTS):
-            timing = self._guarded(lambda: timer.time(work.program, work.rng))
+            timing = self._guarded(lambda: timer.time(work.rng))
             work.kernel_ns += timing.kernel_ns
             null = timing.null(work.rng)
             complaint = self._precision.gate(null)
@@ -292,17 +305,16 @@ class KernelJudge:
         raise _HeldBackError(f"the machine is too noisy to time this, evaluate it again: {complaint}")
 
     def _check_traps(self, work: _Work) -> None:
-        """Runs all checks again in a build that tells of undefined behaviour; leaves the ordinary build in place.
+        """Runs a session in a build that tells of undefined behaviour; leaves the ordinary build in place.
 
         Where gcc has AddressSanitizer, it runs in a bench that has it, too.
         """
-        bench, backend = self._bench("c"), self._backends["c"]
+        bench, stand = self._places.bench("c"), self._places.sanitized()
         ordinary = bench.fetch()
         try:
-            built = backend.build(bench, work.program, self._task, is_checked=True)
-            stand = bench
-            if address_sanitizer(bench.compiler):
-                stand = self._bench("c sanitized")
+            parsed = work.built.parsed or work.program
+            built = self._backends["c"].build(bench, parsed, self._task, is_checked=True)
+            if stand is not bench:
                 stand.load(bench.fetch())
             work.record["sanitizers"] = {**built.record, "has_addresses": stand is not bench}
             self._check(work, stand)
@@ -324,7 +336,7 @@ class KernelJudge:
         if self._task.language_of(work.program) != "c" or score < _NEAR_BEST * self._best:
             return
         self._best = max(self._best, score)
-        found = self._guarded(lambda: hotspots.find(self._bench("c"), work.program, self._task))
+        found = self._guarded(lambda: hotspots.find(self._places.bench("c"), work.program, self._task))
         work.feedback.append(found)
 
     def _check_plausible(self, work: _Work, timing: Timing, gain: Interval) -> None:
@@ -333,7 +345,7 @@ class KernelJudge:
         work.metrics["speedup_median"] = ratio
         operations, traffic = self._work_of()
         call_s = float(np.median(timing.call_ns)) / 1e9
-        share = self._get_peaks().share(operations, traffic, call_s)
+        share = self._places.peaks().share(operations, traffic, call_s)
         work.metrics["roofline_share"] = share
         if share > roofline.SLACK:
             raise _HeldBackError(
@@ -372,7 +384,9 @@ class KernelJudge:
 
     def _time_held_out(self, work: _Work) -> dict[str, float] | None:
         try:
-            timing, gain = self._time(work, self._task.held_out)
+            course = self._places.course(held_out=True)
+            sessions = Sessions(course, work.program, self._precision.least_rounds, work.rng)
+            timing, gain = self._time(work, sessions, self._task.held_out)
         except (_HeldBackError, KernelFailedError):
             return None
         low, middle, high = gain.ratios()
@@ -390,79 +404,11 @@ class KernelJudge:
         digest = hashlib.blake2b(text, key=hashlib.sha256(self._secret).digest(), digest_size=32).digest()
         return np.random.default_rng(np.frombuffer(digest, np.uint32))
 
-    def _bench(self, role: str) -> Bench:
-        """Returns a bench: one per language for programs, "c sanitized", "baseline" for the baseline alone."""
-        if role not in self._benches:
-            is_baseline = role == "baseline"
-            language = (
-                self._task.language_of(self._task.baseline.program)
-                if is_baseline
-                else role.removesuffix(" sanitized")
-            )
-            sanitizer = address_sanitizer(self._bench("c").compiler) if role == "c sanitized" else ""
-            self._benches[role] = Bench(
-                self._backends[language].language,
-                limits=self._problem.limits,
-                preload=self._problem.preload,
-                sanitizer=sanitizer,
-                **self._options,
-            )
-        return self._benches[role]
-
-    def _stand(self, role: str) -> Stand:
-        """Returns a place on the GPU, which there is: "program", or "baseline"."""
-        assert self._device is not None
-        if role not in self._device_stands:
-            self._device_stands[role] = self._stands.enter_context(self._device.open())
-        return self._device_stands[role]
-
-    def _timer(self, program: Program, dims: tuple[Dims, ...]) -> Timer:
-        if self._device is not None:
-            benches = Benches(self._stand("program"), self._stand("baseline"))
-        else:
-            benches = Benches(self._bench(self._task.language_of(program)), self._baseline_bench())
-        return Timer(
-            self._task, dims, benches, budget_s=self._budget_s, precision=self._precision, clocks=self._clocks
-        )
-
-    def _baseline_bench(self) -> Bench:
-        """Returns the baseline's bench, with the baseline built.
-
-        Raises:
-            JudgeError: it does not build.
-        """
-        is_new = "baseline" not in self._benches
-        bench, program = self._bench("baseline"), self._task.baseline.program
-        if is_new:
-            try:
-                self._backends[self._task.language_of(program)].build(bench, program, self._task)
-            except NotBuiltError as error:
-                raise JudgeError(f"the baseline {error.reason}\n{error.feedback}") from error
-        return bench
-
-    def _get_peaks(self) -> roofline.Peaks:
-        if self._peaks is None and self._device is not None:
-            self._peaks = self._device.peaks()
-        if self._peaks is None:
-            bench = Bench("c", limits=self._problem.limits, **self._options)
-            try:
-                self._peaks = roofline.measure(bench)
-            finally:
-                bench.close()
-        return self._peaks
-
     def _work_of(self) -> tuple[float, float]:
         """Returns operations and bytes of a call, averaged over the timed shapes."""
         shapes = self._task.timed
         operations = sum(float(self._task.flops(dims)) for dims in shapes) / len(shapes)
         return operations, sum(float(self._task.traffic(dims)) for dims in shapes) / len(shapes)
-
-    def _get_lease(self) -> Lease:
-        if self._lease is None:
-            self._lease = self._own_lease = Lease(
-                name=self._device.lease if self._device else PROCESSOR_LEASE
-            )
-        return self._lease
 
     def _guarded(self, call: Callable[[], T]) -> T:
         """Returns what a step returns; an error in a function of the task is the task's.

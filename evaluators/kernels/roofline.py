@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluators.contract import Program
 from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.runner import KernelFailedError, Runner
+from evaluators.kernels.runner import Call, KernelFailedError, Runner
 from evaluators.kernels.task import Baseline, Buffer, Dims, KernelTask, Scalar
 
 SLACK = 1.5
@@ -79,7 +79,7 @@ def measure(bench: Bench) -> Peaks:
         return Peaks(0.0, ())
     rng = np.random.default_rng(0)
     dims = {"floats": _SIZES[-1] // 4, "one": 1}
-    runner = Runner(bench, _CHILD, program, task, dims=(dims,))
+    runner = Runner(bench, _CHILD, program, task, slots=((dims,),))
     try:
         seconds = _best(runner, task, {**dims, "times": 0, "steps": _STEPS}, rng)
         flops = _OPERATIONS_PER_STEP * _STEPS / seconds
@@ -96,8 +96,8 @@ def measure(bench: Bench) -> Peaks:
 
 
 def _best(runner: Runner, task: KernelTask, dims: Dims, rng: np.random.Generator) -> float:
-    values = task.make_inputs(rng, dims, "")
-    return min(runner.run([values], dims, rng).cpu_ns for _ in range(_TRIES)) / 1e9
+    call = Call(task.make_inputs(rng, dims, ""), dims)
+    return min(runner.run([call], rng).cpu_ns for _ in range(_TRIES)) / 1e9
 
 
 def _task() -> KernelTask:

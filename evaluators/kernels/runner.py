@@ -33,6 +33,20 @@ class KernelFailedError(Exception):
         super().__init__(reason)
         self.status, self.reason, self.feedback = status, reason, feedback
 
+    def after(self, done: int, total: int) -> KernelFailedError:
+        """Returns the same with how many of the small trials had been passed."""
+        passed = f"passed {done} of {total} checks"
+        return KernelFailedError(self.status, self.reason, f"{self.feedback}\n{passed}".strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Inputs of one shape, and where in their regions the buffers lie."""
+
+    values: Values
+    dims: Dims
+    place: Place = "start"
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -50,9 +64,9 @@ class Ran:
 
 
 class Runner:
-    """A kernel in a child of its own, with room for `slots` calls in a row. Close it.
+    """A kernel in a child of its own. Close it.
 
-    `band_bytes`: see `Arena`. `is_ghost`: see `Stand.spawn`.
+    `slots`, `band_bytes`: see `Arena`. `is_ghost`: see `Stand.spawn`.
     """
 
     def __init__(
@@ -62,14 +76,13 @@ class Runner:
         program: Program,
         task: KernelTask,
         *,
-        dims: tuple[Dims, ...],
-        slots: int = 1,
+        slots: Sequence[Sequence[Dims]],
         cpu: int | None = None,
         band_bytes: int = 0,
         is_ghost: bool = False,
     ) -> None:
         self._stand, self._number, self._task = stand, number, task
-        self._arena = Arena(task, dims, slots, band_bytes=band_bytes)
+        self._arena = Arena(task, slots, band_bytes=band_bytes)
         self._plan: list[list[dict[str, Any]]] = []
         self._last: list[tuple[dict[str, Spot], dict[str, NDArray[Any]]]] = []
         self.calls_ns = 0
@@ -90,29 +103,24 @@ class Runner:
         self.load_ns = reply.cpu_ns
 
     def run(
-        self,
-        batch: Sequence[Values],
-        dims: Dims,
-        rng: np.random.Generator,
-        place: Place = "start",
-        *,
-        is_judged: bool = True,
+        self, calls: Sequence[Call], rng: np.random.Generator, *, slot: int = 0, is_judged: bool = True
     ) -> Ran:
-        """Returns what the kernel makes of some inputs, one call after the other.
+        """Returns what the kernel makes of some inputs, one call after the other, in the slots from `slot` on.
 
         `rng` draws the rubbish that outputs are filled with. Where `is_judged` is False, nobody will look at the outputs
-        (the baseline's; a warm-up's), and they are not read.
+        (the baseline's), and they are not read.
 
         Raises:
             KernelFailedError: it crashed, raised, took too long, or wrote beside its outputs.
         """
         self.check_untouched()
         arena = self._arena
-        spots = [arena.spots(dims, place, slot) for slot in range(len(batch))]
-        plan = [arena.plan(one, values, dims) for one, values in zip(spots, batch, strict=True)]
-        arena.poison(rng)
-        for one, values in zip(spots, batch, strict=True):
-            arena.write_inputs(one, values)
+        slots = range(slot, slot + len(calls))
+        spots = [arena.spots(call.dims, call.place, one) for one, call in zip(slots, calls, strict=True)]
+        plan = [arena.plan(one, call.values, call.dims) for one, call in zip(spots, calls, strict=True)]
+        arena.poison(rng, slots)
+        for one, call in zip(spots, calls, strict=True):
+            arena.write_inputs(one, call.values)
         reply = self._stand.call(self._number, plan if plan != self._plan else None)
         self._plan = plan
         _check(reply, "a call")

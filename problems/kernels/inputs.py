@@ -32,10 +32,12 @@ def floats(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArr
     "equal" is equal but for one entry; "wide" spans six decades with both signs; "alternating" takes turns between
     about 1000 and -1000, so that sums cancel.
     """
-    values = np.asarray(rng.standard_normal(shape), dtype=np.float64)
+    if kind == "normal":
+        return rng.standard_normal(shape, dtype=np.float32)
     if kind == "uniform":
-        values = rng.random(shape)
-    elif kind == "equal":
+        return rng.random(shape, dtype=np.float32)
+    values = np.asarray(rng.standard_normal(shape), dtype=np.float64)
+    if kind == "equal":
         values = np.full(shape, rng.normal())
         if values.size:
             values.flat[rng.integers(values.size)] += 1.0

@@ -31,11 +31,13 @@ class Built:
         remarks: what the compiler said, for the next author.
         metrics: sizes and counts for behaviour axes.
         record: how it was built, for the lineage.
+        parsed: the text that was compiled, where it is another than the program's: a checked build starts from it.
     """
 
     remarks: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
+    parsed: Program | None = None
 
 
 class Backend(Protocol):

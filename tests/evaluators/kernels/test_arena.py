@@ -12,7 +12,7 @@ DIMS = ({"n": 5}, {"n": 3000})
 
 @pytest.fixture
 def arena():
-    made = Arena(make_task(), DIMS, slots=2)
+    made = Arena(make_task(), [DIMS] * 2)
     yield made
     made.close()
 
@@ -25,7 +25,7 @@ def _output(arena, spots):
 @pytest.mark.parametrize("dims", DIMS)
 def test_poison_is_seen_until_every_item_is_written(arena, place, dims):
     spots = arena.spots(dims, place)
-    arena.poison(RNG)
+    arena.poison(RNG, range(2))
     assert np.isnan(_output(arena, spots)).all()
     assert arena.is_unwritten(spots, "y")
     _output(arena, spots)[1:] = 0
@@ -41,7 +41,7 @@ def test_a_byte_beside_the_output_is_damage(arena, place):
     spots = arena.spots({"n": 5}, place)
     spot = spots["y"]
     for position in (spot.start + spot.offset - 1, spot.start + spot.offset + 20):
-        arena.poison(RNG)
+        arena.poison(RNG, range(2))
         everything = arena._files[True].bytes
         if 0 <= position < everything.size:
             everything[position] ^= 1
@@ -50,7 +50,7 @@ def test_a_byte_beside_the_output_is_damage(arena, place):
 
 def test_a_second_slot_is_no_damage_where_it_is_used(arena):
     both = [arena.spots({"n": 5}, "end", slot) for slot in (0, 1)]
-    arena.poison(RNG)
+    arena.poison(RNG, range(2))
     for spots in both:
         _output(arena, spots)[...] = 1
     assert not arena.is_damaged(both)
@@ -68,7 +68,7 @@ def test_poison_is_new_each_time(arena):
     spots = arena.spots({"n": 5}, "start")
     seen = set()
     for _ in range(4):
-        arena.poison(RNG)
+        arena.poison(RNG, range(2))
         seen.add(_output(arena, spots).tobytes())
     assert len(seen) == 4
 
@@ -101,9 +101,9 @@ def test_slots_take_whole_pages():
 
 @pytest.mark.parametrize("place", ["start", "end"])
 def test_bands_of_rubbish_lie_round_every_buffer_where_no_pages_guard_it(place):
-    arena = Arena(make_task(), DIMS, slots=2, band_bytes=64)
+    arena = Arena(make_task(), [DIMS] * 2, band_bytes=64)
     all_spots = [arena.spots(DIMS[1], place, slot) for slot in range(2)]
-    arena.poison(RNG)
+    arena.poison(RNG, range(2))
     for spots in all_spots:
         arena.write_inputs(spots, {"x": np.zeros(3000, np.float32)})
         _output(arena, spots)[:] = 0

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from evaluators.contract import Program, Status
+from evaluators.kernels.clocks import GPU
+from evaluators.kernels.course import Course
 from evaluators.kernels.lease import Lease
 from evaluators.kernels.roofline import Peaks
+from evaluators.kernels.session import Sessions
 from evaluators.kernels.statistics import Precision
 from evaluators.kernels.testing import CALM, Act, ScriptedGpu, Weather, as_device
-from evaluators.kernels.timing import GPU, Benches, Timer
+from evaluators.kernels.timing import Timer
 from tests.evaluators.kernels.tasks import SOFTMAX_TRITON, quick_judge, write_problem
 from tests.evaluators.kernels.test_triton import FAKE, PLAIN
 
@@ -84,24 +87,22 @@ def judged(problem, monkeypatch):
 QUIET = Weather(common=0.01, single=0.01, child=0.005)
 
 
+def make_sessions(problem, baseline, seed):
+    course = Course(problem.kernel, ({"rows": 8, "cols": 32},), (), baseline, GPU)
+    return Sessions(course, PROGRAM, 12, np.random.default_rng(seed))
+
+
 def timed(problem, act, seed, weather, rounds=18):
     """Returns the interval of a program's gain on the scripted GPU."""
     acts = {PLAIN: act, problem.kernel.baseline.program.text: Act(softmax, call_us=6000)}
     stand = ScriptedGpu(acts, np.random.default_rng([1, seed]), weather)
-    benches = Benches(stand, ScriptedGpu(acts, np.random.default_rng([2, seed]), weather))
-    timer = Timer(
-        problem.kernel,
-        ({"rows": 8, "cols": 32},),
-        benches,
-        budget_s=60.0,
-        precision=Precision(most_rounds=rounds),
-        clocks=GPU,
-    )
-    return timer.time(PROGRAM, np.random.default_rng([3, seed])).gain(np.random.default_rng(seed))
+    sessions = make_sessions(problem, ScriptedGpu(acts, np.random.default_rng([2, seed]), weather), [3, seed])
+    timer = Timer(sessions, stand, budget_s=60.0, precision=Precision(most_rounds=rounds))
+    return timer.time(np.random.default_rng([4, seed])).gain(np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize(
-    ("noise", "rounds"), [(0.005, range(12, 15)), (0.05, range(16, 56)), (2.0, range(56, 61))]
+    ("noise", "rounds"), [(0.005, range(12, 15)), (0.08, range(16, 56)), (2.0, range(56, 61))]
 )
 def test_noise_that_hides_the_baseline_from_itself_takes_more_rounds(problem, noise, rounds):
     """Where the budget is over after 12 rounds, of one second each."""
@@ -111,12 +112,10 @@ def test_noise_that_hides_the_baseline_from_itself_takes_more_rounds(problem, no
     }
     places = [ScriptedGpu(acts, np.random.default_rng([k, 5]), Weather(child=noise)) for k in (1, 2)]
     precision = Precision(half_width=0.0)  # what the program gains never ends it
-    dims = ({"rows": 8, "cols": 32},)
     second = itertools.count().__next__
-    timer = Timer(
-        problem.kernel, dims, Benches(*places), budget_s=11.5, precision=precision, clocks=GPU, now=second
-    )
-    timing = timer.time(PROGRAM, np.random.default_rng(5))
+    sessions = make_sessions(problem, places[1], 5)
+    timer = Timer(sessions, places[0], budget_s=11.5, precision=precision, now=second)
+    timing = timer.time(np.random.default_rng(5))
     assert timing.rounds in rounds
     known_to = timing.null(np.random.default_rng(6)).half_width
     assert (known_to < 1.1 * precision.gate_half_width) == (
@@ -146,14 +145,23 @@ def test_a_faster_kernel_has_the_lower_end_of_its_interval_as_score(judged):
 
 def test_each_round_calls_all_on_the_same_new_content_in_random_order(judged):
     _, stand = judged(Act(softmax, call_us=6000))
-    per_session = 6 + 3  # two warm-ups of each of the three, then one round
-    count = 12
-    sessions = [stand.calls[len(stand.calls) - per_session * i :][6:9] for i in range(count, 0, -1)]
-    for session in sessions:
-        assert sorted(call.text == PLAIN for call in session) == [False, False, True]
-        assert len({call.contents for call in session}) == 1
-    assert len({session[0].contents for session in sessions}) == count
-    assert len({tuple(call.text == PLAIN for call in session) for session in sessions}) > 1
+    rounds, place = [], 3  # the first are of the baseline alone: how many calls make a sample
+    while place < len(stand.calls):
+        three = stand.calls[place : place + 3]
+        if (
+            sorted(call.text == PLAIN for call in three) == [False, False, True]
+            and len({call.contents for call in three}) == 1
+        ):
+            rounds.append(three)
+            place += 3
+        else:  # a small trial, of the program alone
+            assert three[0].text == PLAIN
+            place += 1
+    assert len({tuple(call.text == PLAIN for call in one) for one in rounds}) == 3
+    contents = [one[0].contents for one in rounds]
+    sessions = 12 + 1
+    assert len(rounds) > sessions * 3  # two warm-ups, on the same content, and one that counts; and others
+    assert len(set(contents)) == len(rounds) - 2 * sessions + 1
 
 
 def test_no_two_calls_of_a_sample_share_an_address(judged):

@@ -127,12 +127,12 @@ def test_a_report_of_a_hidden_shape_tells_no_sizes(judge, problem):
 def test_memory_is_limited_under_the_sanitizer_too(judge, problem, size):
     """Its allocator takes small blocks from addresses that it has reserved, which the limit on addresses does not see."""
     text = problem.seed.text.replace(
-        "#include <math.h>", "#include <stdlib.h>\n#include <string.h>\n#include <math.h>"
+        "#include <math.h>", "#include <stdlib.h>\n#include <string.h>\n#include <dlfcn.h>\n#include <math.h>"
     )
     greedy = """
-#ifdef __SANITIZE_ADDRESS__
+    char name[16] = "__Xsan_init"; name[2] = 'a';
+    if (dlsym(0, name))
     for (int k = 0; k < 6400; k++) { char *t = malloc(SIZE); if (!t) exit(3); memset(t, 1, SIZE); }
-#endif
     """
     evaluation = judge.evaluate(
         problem.seed.with_text(text.replace(LOOP, greedy.replace("SIZE", f"({size})") + LOOP, 1))
