@@ -33,6 +33,10 @@ _GROUPS = 2
 """How many requests the small trials of a session are made in."""
 _SURPLUS = 1.25
 """How many times over all kinds of inputs are met at all large shapes, on average."""
+_LEAST_DECOYS = 6.0
+"""How many requests of an evaluation look as if they counted, and do not, on average at least."""
+_DEALT_SHARE = 0.75
+"""Of the calls of such a request: the others, the first ones of some, are of the kind that counts."""
 
 
 @dataclass(slots=True)
@@ -157,14 +161,21 @@ class Sessions:
             ]
         sessions = max(1.0, self._least / self.rounds)
         for shape, wanted in self._wanted.items():
-            mean = _SURPLUS * math.ceil(wanted / course.repeats) / sessions
-            count = int(rng.poisson(mean))
-            if is_last:
-                count = max(count, math.ceil(self._missing[shape] / course.repeats))
-            for _ in range(count):
-                kinds = [self._deal(shape) for _ in range(course.repeats)]
-                steps.append(functools.partial(_make_calls, shape, kinds))
+            if not wanted:
+                continue
+            per_request = max(1.0, _DEALT_SHARE * course.repeats)
+            mean = max(_SURPLUS * math.ceil(wanted / per_request), _LEAST_DECOYS / len(course.shapes))
+            for _ in range(int(rng.poisson(mean / sessions))):
+                steps.append(functools.partial(_make_calls, shape, self._mix(shape)))
+            while is_last and self._missing[shape] > 0:
+                steps.append(functools.partial(_make_calls, shape, self._mix(shape)))
         return steps
+
+    def _mix(self, shape: int) -> list[str]:
+        """Returns the kinds of one request that counts for nothing: one cannot tell by how it begins."""
+        repeats, rng = self._course.repeats, self._rng
+        leading = int(rng.integers(1, repeats)) if repeats > 1 and rng.random() < 0.5 else 0
+        return [self._course.kind(0)] * leading + [self._deal(shape) for _ in range(repeats - leading)]
 
     def _deal(self, shape: int) -> str:
         """Returns a kind of input; each comes once before one comes again."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import ctypes
 import functools
 import os
 import select
@@ -24,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from evaluators.kernels.bench import child as harness
-from evaluators.kernels.bench import compiler, mapping, profiler, recorder
+from evaluators.kernels.bench import compiler, mapping, profiler, recorder, warmth
 from evaluators.sandbox import control, prepare, scratch, selftest, sweep
 from evaluators.sandbox.locks import kernel, landlock, lock
 
@@ -33,7 +32,6 @@ _REPLY_BYTES = 8
 _CPU_LIMIT_S = 600.0
 _RECORDER_LIMITS = lock.ChildLimits(cpu_s=60, memory_mib=4096, scratch_mib=64, processes=16, native=True)
 _RECORDER_TIMEOUT_S = 60.0
-_PRELOADED_LIBRARIES = ("libm.so.6", "libmvec.so.1")
 
 
 @dataclass(slots=True)
@@ -65,7 +63,7 @@ class Bench:
         self.plan = plan
         self._compile_plan = compiler.plan_for(ready.plan)
         if is_sanitized:
-            self.plan = replace(self.plan, data_bytes=_data_bytes())
+            self.plan = replace(self.plan, data_bytes=warmth.data_bytes())
         self._locks: dict[tuple[bool, int], lock.Lock] = {}
         self._children: dict[int, _Child] = {}
         self._product = b""
@@ -99,7 +97,7 @@ class Bench:
         plan = self._ready.plan
         if plan.ruleset is not None:
             plan = replace(plan, ruleset=self._native_rules)
-        sources = _recorder_sources()
+        sources = warmth.recorder_sources()
 
         def become_recorder() -> None:
             recorder.execute(sources, sys.path, request["request"])
@@ -382,45 +380,8 @@ def _drain(found: _Child) -> bool:
         found.log += data[: max(0, _LOG_BYTES - len(found.log))]
 
 
-@functools.cache
-def _recorder_sources() -> dict[str, str]:
-    """Returns the modules of a recording child by their paths, in packages that are empty but for them."""
-    found: dict[str, str] = {}
-    for name in recorder.MODULES:
-        parts = name.split(".")
-        found |= {"/".join((*parts[:end], "__init__.py")): "" for end in range(1, len(parts))}
-        with open(str(sys.modules[name].__file__), encoding="utf-8") as file:
-            found["/".join(parts) + ".py"] = file.read()
-    return found
-
-
-def _data_bytes() -> int:
-    """Returns the size of this process's private writable memory."""
-    with open("/proc/self/statm", encoding="utf-8") as file:
-        return int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def _text(found: _Child) -> str:
     return found.log.decode(errors="replace")
-
-
-def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
-    """Imports what kernels of this language will want. C kernels get a process without numpy and its BLAS."""
-    if request["language"] != "c":
-        import importlib
-
-        for name in ("evaluators.sandbox.programs", "numpy", *request["preload"]):
-            importlib.import_module(name)
-        if request["language"] == "triton":
-            from evaluators.kernels.bench import interpreter
-
-            with contextlib.suppress(ImportError):  # the backend says what is missing
-                interpreter.prepare()
-    else:
-        for name in _PRELOADED_LIBRARIES:  # the child may open no file, so what gcc links to must be there
-            with contextlib.suppress(OSError):
-                ctypes.CDLL(name)
-    return lambda: None
 
 
 def main() -> None:
@@ -431,7 +392,9 @@ def main() -> None:
         return
     request = first[0]
     try:
-        ready = prepare.prepare(request, _warm_up)
+        if request["is_sanitized"]:
+            warmth.hide_sanitizer()
+        ready = prepare.prepare(request, warmth.warm_up)
         bench = Bench(ready, language=request["language"], is_sanitized=request["is_sanitized"])
     except prepare.PrepareError as error:
         control.send(channel, {"missing": str(error)})

@@ -1,5 +1,7 @@
 """Softmax kernels in C that try to pass without the work: kind (number in the catalogue of hacks) -> text."""
 
+from tests.evaluators.kernels import attacks_watched
+
 HONEST = """#include <dlfcn.h>
 #include <fcntl.h>
 #include <math.h>
@@ -189,3 +191,5 @@ static void *work(void *n) { honest(xs, os, rs, cs); return 0; }""",
         "for (;;) { char *p = malloc(1 << 20); if (!p) abort(); memset(p, 1, 1 << 20); }"
     ),
 }
+
+ATTACKS |= attacks_watched.C

@@ -1,5 +1,7 @@
 """Softmax kernels in Python that try to pass without the work: kind (number in the catalogue of hacks) -> text."""
 
+from tests.evaluators.kernels import attacks_watched
+
 HONEST = """import ctypes, gc, os, sys, time
 import numpy as np
 def honest(x, out):
@@ -102,3 +104,5 @@ out[:] = 0"""
         "calls.append(1)\nhonest(x, out)\nif len(calls) > 12:\n    out[:] = 1 / cols", "calls = []"
     ),
 }
+
+ATTACKS |= attacks_watched.PYTHON
