@@ -190,13 +190,13 @@ class KernelTask:
             `reference` is the unit of the tolerance. None where `exact`.
         baseline: what speed-ups are relative to.
         public: shapes whose failures are told in detail. Small: correctness calls must be cheap.
-        hidden: rng -> one shape; drawn per evaluation, `hidden_count` of them. Jitter around everything
+        hidden: rng -> one shape; drawn per session, `hidden_count` of them. Jitter around everything
             that a program could special-case: primes, no multiples of vector widths, long and flat.
         edges: shapes that are always tried: empty, 1, primes. A dim of 0 must be meant by the goal's text.
         timed: shapes at which speed counts (the mean of the logarithms). The baseline should take 1-10 ms each.
-        held_out: shapes at which speed is reported beside the score, never selected on.
-        distributions: names of kinds of inputs, the adversarial ones included; the first is what is timed,
-            together with `timed_distributions` where given (taken in turns).
+        held_out: shapes at which speed is reported beside the score, never selected on; kernels must be right there, too.
+        distributions: names of kinds of inputs, the adversarial ones included, all of which come up at timed shapes, too;
+            the first is what is timed, together with `timed_distributions` where given (taken in turns).
         tolerance: k in err(program) <= k * err(reference_single) + floor; floor: relative to the largest
             magnitude of the exact output (default: 4 units in the last place of the output's type).
         exact: outputs must be equal to the reference bit by bit (integers).
