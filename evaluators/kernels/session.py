@@ -61,14 +61,10 @@ class Sessions:
     def __init__(self, course: Course, program: Program, least: int, rng: np.random.Generator) -> None:
         self._course, self._program, self._least, self._rng = course, program, least, rng
         self._decks: dict[int, list[str]] = {shape: [] for shape in range(len(course.shapes))}
-        self._missing = {
-            shape: len(course.task.distributions) if shape < len(course.timed) else 1 for shape in self._decks
-        }
-        if set(course.task.distributions) == {course.kind(0)}:
-            self._missing = dict.fromkeys(range(len(course.timed)), 0) | dict.fromkeys(
-                range(len(course.timed), len(course.shapes)), 1
-            )
-        self._wanted = dict(self._missing)
+        has_kinds = set(course.task.distributions) != {course.kind(0)}
+        of_timed = len(course.task.distributions) if has_kinds else 0
+        self._wanted = {shape: of_timed if shape < len(course.timed) else 1 for shape in self._decks}
+        self._missing = dict(self._wanted)
         self.rounds = 0
         self._number = 0
 
@@ -81,11 +77,6 @@ class Sessions:
     def repeats(self) -> int:
         """Returns how many calls make a sample."""
         return self._course.repeats
-
-    @property
-    def is_complete(self) -> bool:
-        """Returns whether every kind of input was met at every timed shape, and every other shape once."""
-        return all(missing <= 0 for missing in self._missing.values())
 
     def run(self, stand: Stand, *, trials: Trials | None = None, is_last: bool = False) -> Session:
         """Runs one, with the program in its place `stand`.
