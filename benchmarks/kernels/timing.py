@@ -25,14 +25,14 @@ import numpy as np
 from evaluators.contract import Limits, Program
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.clocks import PROCESSOR
-from evaluators.kernels.course import Course
 from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.runner import Call, Runner
-from evaluators.kernels.session import Sessions
+from evaluators.kernels.sessions.clocks import PROCESSOR
+from evaluators.kernels.sessions.course import Course
+from evaluators.kernels.sessions.session import Sessions
+from evaluators.kernels.sessions.timing import Timer, Timing
 from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import Baseline, Buffer, KernelTask, Scalar
-from evaluators.kernels.timing import Timer, Timing
 from evaluators.problems.loading import load_problem
 
 _STEPS = 120

@@ -38,11 +38,11 @@ from evaluators.kernels.device import Device
 from evaluators.kernels.lease import Lease
 from evaluators.kernels.places import Places
 from evaluators.kernels.runner import KernelFailedError
-from evaluators.kernels.session import Sessions
+from evaluators.kernels.sessions.session import Sessions
+from evaluators.kernels.sessions.timing import PATIENCE, Timer, Timing
 from evaluators.kernels.stand import Stand
 from evaluators.kernels.statistics import Interval, Precision
 from evaluators.kernels.task import Dims
-from evaluators.kernels.timing import PATIENCE, Timer, Timing
 from evaluators.kernels.withheld import WITHHELD
 from evaluators.problems.loading import Problem
 from evaluators.sandbox.base import SandboxError

@@ -12,10 +12,10 @@ from evaluators.kernels import roofline
 from evaluators.kernels.backends.base import Backend, NotBuiltError
 from evaluators.kernels.bench.client import Bench
 from evaluators.kernels.bench.compiler import address_sanitizer
-from evaluators.kernels.clocks import GPU, PROCESSOR
-from evaluators.kernels.course import Course
 from evaluators.kernels.device import Device
 from evaluators.kernels.lease import PROCESSOR_LEASE, Lease
+from evaluators.kernels.sessions.clocks import GPU, PROCESSOR
+from evaluators.kernels.sessions.course import Course
 from evaluators.kernels.stand import Stand
 from evaluators.kernels.task import KernelTask
 from evaluators.problems.loading import Problem

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from evaluators.contract import Program, Status
-from evaluators.kernels.clocks import GPU
-from evaluators.kernels.course import Course
 from evaluators.kernels.lease import Lease
 from evaluators.kernels.roofline import Peaks
-from evaluators.kernels.session import Sessions
+from evaluators.kernels.sessions.clocks import GPU
+from evaluators.kernels.sessions.course import Course
+from evaluators.kernels.sessions.session import Sessions
+from evaluators.kernels.sessions.timing import Timer
 from evaluators.kernels.statistics import Precision
 from evaluators.kernels.testing import CALM, Act, ScriptedGpu, Weather, as_device
-from evaluators.kernels.timing import Timer
 from tests.evaluators.kernels.tasks import SOFTMAX_TRITON, quick_judge, write_problem
 from tests.evaluators.kernels.test_triton import FAKE, PLAIN
 

@@ -5,9 +5,9 @@ import pytest
 
 from evaluators.contract import Status
 from evaluators.kernels import correctness
-from evaluators.kernels.course import Course
 from evaluators.kernels.judge import KernelJudge
-from evaluators.kernels.session import Sessions
+from evaluators.kernels.sessions.course import Course
+from evaluators.kernels.sessions.session import Sessions
 from tests.evaluators.kernels.tasks import HISTOGRAM, quick_judge, write_problem
 
 OBSERVABLES = (

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from evaluators.kernels import statistics
-from evaluators.kernels.clocks import PROCESSOR, Sample
-from evaluators.kernels.session import ROLES, Sessions
+from evaluators.kernels.sessions.clocks import PROCESSOR, Sample
+from evaluators.kernels.sessions.session import ROLES, Sessions
 from evaluators.kernels.stand import Stand
 from evaluators.kernels.statistics import Interval, Precision
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from evaluators.contract import Program
 from evaluators.kernels import correctness
 from evaluators.kernels.arena import Place
-from evaluators.kernels.clocks import Clocks, Sample
 from evaluators.kernels.correctness import Trial, Trials
-from evaluators.kernels.course import Course, are_same
 from evaluators.kernels.runner import Call, KernelFailedError, Ran, Runner
+from evaluators.kernels.sessions.clocks import Clocks, Sample
+from evaluators.kernels.sessions.course import Course, are_same
 from evaluators.kernels.stand import Stand
 from evaluators.kernels.task import Dims, Values
 
