@@ -36,9 +36,8 @@ _WRAPPERS = frozenset(
     for word in ("answer", "final_answer", "output", "response", "result", "solution", "final")
     for slash in ("", "/")
 ) | {"<|begin_of_solution|>", "<|end_of_solution|>", "<|begin_of_box|>", "<|end_of_box|>"}
-_SPECIAL = re.compile(
-    r"<\|(?:im_end|im_start|eot_id|end|return|endoftext|end_of_text|start|assistant)\|>(?:assistant)?|<end_of_turn>"
-)
+_SPECIAL = re.compile(r"<\|(?:im_start|end|return|start|assistant)\|>(?:assistant)?")
+_TURN_END = re.compile(r"<\|(?:im_end|eot_id|endoftext|end_of_text)\|>|<end_of_turn>")
 _CHANNEL = re.compile(r"<\|channel\|>(\w{1,20})[^<\n]{0,80}<\|message\|>")
 _SEARCH_KEYS = ("search", "old_string", "old_str", "old_text", "old", "original", "find", "before")
 _REPLACE_KEYS = ("replace", "new_string", "new_str", "new_text", "new", "updated", "replacement", "after")
@@ -70,6 +69,8 @@ def answer_text(reply: str) -> str:
         .replace("\ufeff", "")
     )
     text = _without_reasoning(_final_channel(text))
+    if (end := _TURN_END.search(text)) is not None and text[: end.start()].strip():
+        text = text[: end.start()]  # what follows is a turn that the model made up
     lines = text.split("\n")
     if any(line.strip().lower() in _WRAPPERS for line in (*lines[:3], *lines[-3:])):
         lines = [line for line in lines if line.strip().lower() not in _WRAPPERS]
