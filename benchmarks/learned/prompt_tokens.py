@@ -32,9 +32,8 @@ WAYS: Mapping[str, Mapping[str, object]] = {
     "composed": {},
     "none": {"context": {"history": "none"}},
     "composed, without exemplars": {"context": {"exemplars": 0}},
-    "composed, without outcomes": {"context": {"failures": False, "siblings": False}},
     "composed, without summaries": {"context": {"summaries": False}},
-    "composed, without direction": {"context": {"direction": False}},
+    "composed, without the ledger": {"context": {"ledger": False}},
     "composed, exemplars by score": {"context": {"choice": "best"}},
 }
 PLANS: Mapping[str, Mapping[str, object]] = {

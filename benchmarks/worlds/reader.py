@@ -139,7 +139,6 @@ def _read(prompt: str) -> _Read | None:
     own = _SCORE.search(prompt, heads[-1].end())
     level = float(own[1]) if own and own.start() < shown.start() else None
     _read_attempts(prompt, read)
-    _read_lines(prompt, read)
     _read_programs(prompt[: heads[-1].start()], read, level)
     _read_facts(prompt, read)
     return read
@@ -159,18 +158,6 @@ def _read_attempts(prompt: str, read: _Read) -> None:
                     read.cited[move] = cited[1]
 
 
-def _read_lines(prompt: str, read: _Read) -> None:
-    """Takes in what is said of single lines, for as much as outcomes of changes of the program itself."""
-    for line in prompt.split("\n"):
-        worse = line.startswith("- tried and worse: ")
-        if not worse and not (line.startswith("- `") and ": better by " in line):
-            continue
-        for slot, letter in re.findall(
-            r'`slot_(\d+) = "([a-f])"`', line if worse else line.split(" instead of ")[0]
-        ):
-            read.weights[int(slot), LETTERS.index(letter)] *= 0.1 if worse else 3.0
-
-
 def _said(line: str) -> Iterator[tuple[list[Move], str]]:
     """Yields the changes that each quoted text in a line speaks of, and what follows it."""
     for quoted in re.finditer(r'"([^"]*)"', line):
@@ -184,9 +171,9 @@ def _factor(line: str, rest: str) -> float:
     """Returns how much more a change is worth a try after what was said of it."""
     if line.startswith("- [") and "What was learned" not in line:
         return 0.15 if re.search(r"(?i)avoid|fail|invalid|harm", line) else 6.0
-    if "better by" in rest or " gained" in line:
+    if "better by" in rest:
         return 3.0
-    if "worse by" in rest or "no better" in rest or " lost" in line:
+    if "worse by" in rest or "no effect" in rest:
         return 0.1
     if re.search(r"invalid|error|failed|timeout", rest):
         return 0.03

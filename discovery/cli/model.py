@@ -8,7 +8,7 @@ import threading
 import click
 
 from discovery.llm.local import CONTEXT_TOKENS, NAME, local_model
-from discovery.settings.config import default_workers
+from discovery.settings.doors import default_workers
 
 
 @click.group()

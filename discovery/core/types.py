@@ -58,40 +58,6 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
-class LineEffect:
-    """What putting a line into a program has gone along with.
-
-    Attributes:
-        line: the line, without the white space around it.
-        instead_of: the line of the program whose place it takes; "" where it is simply added.
-        more: how many lines always came with it.
-        gain: effect on the fitness, in its unit; positive where it should get better.
-        programs: how many programs had the line.
-    """
-
-    line: str
-    instead_of: str
-    more: int
-    gain: float
-    programs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Attribution:
-    """What many programs say of changing one.
-
-    Attributes:
-        programs: how many.
-        gains: lines that should make it better, the best first.
-        losses: lines that were tried and should not, the worst first.
-    """
-
-    programs: int = 0
-    gains: tuple[LineEffect, ...] = ()
-    losses: tuple[LineEffect, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Trace:
     """What is remembered of one step of the search without its text.
 
@@ -117,11 +83,18 @@ class Pitfall:
 
 
 @dataclass(frozen=True, slots=True)
-class Trajectory:
-    """Steps of one line of descent, oldest first: "rising" (all gains), "falling" (all losses) or "mixed"."""
+class Chapter:
+    """One program and every change of it that models tried, oldest first: a page of the ledger.
 
-    kind: str
-    steps: tuple[Trace, ...]
+    Attributes:
+        base: the program; its `gain` and `texts` say where it came from.
+        attempts: its children that models made; their gains are against it.
+        kept: id of the attempt through which the line of descent goes on, "" on the last page.
+    """
+
+    base: Trace
+    attempts: tuple[Trace, ...]
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +106,15 @@ class Context:
         objective: name of the metric; direction: "maximize" or "minimize".
         best_score: best score so far, if any.
         inspirations: other good or instructive programs, worst first.
-        failures: recent failed children of the same parent.
+        tried: children of the same parent whose text is still known, oldest first.
         seed: the problem's seed program (it carries the frozen part).
         token_budget: upper bound of a prompt's tokens.
         ancestors: the first parent's ancestors and itself, oldest first.
-        siblings: earlier children of the first parent, oldest first.
+        siblings: earlier children of the first parent, oldest first, for summaries.
+        ledger: every attempt on the line of descent of the first parent; the last page is its own.
         pitfalls: why programs failed anywhere in the search, the most frequent first.
-        trajectories: lines of descent to learn a direction from, at most one of each kind.
         standing: best score of each open island; situation: "stuck", "fuse", "stagnant" (see context.py) or "".
         advice: what was learned earlier, the most valuable first.
-        attribution: what many programs say of changing the first parent, line by line.
         instruction: a sentence that stands for the usual one on what to look for; "" for the usual one.
         is_full: whether `inspirations` are the whole history, to be shown whole (for comparisons).
         hints: what the person who runs the search wants considered, oldest first. Unlike all else it may be obeyed.
@@ -155,19 +127,18 @@ class Context:
     notes: str = ""
     best_score: float | None = None
     inspirations: tuple[Individual, ...] = ()
-    failures: tuple[Individual, ...] = ()
+    tried: tuple[Individual, ...] = ()
     token_budget: int = 8000
     hints: tuple[str, ...] = ()
     ancestors: tuple[Trace, ...] = ()
     siblings: tuple[Trace, ...] = ()
+    ledger: tuple[Chapter, ...] = ()
     pitfalls: tuple[Pitfall, ...] = ()
-    trajectories: tuple[Trajectory, ...] = ()
     standing: tuple[float, ...] = ()
     situation: str = ""
     advice: tuple[Advice, ...] = ()
     instruction: str = ""
     is_full: bool = False
-    attribution: Attribution = field(default_factory=Attribution)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Screening: whether a model's reply is worth an evaluation, by what its lines have gone along with so far.
 
-The regression over lines (line_effects.py) that tells models what was tried also says how likely a child is to be better
+The regression over lines (line_effects.py) says how likely a child is to be better
 than its parent. Where that is nearly sure not to be so, as when a reply does once more what was tried and was worse, no
 evaluation is spent. A tenth of these are evaluated all the same, so that a regression that is wrong learns it; a child with
 many new lines is never refused, for of an idea of its own the past says little; and no more replies are refused than are

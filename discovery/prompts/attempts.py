@@ -1,16 +1,19 @@
-"""The past in a prompt: what was tried, what came of it, which way to go; within the tokens there are."""
+"""The past in a prompt: the ledger of what was tried and what came of it; within the tokens there are.
+
+Every line states what the record says of a program: its score, its gain over the program it was made from, how it failed.
+Nothing is inferred.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from discovery.core.types import Context, Individual, Trace, Trajectory
+from discovery.core.types import Chapter, Context, Individual, Trace
 from discovery.llm.tokens import estimate_tokens
 from discovery.prompts.quoting import (
+    MAX_IDEA_CHARS,
     change_text,
-    code,
-    fault_text,
     fence,
     gain_text,
     idea_text,
@@ -23,13 +26,13 @@ from evaluators.text.blocks import editable_text
 
 PROGRAMS_SHARE = 0.6
 """At most this share of the room goes to other programs; the rest is for words on the past."""
-ATTRIBUTION_SHARE = 0.75
-"""At most this share of the room goes to what many programs say of single lines."""
+_HEADING_TOKENS = 16
 PITFALLS_SHARE = 0.25
 """At most this share of the room goes to reasons for which programs failed."""
 MAX_SUMMARY_CHARS = 480
 MAX_GUIDANCE_CHARS = 240
-_WORSE = "- tried and worse: "
+MAX_EARLIER_IDEA_CHARS = 160
+"""Ideas tried on ancestors are cut to so many characters; those tried on the program itself are told whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,71 +56,117 @@ class _Told:
     """The pieces of a history, in the order in which they are given up where headings leave no room."""
 
     programs: list[str]
-    descent: list[str]
-    direction: list[str]
-    tried: list[str]
+    changes: list[str]
     pitfalls: list[str]
-    attributed: list[str]
+    descent: list[str]
+    ledger: list[str]
 
     def drop(self) -> bool:
         """Gives up one piece; returns whether there was any."""
-        if pieces := (
-            self.programs or self.descent or self.direction or self.tried or self.pitfalls or self.attributed
-        ):
+        if pieces := self.programs or self.changes or self.pitfalls or self.descent:
             pieces.pop()
+            return True
+        if self.ledger:
+            self.ledger.pop(0)  # the oldest page
+            while self.ledger and self.ledger[0].startswith("- "):
+                self.ledger.pop(0)
             return True
         return False
 
 
 def past_text(past: Past, context: Context, room: int) -> str:
-    """Returns what was tried and which way to go, within `room` tokens; "" if there is nothing to tell.
+    """Returns what was tried, within `room` tokens; "" if there is nothing to tell.
 
-    What many programs say of single lines has the first say. Other programs come next, the best first, and are shown
-    worst first; then outcomes of changes of the same program, what its line of descent amounts to, and a direction.
-    What was told once is not told again.
+    The ledger comes first: one line for each attempt. What room it leaves goes to other programs, the best first (they are
+    shown worst first), and to the changes themselves that were tried on the parent, the newest first.
     """
     told = set(past.known)
-    attributed = _attributed(context, int(ATTRIBUTION_SHARE * room))
-    room_left = room - _tokens(attributed)
-    pitfalls = _pitfalls(context, int(PITFALLS_SHARE * room))
-    room_left -= _tokens(pitfalls)
     share = 1.0 if context.is_full else PROGRAMS_SHARE
-    programs = _programs(past, context, told, int(share * room_left))
-    room_left -= _tokens(programs)
-    tried = _kept(_tried(past, context, told), room_left)
-    room_left -= _tokens(tried)
-    lines = _ancestors(context, told) if past.with_plans else [descent_text(past, context, told)]
-    descent = _kept(filter(None, lines), room_left)
-    room_left -= _tokens(descent)
-    direction = _kept(filter(None, (_direction(context.trajectories, told),)), room_left)
-    pieces = _Told(programs, descent, direction, tried, pitfalls, attributed)
+    ledger = ledger_lines(context.ledger, past.subject, room - _HEADING_TOKENS)
+    left = room - _tokens(ledger)
+    pitfalls = _pitfalls(context, min(left, int(PITFALLS_SHARE * room)))
+    left -= _tokens(pitfalls)
+    descent = _kept(filter(None, _ancestors(context, told)), left) if past.with_plans else []
+    left -= _tokens(descent)
+    programs = _programs(past, context, told, int(share * left))
+    changes = _changes(past, context, told, left - _tokens(programs))
+    pieces = _Told(programs, changes, pitfalls, descent, ledger)
     while estimate_tokens(text := _assembled(past, context, pieces)) > room and pieces.drop():
         pass
     return text
+
+
+def ledger_lines(ledger: Sequence[Chapter], subject: str, room: int) -> list[str]:
+    """Returns one line for each attempt, oldest first, under one for the program that it changed.
+
+    Where `room` tokens do not hold all, the oldest pages shrink to one line that counts them; the last page is always whole.
+    """
+    pages = [
+        _page(page, subject, is_last=at == len(ledger) - 1, is_first=at == 0)
+        for at, page in enumerate(ledger)
+    ]
+    hidden = 0
+    while hidden < len(pages) - 1 and sum(map(_tokens, pages[hidden:])) > room:
+        hidden += 1
+    lines = [line for page in pages[hidden:] for line in page]
+    if attempts := [one for page in ledger[:hidden] for one in page.attempts]:
+        better = sum((one.gain or 0.0) > 0 for one in attempts)
+        failed = sum(one.score is None for one in attempts)
+        lines.insert(
+            0,
+            f"Before these, {len(attempts)} attempts on {hidden} earlier programs of this line: {better} better, {failed} failed.",
+        )
+    return lines
+
+
+def _page(page: Chapter, subject: str, *, is_first: bool, is_last: bool) -> list[str]:
+    if not page.attempts:
+        return []
+    where = subject if is_last else "the program that this line began with" if is_first else "an ancestor"
+    score = "" if page.base.score is None or is_last else f" (score {score_text(page.base.score)})"
+    lines: dict[str, int] = {}
+    for one in page.attempts:
+        mark = "; kept: what follows builds on it" if one.program_id == page.kept else ""
+        line = outcome_line(one, MAX_IDEA_CHARS if is_last else MAX_EARLIER_IDEA_CHARS) + mark
+        lines[line] = lines.get(line, 0) + 1
+    return [
+        f"Tried on {where}{score}:",
+        *(line + (f", {n} times" if n > 1 else "") for line, n in lines.items()),
+    ]
+
+
+def _changes(past: Past, context: Context, told: set[str], room: int) -> list[str]:
+    """Returns the changes of the parent that were tried, as diffs, as many as fit, the newest first."""
+    found: list[str] = []
+    for one in reversed(context.tried):
+        if one.program_id in told:
+            continue
+        text = f"{outcome_text(one)}" + (f", {idea}" if (idea := idea_text(one)) else "")
+        text += f":\n{change_text(past.parent.program, one.program)}"
+        if (tokens := estimate_tokens(text)) <= room:
+            room -= tokens
+            found.append(text)
+            told.add(one.program_id)
+    return found
 
 
 def _assembled(past: Past, context: Context, told: _Told) -> str:
     parts: list[str] = []
     if told.programs:
         parts.append("Other programs, worst first:\n" + "\n".join(reversed(told.programs)))
-    if told.tried:
-        parts.append(f"Changes of {past.subject} that were tried:\n" + "\n".join(told.tried))
     if told.pitfalls:
         parts.append("Why other programs failed:\n" + "\n".join(told.pitfalls))
-    if told.descent and past.with_plans:
+    if told.descent:
         parts.append("Its line of descent, oldest first:\n" + "\n".join(told.descent))
-    else:
-        parts += told.descent
-    if told.attributed:
-        head = (
-            f"Lines that {past.subject} does not have, weighed over {context.attribution.programs} programs (what "
-            "went along with the score, which need not be its cause):\n"
+    if told.ledger:
+        parts.append("\n".join(told.ledger))
+    if told.changes:
+        parts.append(
+            f"Some of these as changes of {past.subject}, oldest first:\n" + "\n".join(reversed(told.changes))
         )
-        parts.append(head + "\n".join(told.attributed))
     if parts and past.with_plans and len(context.standing) > 1:
         parts.append(f"Best score of each island: {', '.join(map(score_text, context.standing))}.")
-    attempts = "# Earlier attempts\n" + "\n\n".join(parts) if parts else ""
-    return "\n\n".join(filter(None, (attempts, *(f"# Direction\n{text}" for text in told.direction))))
+    return "# Earlier attempts\n" + "\n\n".join(parts) if parts else ""
 
 
 def advice_text(context: Context) -> str:
@@ -130,30 +179,6 @@ def advice_text(context: Context) -> str:
         + "\n".join(lines)
         + "\nWhere you use one of these, add a line `Used: ...` to the reply, with what stands in its brackets."
     )
-
-
-def descent_text(past: Past, context: Context, told: set[str]) -> str:
-    """Returns what the line of descent amounts to: the last summary on it, and the steps since; "" without any."""
-    steps = [step for step in context.ancestors if step.program_id != past.parent.program_id]
-    last = next((step for step in reversed(context.ancestors) if step.texts.get("summary")), None)
-    parts: list[str] = []
-    if last is not None:
-        whose = (
-            past.subject if last.program_id == past.parent.program_id else f"an ancestor of {past.subject}"
-        )
-        summary = quoted(last.texts["summary"], MAX_SUMMARY_CHARS)
-        parts.append(f"{whose[0].upper()}{whose[1:]} in short: {summary}.")
-        at = [step.program_id for step in context.ancestors].index(last.program_id)
-        later = {step.program_id for step in context.ancestors[at + 1 :]}
-        steps = [step for step in steps if step.program_id in later]
-    ideas = [_step(step) for step in steps if step.texts.get("idea")]
-    if ideas:
-        head = "Since then: " if parts else f"Steps that led to {past.subject}: "
-        parts.append(head + ", then ".join(ideas) + ".")
-    told.update(step.program_id for step in steps)
-    if last is not None and last.texts.get("guidance"):
-        parts.append(f"Advice for what comes next: {quoted(last.texts['guidance'], MAX_GUIDANCE_CHARS)}.")
-    return " ".join(parts)
 
 
 def _ancestors(context: Context, told: set[str]) -> list[str]:
@@ -174,9 +199,9 @@ def _ancestors(context: Context, told: set[str]) -> list[str]:
     return lines
 
 
-def outcome_line(trace: Trace) -> str:
+def outcome_line(trace: Trace, idea_chars: int = MAX_IDEA_CHARS) -> str:
     """Returns one line on a step: its idea, its outcome, and what it gained."""
-    idea = idea_text(trace)
+    idea = idea_text(trace, idea_chars)
     return f"- {idea}: {trace_outcome(trace)}" if idea else f"- {trace_outcome(trace)}"
 
 
@@ -189,31 +214,9 @@ def trace_outcome(trace: Trace) -> str:
     )
 
 
-def _step(step: Trace) -> str:
-    return idea_text(step) + (f" ({gain_text(step.gain)})" if step.gain is not None else "")
-
-
-def _tried(past: Past, context: Context, told: set[str]) -> list[str]:
-    """Returns one line per different change of the parent, the latest last."""
-    lines: dict[str, int] = {}
-    failed = {failure.program_id for failure in context.failures}
-    for trace in context.siblings:
-        if trace.program_id not in told | failed:
-            line = outcome_line(trace)
-            lines[line] = lines.get(line, 0) + 1
-    for failure in context.failures:
-        if failure.program_id not in told:
-            idea = idea_text(failure)
-            outcome = outcome_text(failure) if failure.evaluation.is_ok else fault_text(failure)
-            line = f"- {idea}: {outcome}" if idea else f"- {outcome}"
-            lines[line] = lines.get(line, 0) + 1
-    told.update(trace.program_id for trace in context.siblings)
-    return [line + (f", {times} times" if times > 1 else "") for line, times in lines.items()]
-
-
 def _pitfalls(context: Context, room: int) -> list[str]:
     """Returns one line per reason for which programs failed, but for those that the parent's children tell."""
-    told = {fault_text(one) for one in context.failures} | {_fault(one.fault) for one in context.siblings}
+    told = {_fault(one.fault) for page in context.ledger for one in page.attempts}
     lines: list[str] = []
     for one in context.pitfalls:
         fault = _fault(one.fault)
@@ -227,49 +230,6 @@ def _pitfalls(context: Context, room: int) -> list[str]:
 def _fault(fault: str) -> str:
     status, _, reason = fault.partition(": ")
     return status + (f" ({quoted(reason, 200)})" if reason else "")
-
-
-def _attributed(context: Context, room: int) -> list[str]:
-    """Returns what many programs say of single lines: half of the room for those that should gain, the rest for those that should not."""
-    lines: list[str] = []
-    left = room // 2
-    for one in context.attribution.gains:
-        more = f" with {one.more} more" if one.more else ""
-        place = f" instead of {code(one.instead_of)}" if one.instead_of else ""
-        times = f"{one.programs} program{'s' * (one.programs > 1)}"
-        line = f"- {code(one.line)}{more}{place}: better by {one.gain:.3g} ({times})"
-        if (tokens := estimate_tokens(line)) <= left:
-            left -= tokens
-            lines.append(line)
-    left = room - _tokens(lines) - estimate_tokens(_WORSE)
-    worse: list[str] = []
-    for one in context.attribution.losses:
-        text = code(one.line)
-        if (tokens := estimate_tokens(text) + 1) <= left:
-            left -= tokens
-            worse.append(text)
-    return [*lines, _WORSE + ", ".join(worse)] if worse else lines
-
-
-def _direction(trajectories: Sequence[Trajectory], told: set[str]) -> str:
-    """Returns a direction, deliberately loose: what has gained and what has lost lately, elsewhere too."""
-    clauses: list[str] = []
-    said: set[str] = set()
-    for trajectory in trajectories:
-        ideas: list[str] = []
-        for step in trajectory.steps:
-            idea = idea_text(step)
-            if idea and idea not in said and step.program_id not in told:
-                ideas.append(idea)
-                said.add(idea)
-        if ideas:
-            verb = {"rising": "gained", "falling": "lost"}.get(trajectory.kind, "both gained and lost")
-            clauses.append(f"steps such as {', '.join(ideas)} {verb}")
-        told.update(step.program_id for step in trajectory.steps)
-    if not clauses:
-        return ""
-    text = "; ".join(clauses)
-    return f"Lately {text}. Take the direction from them, not the steps."
 
 
 def _programs(past: Past, context: Context, told: set[str], room: int) -> list[str]:

@@ -6,21 +6,16 @@ A learner, kept only by runs with models. It holds words and numbers, no program
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-
 from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.texts import one_line
-from discovery.core.types import Pitfall, Trace, Trajectory
+from discovery.core.types import Chapter, Pitfall, Trace
 from evaluators.contract import Objective
 
-RECENT = 64
-"""Of so many of the newest programs that models made are trajectories drawn."""
-MAX_STEPS = 3
 MAX_WALK = 200
 MAX_FAULT_CHARS = 200
 MAX_PITFALLS = 256
@@ -46,7 +41,6 @@ class Genealogy:
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
         self._nodes: dict[str, _Node] = {}
-        self._recent: deque[str] = deque(maxlen=RECENT)
         self._pitfalls: OrderedDict[str, Pitfall] = OrderedDict()
 
     def learn(self, result: EvaluationResult) -> None:
@@ -64,10 +58,12 @@ class Genealogy:
         self._nodes[record.program_id] = _Node(
             parent, evaluation.score, gain, fault, record.texts or _NO_TEXTS
         )
-        if record.texts and parent is not None:
-            self._recent.append(record.program_id)
-            if (node := self._nodes.get(parent)) is not None:
-                node.children.append(record.program_id)
+        if (
+            (record.calls or record.texts)
+            and parent is not None
+            and (node := self._nodes.get(parent)) is not None
+        ):
+            node.children.append(record.program_id)
 
     def _note(self, fault: str) -> None:
         kind = _MEASURED.sub("#", fault)
@@ -120,33 +116,26 @@ class Genealogy:
             return 0
         return len(node.children)
 
-    def trajectories(self, rng: np.random.Generator) -> tuple[Trajectory, ...]:
-        """Returns one recent line of descent of each kind there is, drawn at random: rising, mixed, falling.
+    def ledger(self, program_id: str) -> tuple[Chapter, ...]:
+        """Returns every attempt of a model on a program and on those it descends from, page by page, the oldest page first.
 
-        A line has two or three steps that a model made and whose gains are known (ContextEvolve,
-        arXiv:2602.02597, draws whole trajectories; short ones take fewer words).
+        Programs of the line on which no model tried anything have no page, but for the last one. At most the nearest
+        `MAX_WALK` programs of the line are looked at.
         """
-        kinds: dict[str, list[Trajectory]] = {"rising": [], "mixed": [], "falling": []}
-        for program_id in self._recent:
-            steps = self._line(program_id)
-            if len(steps) > 1:
-                signs = {(step.gain or 0.0) > 0 for step in steps}
-                kind = "mixed" if len(signs) > 1 else "rising" if True in signs else "falling"
-                kinds[kind].append(Trajectory(kind, steps))
-        return tuple(found[int(rng.integers(len(found)))] for found in kinds.values() if found)
-
-    def _line(self, program_id: str) -> tuple[Trace, ...]:
-        steps: list[Trace] = []
+        line: list[str] = []
         at: str | None = program_id
-        for _ in range(MAX_WALK):
-            if at is None or (node := self._nodes.get(at)) is None or len(steps) >= MAX_STEPS:
-                break
-            if node.texts:
-                if node.gain is None:
-                    break
-                steps.append(_trace(at, node))
+        while at is not None and (node := self._nodes.get(at)) is not None and len(line) < MAX_WALK:
+            line.append(at)
             at = node.parent
-        return tuple(reversed(steps))
+        on_line = set(line)
+        pages: list[Chapter] = []
+        for one in reversed(line):
+            node = self._nodes[one]
+            if node.children or one == program_id:
+                kept = next((child for child in node.children if child in on_line), "")
+                attempts = tuple(_trace(child, self._nodes[child]) for child in node.children)
+                pages.append(Chapter(_trace(one, node), attempts, kept))
+        return tuple(pages)
 
 
 def _trace(program_id: str, node: _Node) -> Trace:

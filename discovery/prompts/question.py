@@ -12,7 +12,6 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from importlib import resources
 from string import Template
 from typing import Literal
@@ -20,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from discovery.core.texts import one_line, printable
-from discovery.core.types import Attribution, Context, Individual, OperatorError
+from discovery.core.types import Context, Individual, OperatorError
 from discovery.llm.tokens import estimate_tokens
 from discovery.programs.languages import c_syntax
 from discovery.programs.search_replace import editable_lines
@@ -33,9 +32,11 @@ from evaluators.text.blocks import has_blocks, spans
 Message = dict[str, str]
 Kind = Literal["diff", "rewrite", "crossover", "repair"]
 
-LEAN_TOKENS = 960
+LEAN_TOKENS = 2400
 """Up to here, or to `HISTORY_SHARE` more than it needs without them, a prompt takes in earlier attempts."""
 HISTORY_SHARE = 0.3
+LEAST_HISTORY_TOKENS = 1000
+"""So many are always left to earlier attempts, where the token budget has them: a program has a ledger however long it is."""
 MAX_HINTS = 8
 MAX_HINT_CHARS = 2000
 MAX_INSTRUCTION_CHARS = 400
@@ -77,8 +78,6 @@ def compose(
     focus = _focus(kind, context, rng, variant)
     known = {parent.program_id for parent in (parents if kind == "crossover" else parents[:1])}
     past = Past(parents[0], _SUBJECTS[kind], frozenset(known))
-    if kind == "repair":  # what would gain is of no use to a program that does not run
-        context = replace(context, attribution=Attribution())
     return question(
         kind,
         context,
@@ -116,7 +115,7 @@ def question(
         spare = context.token_budget - count_message_tokens((system, bare))
         if spare >= 0:
             tokens = context.token_budget - spare
-            lean = max(LEAN_TOKENS - tokens, int(HISTORY_SHARE * tokens))
+            lean = max(LEAN_TOKENS - tokens, int(HISTORY_SHARE * tokens), LEAST_HISTORY_TOKENS)
             most = lean if most_tokens is None else most_tokens
             room = (spare if context.is_full else min(spare, most)) - _JOINT_TOKENS
             told = "\n\n".join(filter(None, (history(room), lessons)))

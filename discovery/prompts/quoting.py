@@ -14,7 +14,7 @@ from evaluators.text import c_text
 
 FROZEN_CONTEXT_LINES = 15
 MAX_FEEDBACK_CHARS = 800
-MAX_IDEA_CHARS = 160
+MAX_IDEA_CHARS = 480
 MAX_LINE_CHARS = 120
 MAX_REASON_CHARS = 200
 MAX_METRICS = 8
@@ -72,10 +72,10 @@ def fault_text(individual: Individual) -> str:
     return str(individual.evaluation.status) + (f" ({quoted(reason, MAX_REASON_CHARS)})" if reason else "")
 
 
-def idea_text(one: Individual | Trace) -> str:
+def idea_text(one: Individual | Trace, limit: int = MAX_IDEA_CHARS) -> str:
     """Returns the idea that a program came from, quoted; "" if none is known."""
     idea = one.texts.get("idea", "").strip()
-    return quoted(idea) if idea else ""
+    return quoted(idea, limit) if idea else ""
 
 
 def standing_text(individual: Individual, context: Context, *, names_best: bool = True) -> str:
@@ -99,7 +99,7 @@ def standing_text(individual: Individual, context: Context, *, names_best: bool 
 def gain_text(gain: float) -> str:
     """Returns in words how much better or worse a step was than what it was made from."""
     if gain == 0:
-        return "no better, no worse"
+        return "no effect: the same score"
     return f"{'better' if gain > 0 else 'worse'} by {abs(gain):.3g}"
 
 

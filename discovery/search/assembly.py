@@ -74,9 +74,9 @@ def new_state(
     is_screened = bool(
         config.models.models and config.screening.enabled and start is None and not objective.also
     )
-    if is_asked(config) and (config.context.attribution or is_screened):
+    if is_screened:
         effects = LineEffects()
-        screen = Screen(config.screening, effects, config.seed) if is_screened else None
+        screen = Screen(config.screening, effects, config.seed)
     return RunState(
         statement_of(problem, start),
         lambda: Archipelago(config.islands, axes, objective.order if objective.also else "single"),

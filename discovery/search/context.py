@@ -1,9 +1,9 @@
 """What an operator is told of the search: the problem, where it stands, and what of the past is worth its tokens.
 
 The parts, each of which can be switched off (`ContextConfig`), after ContextEvolve (arXiv:2602.02597) where its name
-stands: the inherited summary of the parent (its state abstracts), a loose direction from rising, mixed and falling
-lines of descent (its navigator), other programs chosen by what they add to the parent rather than by score alone (its
-sampler), what was tried on the parent before and what came of it, and what was learned earlier. All are drawn with the
+stands: the ledger of all that was tried on the parent and on those it descends from, and what came of it; the inherited
+summary of the parent (its state abstracts), for plans; other programs chosen by what they add to the parent rather than by
+score alone (its sampler); and what was learned earlier. All are drawn with the
 decision's generator, so that a replay of the decision would tell the same.
 """
 
@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
 
-from discovery.core.types import Advice, Context, Individual
+from discovery.core.types import Advice, Context, Individual, Trace
 from discovery.search.state import RunState
 from discovery.settings.questions import SAMPLED, ContextConfig
 from evaluators.text.blocks import editable_text
 
-SHOWN_FAILURES = 2
+SHOWN_TRIED = 8
+"""So many of the newest changes of a program are handed to its question with their text."""
 SHOWN_SIBLINGS = 6
 SHOWN_ANCESTORS = 4
 SHOWN_PITFALLS = 16
@@ -104,21 +106,19 @@ def compose_context(
     context = replace(
         plain,
         inspirations=_exemplars(state, island, parents, rng, config),
-        failures=state.failures_of(first.program_id, SHOWN_FAILURES) if config.failures else (),
     )
-    if state.line_effects is not None and config.attribution:
-        context = replace(context, attribution=state.line_effects.about(first.program))
     if memory is not None and config.memory:
         context = replace(context, advice=tuple(memory.advise(first, rng, config.memory_tokens)))
     if (family := state.genealogy) is None:
         return context
     bests = [best for best in _island_bests(state) if best is not None]
+    pages = family.ledger(first.program_id) if config.ledger else ()
     return replace(
         context,
         ancestors=family.ancestors(first.program_id, SHOWN_ANCESTORS) if config.summaries else (),
-        siblings=family.siblings(first.program_id, SHOWN_SIBLINGS) if config.siblings else (),
+        ledger=pages,
+        tried=_held(state, pages[-1].attempts) if pages else (),
         pitfalls=family.pitfalls(SHOWN_PITFALLS) if config.pitfalls else (),
-        trajectories=family.trajectories(rng) if config.direction else (),
         standing=tuple(state.statement.objective.fitness(best) for best in bests),
         situation=situation(
             bests,
@@ -154,6 +154,12 @@ def situation(bests: Sequence[float], start: float | None, *, stagnant: int, sin
     if first - second > AHEAD * gained:
         return "fuse"
     return "stuck" if since_best >= STALE else ""
+
+
+def _held(state: RunState, attempts: Sequence[Trace]) -> tuple[Individual, ...]:
+    """Returns those of the attempts whose programs are still known, the newest, oldest first."""
+    found = (state.find(one.program_id) or state.find_failed(one.program_id) for one in reversed(attempts))
+    return tuple(islice((one for one in found if one is not None), SHOWN_TRIED))[::-1]
 
 
 def _exemplars(

@@ -190,10 +190,9 @@ class RunState:
                 return individual
         return None
 
-    def failures_of(self, parent_id: str, count: int) -> tuple[Individual, ...]:
-        """Returns up to `count` recent failed children of a program, oldest first."""
-        children = [individual for parents, individual in self._failures if parent_id in parents]
-        return tuple(children[-count:])
+    def find_failed(self, program_id: str) -> Individual | None:
+        """Returns a program that failed recently, or None where it is forgotten."""
+        return next((one for _, one in self._failures if one.program_id == program_id), None)
 
     def fitness(self, record: Record) -> float | None:
         """Returns the record's fitness (larger is better), None if it has no score."""

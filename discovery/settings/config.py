@@ -35,6 +35,8 @@ from islands import IslandsError
 from islands.config import IslandsConfig
 
 MAX_OPERATOR_WEIGHT = 1e6
+_FORMER: Mapping[str, tuple[str, ...]] = {"context": ("failures", "siblings", "direction", "attribution")}
+"""Settings of runs that were begun earlier which nothing reads any more."""
 
 
 @checked("")
@@ -130,7 +132,8 @@ class RunConfig:
             elif not isinstance(value, Mapping):
                 raise ConfigError(f"config.json: {name} must be a table, got {shown_value(value)}")
             else:
-                values[name] = make_group(name, stored_limits(value) if name == "budget" else value)
+                known = {key: one for key, one in value.items() if key not in _FORMER.get(name, ())}
+                values[name] = make_group(name, stored_limits(known) if name == "budget" else known)
         check_keys(values, list(fields_of(RunConfig)), where="config.json")
         return RunConfig(**values)
 

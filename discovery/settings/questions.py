@@ -32,15 +32,13 @@ class ContextConfig:
         Literal["informative", "best"],
         setting("How these are chosen: by score and by what they add to those shown already, or the best."),
     ] = "informative"
-    failures: Annotated[bool, setting("Tell of recent failures of the same parent, with their causes.")] = (
-        True
-    )
-    siblings: Annotated[bool, setting("Tell of the parent's other children, with what they gained.")] = True
+    ledger: Annotated[
+        bool,
+        setting("Tell every attempt on the program and on those it descends from, with what came of it."),
+    ] = True
     pitfalls: Annotated[bool, setting("Tell why programs failed anywhere in the search.")] = False
-    summaries: Annotated[bool, setting("Tell the inherited summary of the parent.")] = True
-    direction: Annotated[bool, setting("Draw a direction from rising and falling lines of descent.")] = True
-    attribution: Annotated[
-        bool, setting("Tell which lines went along with better and worse scores in many programs.")
+    summaries: Annotated[
+        bool, setting("Tell plans the inherited summary of the parent, and what was planned before it.")
     ] = True
     memory: Annotated[bool, setting("Tell what was learned earlier.")] = True
     memory_tokens: Annotated[

@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 
 from discovery.core.records import Record
 from discovery.core.results import EvaluationResult
-from discovery.core.types import Attribution, Context, Individual, ModelCall
-from discovery.learning.line_effects import LEAST, MAX_GAINS, MAX_LOSSES, WINDOW, LineEffects
-from discovery.llm.tokens import estimate_tokens
-from discovery.prompts.attempts import Past, past_text
+from discovery.core.types import ModelCall
+from discovery.learning.line_effects import LEAST_FOR_PROMISE, WINDOW, LineEffects
 from evaluators.contract import Evaluation, Program, Status
 
 CALL = ModelCall("fake", 900, 100, 0.01, 1.0)
@@ -70,49 +68,48 @@ def history(n: int, seed: int = 0) -> list[tuple[Program, float]]:
     return found
 
 
-def test_effects_of_single_lines_are_found_among_programs_that_differ_in_several() -> None:
-    seen = history(60)
-    parent = max(seen, key=lambda pair: pair[1])[0]
-    now = [line.split("(")[1][0] for line in parent.text.split("\n") if line.startswith("slot")]
-    told = learned(seen).about(parent)
-    assert told.programs in range(55, 61)
+def worth(one: Program) -> float:
+    letters = [line.split("(")[1][0] for line in one.text.split("\n") if line.startswith("slot")]
+    return float(sum(WORTH[slot, LETTERS.index(letter)] for slot, letter in enumerate(letters)))
+
+
+def neighbours(one: Program, count: int, seed: int) -> list[Program]:
+    """Programs that differ in one slot."""
+    rng = np.random.default_rng(seed)
+    letters = [
+        LETTERS.index(line.split("(")[1][0]) for line in one.text.split("\n") if line.startswith("slot")
+    ]
+    found = []
+    for _ in range(count):
+        child = list(letters)
+        child[int(rng.integers(SLOTS))] = int(rng.integers(len(LETTERS)))
+        found.append(choices(child))
+    return [child for child in found if child.id != one.id]
+
+
+def test_children_that_are_better_are_told_from_those_that_are_not() -> None:
+    seen = history(80)
+    effects, parent = learned(seen), max(seen, key=lambda pair: pair[1])[0]
     right = wrong = 0
-    for effect in (*told.gains, *told.losses):
-        slot, letter = int(effect.line[5]), effect.line.split("(")[1][0]
-        assert effect.instead_of == f"slot_{slot} = choose({now[slot]})"
-        true = WORTH[slot, LETTERS.index(letter)] - WORTH[slot, LETTERS.index(now[slot])]
-        right += (true > 0) == (effect.gain > 0)
-        wrong += (true > 0) != (effect.gain > 0)
-    assert right >= 10
+    for child in neighbours(parent, 200, 1):
+        promise = effects.promise(child, parent)
+        if promise.unknown == 0 and abs(promise.probability - 0.5) > 0.3:
+            right += (promise.probability > 0.5) == (worth(child) > worth(parent))
+            wrong += (promise.probability > 0.5) != (worth(child) > worth(parent))
+    assert right >= 30
     assert wrong <= right / 8
-
-
-def test_gains_come_best_first_and_losses_worst_first_and_neither_without_limit() -> None:
-    seen = history(60, 1)
-    told = learned(seen).about(min(seen, key=lambda pair: pair[1])[0])
-    gains, losses = [one.gain for one in told.gains], [one.gain for one in told.losses]
-    assert gains == sorted(gains, reverse=True)
-    assert losses == sorted(losses)
-    assert all(gain > 0 for gain in gains)
-    assert all(loss <= 0 for loss in losses)
-    assert 0 < len(gains) <= MAX_GAINS
-    assert len(losses) <= MAX_LOSSES
 
 
 @settings(max_examples=25, deadline=None)
 @given(scale=st.floats(1e-3, 1e3), offset=st.floats(-1e3, 1e3), seed=st.integers(0, 50))
-def test_another_unit_and_zero_of_the_score_change_the_unit_of_the_effects_alone(
-    scale: float, offset: float, seed: int
-) -> None:
+def test_another_unit_and_zero_of_the_score_change_nothing(scale: float, offset: float, seed: int) -> None:
     seen = history(30, seed)
     parent = seen[-1][0]
-    one = learned(seen).about(parent)
-    other = learned(seen, scale=scale, offset=offset).about(parent)
-    for ours, theirs in ((one.gains, other.gains), (one.losses, other.losses)):
-        known = {effect.line: effect.gain for effect in theirs}
-        assert len(known) == len(ours)
-        for effect in ours:
-            assert known[effect.line] == pytest.approx(scale * effect.gain, rel=1e-4, abs=1e-6 * scale)
+    one, other = learned(seen), learned(seen, scale=scale, offset=offset)
+    for child in neighbours(parent, 10, seed):
+        assert other.promise(child, parent).probability == pytest.approx(
+            one.promise(child, parent).probability, abs=1e-4
+        )
 
 
 def test_what_is_told_depends_on_the_programs_alone_and_not_on_when_somebody_asked() -> None:
@@ -120,71 +117,44 @@ def test_what_is_told_depends_on_the_programs_alone_and_not_on_when_somebody_ask
     asked, quiet = LineEffects(), LineEffects()
     for one, fitness in seen:
         asked.learn(result(one, fitness))
-        asked.about(one)
+        asked.promise(one, seen[0][0])
         quiet.learn(result(one, fitness))
-    assert asked.about(seen[0][0]) == quiet.about(seen[0][0])
-    assert quiet.about(seen[0][0]).programs == WINDOW
+    for child in neighbours(seen[0][0], 10, 3):
+        assert asked.promise(child, seen[0][0]) == quiet.promise(child, seen[0][0])
 
 
 def test_failures_and_what_no_model_made_say_nothing() -> None:
     seen = history(20)
-    effects = learned(seen)
-    before = effects.about(seen[0][0])
+    effects, (child, *_) = learned(seen), neighbours(seen[0][0], 5, 0)
+    before = effects.promise(child, seen[0][0])
     effects.learn(result(program("slot_0 = choose(z)"), None))
     for k in range(20):
         effects.learn(result(program(f"slot_0 = choose({k})"), 100.0, calls=()))
-    assert effects.about(seen[0][0]) == before
+    assert effects.promise(child, seen[0][0]) == before
 
 
 def test_little_evidence_is_none() -> None:
-    seen = history(LEAST - 1)
-    assert learned(seen).about(seen[0][0]) == Attribution()
+    seen = history(LEAST_FOR_PROMISE - 1)
+    assert learned(seen).promise(seen[0][0], seen[1][0]) is None
     same = [(choices([0] * SLOTS), 1.0)] * 20
-    told = learned(same).about(same[0][0])
-    assert (told.gains, told.losses) == ((), ())
+    assert learned(same).promise(choices([1] * SLOTS), same[0][0]).probability == 0.5
 
 
-def test_lines_that_always_come_together_are_one_and_a_line_with_no_counterpart_is_added() -> None:
-    rng = np.random.default_rng(3)
-    seen = []
-    for k in range(40):
-        lines = [f"a = {int(rng.integers(4))}", f"b = {int(rng.integers(4))}"]
-        if has := bool(k % 2):
-            lines += ["sort(everything)", "twice(everything)"]
-        seen.append((program(*lines), 1.0 * has + 0.01 * float(rng.normal())))
-    told = learned(seen).about(program("a = 1", "b = 1"))
-    best = told.gains[0]
-    assert (best.line, best.more, best.instead_of) == ("sort(everything)", 1, "")
-    assert best.programs in (19, 20)  # the newest are not weighed yet
-    assert best.gain == pytest.approx(1.0, abs=0.15)
+def test_comments_brackets_and_rows_of_numbers_are_no_lines() -> None:
+    seen = [(program("points = [", "(1, 2),", "]", f"n = {k % 3}"), float(k % 3)) for k in range(40)]
+    parent = program("points = [", "(1, 2),", "]", "n = 0")
+    child = program("points = [", "(9, 9),", "]", "# a remark", "n = 0", "fresh = 1")
+    assert learned(seen).promise(child, parent).unknown == 1
 
 
-def test_comments_brackets_and_rows_of_numbers_say_nothing() -> None:
-    rng = np.random.default_rng(7)
-    seen = []
-    for k in range(40):
-        row = f"({int(rng.integers(4))}, {int(rng.integers(4))}),"
-        seen.append((program("points = [", row, "]", f"# try {k}", f"n = {k % 3}"), float(k % 3)))
-    told = learned(seen).about(seen[0][0])
-    assert {one.line for one in (*told.gains, *told.losses)} == {"n = 1", "n = 2"}
-
-
-def test_a_wreck_does_not_drown_the_rest() -> None:
-    seen = history(40, 4)
-    parent = seen[-1][0]
-    plain = {one.line for one in learned(seen).about(parent).losses}
-    wrecked = learned([*seen[:20], (choices([3] * SLOTS), -1e9), *seen[20:]]).about(parent)
-    assert len(plain & {one.line for one in wrecked.losses}) >= len(plain) / 2
-
-
-def test_the_prompt_tells_it_within_its_room_and_lets_no_line_out_of_its_backticks() -> None:
-    seen = [(program(f"a = `{k % 3}` # obey me", f"b = {k % 5}"), float(k % 3)) for k in range(30)]
-    parent = program("a = `0` # obey me", "b = 0")
-    evaluation = Evaluation(Status.OK, 0.0, {"v": 0.0}, (), cases_total=1)
-    context = Context("goal", "v", "maximize", parent, attribution=learned(seen).about(parent))
-    past = Past(Individual(parent, evaluation, parent.id), "the current program", frozenset())
-    text = past_text(past, context, 400)
-    assert "weighed over 30 programs" in text
-    assert "- `a = '2' # obey me` instead of `a = '0' # obey me`: better by " in text
-    for room in (0, 20, 60, 100, 200):
-        assert estimate_tokens(past_text(past, context, room)) <= room
+def test_one_very_bad_program_does_not_drown_the_rest() -> None:
+    seen = history(60, 4)
+    parent = max(seen, key=lambda pair: pair[1])[0]
+    plain, other = learned(seen), learned([*seen[:20], (choices([3] * SLOTS), -1e9), *seen[20:]])
+    children = neighbours(parent, 100, 2)
+    sure = [child for child in children if abs(plain.promise(child, parent).probability - 0.5) > 0.3]
+    agreed = sum(
+        (plain.promise(child, parent).probability > 0.5) == (other.promise(child, parent).probability > 0.5)
+        for child in sure
+    )
+    assert agreed >= 0.9 * len(sure) > 0

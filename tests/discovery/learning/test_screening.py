@@ -254,7 +254,7 @@ def test_every_reply_is_evaluated_where_one_score_does_not_tell_which_program_is
         new_state(one, off, LearningComponents(), None),
     ):
         assert state.screen is None
-        assert state.line_effects is not None
+        assert state.line_effects is None
     assert new_state(one, RunConfig("toy", 1), LearningComponents(), None).screen is None
 
 

@@ -203,7 +203,7 @@ def test_crossover_takes_the_best_other_program_where_there_is_one_parent() -> N
 def test_several_files_are_edited_where_they_are_named() -> None:
     program = Program({"program.py": "def f():\n    return 1\n", "lib/util.py": "def f():\n    return 1\n"})
     parent = Individual(program, Evaluation(Status.OK, 1.0), program.id)
-    context = replace(CONTEXT, seed=program, inspirations=(), failures=())
+    context = replace(CONTEXT, seed=program, inspirations=(), tried=())
     reply = (
         "Idea: two.\n\n`lib/util.py`\n<<<<<<< SEARCH\n    return 1\n=======\n    return 2\n>>>>>>> REPLACE\n"
     )

@@ -129,15 +129,16 @@ class TestGenealogy:
         assert family.genealogy.stagnant(family.ids[1]) == 0
         assert family.genealogy.stagnant(family.ids[5]) == 0
 
-    def test_trajectories_are_sorted_by_their_gains(self, family: Family) -> None:
-        found = {
-            t.kind: t
-            for seed in range(20)
-            for t in family.genealogy.trajectories(np.random.default_rng(seed))
-        }
-        assert set(found) == {"rising", "mixed"}
-        assert [step.texts["idea"] for step in found["rising"].steps] == ["first step", "second step"]
-        assert (found["mixed"].steps[0].gain or 0) * (found["mixed"].steps[-1].gain or 0) < 0
+    def test_the_ledger_holds_every_attempt_on_the_line_of_descent_and_marks_what_was_kept(
+        self, family: Family
+    ) -> None:
+        pages = family.genealogy.ledger(family.ids[5])
+        assert [page.base.program_id for page in pages] == [family.ids[k] for k in (0, 1, 3, 4, 5)]
+        told = [one.texts["idea"] for page in pages for one in page.attempts]
+        assert told == ["first step", "second step", "a step back", "a wrong turn", "another step back"]
+        kept = [family.ids[1], family.ids[2], family.ids[4], family.ids[5], ""]
+        assert [page.kept for page in pages] == kept
+        assert family.genealogy.ledger("unknown") == ()
 
     def test_gains_point_in_the_objectives_direction(self) -> None:
         grown = Family("minimize")
@@ -177,17 +178,16 @@ class TestComposer:
                 return [Advice("a", "b")]
 
         whole = family.context(3, ContextConfig(pitfalls=True), memory=Told())
-        assert (len(whole.ancestors), len(whole.siblings), len(whole.failures)) == (2, 2, 1)
-        assert whole.trajectories
+        assert len(whole.ancestors) == 2
+        assert [len(page.attempts) for page in whole.ledger] == [1, 1, 2]
+        assert [one.evaluation.is_ok for one in whole.tried] == [True, False]
         assert whole.pitfalls == (Pitfall("error: ZeroDivisionError", 1),)
         assert len(whole.inspirations) == 2
         assert whole.advice == (Advice("a", "b"),)
         config = ContextConfig(
             exemplars=0,
-            failures=False,
-            siblings=False,
+            ledger=False,
             summaries=False,
-            direction=False,
             memory=False,
         )
         bare = family.context(3, config, memory=Told())
@@ -226,8 +226,6 @@ class TestComposer:
         text = full[1]["content"]
         assert text.count("def f(x)") == 6
         assert text.index("Score 1:") < text.index("Score 1.5")
-        composed = compose("diff", (parent,), family.context(3), np.random.default_rng(0))
-        assert count_message_tokens(composed) < count_message_tokens(full)
         tight = compose("diff", (parent,), replace(context, token_budget=700), np.random.default_rng(0))
         assert count_message_tokens(tight) <= 700
         assert 1 < tight[1]["content"].count("def f(x)") < 6

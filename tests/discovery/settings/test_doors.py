@@ -293,6 +293,7 @@ def test_an_old_run_is_read() -> None:
         "islands": {"islands": 2, "tau0": 0.005}, "models": {"models": [["gpt-5", 1.0]], "temperature": [0.7, 1.0]},
         "bandit": {"strong": ["gpt-5"]},
     }  # fmt: skip
+    old["context"] = {"attribution": True, "direction": True, "failures": False, "siblings": True, "exemplars": 3}
     config = RunConfig.from_json(json.loads(json.dumps(old)))
     assert config.budget.limits == {"evaluations": 9}
     assert config.models.models == (("gpt-5", 1.0),)

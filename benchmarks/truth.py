@@ -1,0 +1,271 @@
+"""Whether what questions tell models is true: rebuilds the questions of a run from its journal, and checks them against its records.
+
+    python -m benchmarks.truth JOURNAL PROBLEM
+
+Before each program that a model made is folded in, the question for a change of its parent is composed with what was known then. Its
+statements are read back from the text, by patterns of this file and not by the code that wrote them, and compared with the
+journal's records alone: each score, gain, failure, which attempt was kept, what the best was. Told are how many statements are true, how
+many false, how many lines no pattern knows (unsupported), whether every attempt on the parent stands in the ledger, and the tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from discovery.core.records import Record
+from discovery.prompts.question import compose, count_message_tokens
+from discovery.search.assembly import assemble
+from discovery.search.context import compose_context
+from discovery.settings.config import make_config
+from evaluators.problems.loading import load_problem
+
+_NUMBER = r"(-?[\d.]+(?:e[-+]?\d+)?|-?inf)"
+_PAGE = re.compile(
+    rf"Tried on (the current program|the program that this line began with|an ancestor)(?: \(score {_NUMBER}\))?:"
+)
+_IDEA = r'(?:"(?P<idea>[^"]*)"(?:: |$))?'
+_SCORED = re.compile(
+    rf"- {_IDEA}score (?P<score>{_NUMBER})(?:, (?P<gain>better by {_NUMBER}|worse by {_NUMBER}|no effect: the same score))?"
+    r"(?P<kept>; kept: what follows builds on it)?(?:, (?P<times>\d+) times)?"
+)
+_FAILED = re.compile(
+    rf'- {_IDEA}(?P<status>[a-z_]+)(?: \("(?P<reason>[^"]*)"\))?(?P<kept>; kept: what follows builds on it)?(?:, (?P<times>\d+) times)?'
+)
+_COUNTED = re.compile(
+    r"Before these, (\d+) attempts on (\d+) earlier programs of this line: (\d+) better, (\d+) failed\."
+)
+_STANDING = re.compile(rf"Score {_NUMBER}(?: \((the best so far|best so far: {_NUMBER})\))?")
+_OTHER = re.compile(rf'Score {_NUMBER}(?:, "([^"]*)")?(?:, as a change of the current program)?:')
+_LOST = re.compile(r'Failed: [a-z_]+(?: \("[^"]*"\))?(?:, "[^"]*")?:')
+_HEADS = (
+    "# Earlier attempts",
+    "Other programs, worst first:",
+    "Some of these as changes of the current program, oldest first:",
+)
+
+
+@dataclass
+class Tally:
+    """What the questions of a run came to."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    incomplete: int = 0
+
+    def judge(self, kind: str, line: str, *, is_true: bool) -> None:
+        """Counts one statement."""
+        self.counts[f"{kind} {'true' if is_true else 'false'}"] += 1
+        if not is_true and len(self.examples) < 10:
+            self.examples.append(line)
+
+    def total(self, word: str) -> int:
+        """Returns how many statements are "true" or "false"."""
+        return sum(count for kind, count in self.counts.items() if kind.endswith(word))
+
+
+class Journal:
+    """The records of a run so far, and nothing else."""
+
+    def __init__(self, sign: float) -> None:
+        self.records: dict[str, Record] = {}
+        self.sign = sign
+
+    def score(self, program_id: str) -> float | None:
+        """Returns a program's score, None where it has none."""
+        return self.records[program_id].evaluation.score
+
+    def gain(self, record: Record) -> float | None:
+        """Returns how much better a program is than its first parent."""
+        score, parent = record.evaluation.score, self.score(record.parents[0])
+        return None if score is None or parent is None else self.sign * (score - parent)
+
+    def line(self, program_id: str) -> list[str]:
+        """Returns a program and those it descends from, by first parents, oldest first."""
+        found = [program_id]
+        while parents := self.records[found[-1]].parents:
+            found.append(parents[0])
+        return found[::-1]
+
+    def attempts(self, base: str) -> list[Record]:
+        """Returns the children of a program that models made, oldest first."""
+        return [one for one in self.records.values() if one.calls and one.parents[:1] == (base,)]
+
+    @property
+    def best(self) -> float:
+        """The best score so far."""
+        scores = [one.evaluation.score for one in self.records.values() if one.evaluation.score is not None]
+        return max(scores, key=lambda score: self.sign * score)
+
+
+def check_question(text: str, parent: str, journal: Journal, tally: Tally) -> None:
+    """Judges the statements of one question about a program."""
+    past, _, rest = text.partition("# Current program\n")
+    lines = list(_outside_fences(past))
+    pages = [page for page in journal.line(parent) if journal.attempts(page)]
+    shown: list[str] = []
+    base: str | None = None
+    for line in lines:
+        if found := _PAGE.fullmatch(line):
+            at = len(pages) - sum(bool(_PAGE.fullmatch(one)) for one in lines) + len(shown)
+            base = parent if found[1] == "the current program" else pages[at]
+            shown.append(base)
+            score = journal.score(base)
+            tally.judge("page", line, is_true=found[2] is None or _same(found[2], score))
+        elif found := _COUNTED.fullmatch(line):
+            hidden = [one for page in pages[: int(found[2])] for one in journal.attempts(page)]
+            better = sum((journal.gain(one) or 0.0) > 0 for one in hidden)
+            failed = sum(one.evaluation.score is None for one in hidden)
+            tally.judge(
+                "count",
+                line,
+                is_true=(int(found[1]), int(found[3]), int(found[4])) == (len(hidden), better, failed),
+            )
+        elif line.startswith("- ") and base is not None:
+            tally.judge("attempt", line, is_true=_is_attempt(line, base, parent, journal))
+        elif (found := _OTHER.fullmatch(line)) and (base is None or not line.startswith("- ")):
+            tally.judge(
+                "program",
+                line,
+                is_true=any(_same(found[1], one.evaluation.score) for one in journal.records.values()),
+            )
+        elif line and line not in _HEADS and not _LOST.fullmatch(line):
+            tally.counts["unsupported"] += 1
+            tally.examples.append(line)
+    standing = rest.split("\n", 1)[0]
+    if found := _STANDING.match(standing):
+        is_true = _same(found[1], journal.score(parent))
+        is_true &= _same(found[3] or found[1], journal.best) if found[2] else True
+        tally.judge("standing", standing, is_true=is_true)
+    told = sum(
+        int(match["times"] or 1)
+        for one in _last_page(lines)
+        if (match := _SCORED.fullmatch(one) or _FAILED.fullmatch(one))
+    )
+    tally.incomplete += told != len(journal.attempts(parent))
+
+
+def _is_attempt(line: str, base: str, parent: str, journal: Journal) -> bool:
+    """Returns whether some attempt on `base` did what a line says."""
+    on_line = set(journal.line(parent))
+    found = _SCORED.fullmatch(line)
+    lost = None if found else _FAILED.fullmatch(line)
+    for one in journal.attempts(base):
+        idea = (found or lost or {"idea": None})["idea"]
+        if idea is not None and not _alike(idea, one.texts.get("idea", "")):
+            continue
+        evaluation = one.evaluation
+        if found:
+            is_this = _same(found["score"], evaluation.score) and _is_gain(found["gain"], journal.gain(one))
+            is_this = is_this and bool(found["kept"]) == (one.program_id in on_line)
+        else:
+            is_this = (
+                lost is not None and evaluation.score is None and lost["status"] == str(evaluation.status)
+            )
+            is_this = is_this and _alike(lost["reason"] or "", evaluation.reason)
+        if is_this:
+            return True
+    return False
+
+
+def _is_gain(told: str | None, gain: float | None) -> bool:
+    """Returns whether a gain is what is told of it, to three digits; nothing is true of all."""
+    if told is None or gain is None:
+        return told is None
+    if told.startswith("no effect"):
+        return gain == 0
+    sign = -1.0 if told.startswith("worse") else 1.0
+    return math.isclose(sign * float(told.rpartition(" ")[2]), gain, rel_tol=6e-3, abs_tol=1e-12)
+
+
+def _outside_fences(text: str) -> Iterator[str]:
+    fence = ""
+    for line in text.split("\n"):
+        if fence:
+            fence = "" if line == fence else fence
+        elif line.startswith("```"):
+            fence = line[: len(line) - len(line.lstrip("`"))]
+        else:
+            yield line
+
+
+def _last_page(lines: list[str]) -> list[str]:
+    starts = [at for at, line in enumerate(lines) if line == "Tried on the current program:"]
+    if not starts:
+        return []
+    rest = lines[starts[-1] + 1 :]
+    return rest[: next((at for at, line in enumerate(rest) if not line.startswith("- ")), len(rest))]
+
+
+def _alike(told: str, whole: str) -> bool:
+    """Returns whether a quoted text is another, or its beginning where it was cut."""
+    plain = re.sub(r"[^\w]+", "", whole)
+    return plain.startswith(re.sub(r"[^\w]+", "", told.removesuffix("…").removesuffix("...")))
+
+
+def _same(told: str | None, value: float | None) -> bool:
+    return told is not None and value is not None and f"{value:.8g}" == told
+
+
+def replay(entries: Iterator[Mapping[str, Any]], problem: str) -> Tally:
+    """Returns what the questions of a run come to."""
+    found = load_problem(problem)
+    config = make_config({"problem": problem, "seed": 1, "model": ["a-model"]}, "this benchmark")
+    coordinator, _ = assemble(found, config, "replayed")
+    journal = Journal(1.0 if found.objective.direction == "maximize" else -1.0)
+    tally = Tally()
+    for entry in entries:
+        if entry["type"] == "evaluated":
+            record = Record.from_json(entry["record"])
+            if (
+                record.calls
+                and record.operator in ("diff", "rewrite")
+                and (parent := coordinator.state.find(record.parents[0]))
+            ):
+                rng = np.random.default_rng(record.decision)
+                context = compose_context(
+                    coordinator.state, record.island, (parent,), rng, config=config.context
+                )
+                messages = compose("diff", (parent,), context, np.random.default_rng(record.index))
+                tally.tokens.append(count_message_tokens(messages))
+                check_question(messages[1]["content"], parent.program_id, journal, tally)
+            journal.records[record.program_id] = record
+        coordinator.replay(entry)
+    return tally
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("journal", type=Path)
+    parser.add_argument("problem")
+    chosen = parser.parse_args()
+    with chosen.journal.open(encoding="utf-8") as file:
+        tally = replay((json.loads(line) for line in file), chosen.problem)
+    questions = len(tally.tokens)
+    print(
+        f"{questions} questions; {np.mean(tally.tokens):.0f} tokens in the mean, {max(tally.tokens)} at most"
+    )
+    print(
+        f"statements: {tally.total('true')} true, {tally.total('false')} false, {tally.counts['unsupported']} unsupported"
+    )
+    print(", ".join(f"{kind}: {count}" for kind, count in sorted(tally.counts.items())))
+    print(f"questions whose ledger lacks an attempt on the program: {tally.incomplete}")
+    for line in tally.examples:
+        print(f"  {line[:200]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What questions tell is true and whole, for any course of a run; a false statement is found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.truth import Journal, Tally, check_question
+from discovery.core.records import Record
+from discovery.core.types import ModelCall
+from discovery.learning.tuning import Tuner
+from discovery.prompts.genealogy import Genealogy
+from discovery.prompts.question import compose
+from discovery.search.context import compose_context
+from discovery.search.state import RunState, Statement
+from discovery.settings.learning import TuningConfig
+from discovery.settings.questions import ContextConfig
+from evaluators.contract import Evaluation, Objective, Program, Status
+from islands.archipelago import Archipelago, IslandsConfig
+from islands.archive import Axis
+
+CALL = ModelCall("fake", 900, 100, 0.01, 1.0)
+STEP = st.tuples(
+    st.integers(0, 10**6),
+    st.sampled_from([None, 1.0, 1.5, 2.25, -3.0, 1e-7, 12345.678]),
+    st.sampled_from(
+        ["", "sort first", 'say "no" to `it`', "x" * 300, "a: score 3, better by 1", "kept; kept"]
+    ),
+    st.booleans(),
+)
+
+
+def program(number: int) -> Program:
+    return Program({"program.py": f"def f(x):\n    return x + {number}\n"})
+
+
+def course(steps, direction: str) -> tuple[RunState, Journal, list[Record]]:
+    objective = Objective("value", direction)
+    statement = Statement("toy", "Add well.", "", objective, program(0))
+    config = IslandsConfig(islands=1)
+    state = RunState(
+        statement,
+        lambda: Archipelago(config, [Axis("n", 0, 1000, 40)]),
+        Tuner(TuningConfig(), seed=1),
+        genealogy=Genealogy(objective),
+    )
+    journal = Journal(1.0 if direction == "maximize" else -1.0)
+    records: list[Record] = []
+    for number, (at, score, idea, is_model) in enumerate([(0, 1.0, "", False), *steps]):
+        scored = [one for one in records if one.evaluation.score is not None]
+        parent = scored[at % len(scored)] if scored else None
+        evaluation = (
+            Evaluation(Status.ERROR, reason=f"ZeroDivisionError: {number % 3}", cases_total=1)
+            if score is None
+            else Evaluation(Status.OK, score, {"value": score}, (float(number),), cases_total=1)
+        )
+        child = program(number)
+        record = Record(
+            index=number,
+            program=child,
+            program_id=child.id,
+            parents=() if parent is None else (parent.program_id,),
+            evaluation=evaluation,
+            operator="seed" if parent is None else "diff" if is_model else "tune",
+            island=0,
+            cell=None,
+            decision=number,
+            calls=(CALL,) if is_model and parent is not None else (),
+            texts={"idea": idea} if is_model and parent is not None and idea else {},
+        )
+        state.fold(record)
+        journal.records[record.program_id] = record
+        records.append(record)
+    return state, journal, records
+
+
+def question(state: RunState, parent: Record) -> str:
+    individual = state.find(parent.program_id)
+    context = compose_context(state, 0, (individual,), np.random.default_rng(0), config=ContextConfig())
+    return compose("diff", (individual,), context, np.random.default_rng(0))[1]["content"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEP, max_size=24), st.sampled_from(["maximize", "minimize"]))
+def test_every_statement_of_every_question_is_true_and_the_ledger_is_whole(steps, direction) -> None:
+    state, journal, records = course(steps, direction)
+    for parent in records:
+        if parent.evaluation.score is not None and state.find(parent.program_id) is not None:
+            tally = Tally()
+            check_question(question(state, parent), parent.program_id, journal, tally)
+            assert (tally.total("false"), tally.counts["unsupported"], tally.incomplete) == (0, 0, 0), (
+                tally.examples
+            )
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("better by 0.5", "better by 0.7"),
+        ("score 1.5", "score 1.6"),
+        ("; kept: what follows builds on it", ""),
+        ("the best so far", "best so far: 7"),
+    ],
+)
+def test_a_false_statement_is_found(right: str, wrong: str) -> None:
+    state, journal, records = course(
+        [(0, 1.5, "sort first", True), (1, 2.25, "then split", True)], "maximize"
+    )
+    text = question(state, records[-1])
+    assert right in text
+    tally = Tally()
+    check_question(text.replace(right, wrong), records[-1].program_id, journal, tally)
+    assert tally.total("false") >= 1
