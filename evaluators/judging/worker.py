@@ -28,7 +28,7 @@ from evaluators.kernels.gpu import backend as stand
 from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.lease import Lease
 from evaluators.problems.loading import ProblemError, ProblemSource, load_source, run_source
-from evaluators.sandbox import control
+from evaluators.sandbox import control, memory
 from evaluators.sandbox.base import SandboxError, SandboxUnavailable
 from evaluators.sandbox.confine import ConfineError, confine
 from evaluators.sandbox.linux import Harness, LinuxSandbox, child_environment, module_paths
@@ -307,8 +307,7 @@ def _limit_memory(output_mib: int) -> None:
     """Bounds the judge's own memory: an output that explodes when decoded is an error then, not the end."""
     if sys.platform != "linux":
         return
-    with open("/proc/self/statm", encoding="ascii") as file:
-        used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    used = memory.mapped_bytes()
     limit = used + _MEMORY_BYTES + 32 * (output_mib << 20)
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     if hard == resource.RLIM_INFINITY or limit < hard:

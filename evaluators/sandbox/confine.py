@@ -70,7 +70,7 @@ def confine(folder: str, readable: Iterable[str], *, may_fork: bool = True) -> N
         package = Path(__file__).resolve().parents[1]
         paths: list[str] = [
             *landlock.readable_paths(native=True),
-            "/proc",
+            "/proc/cpuinfo",  # and nothing else there: it tells the command lines of everybody
             f"{sys.prefix}/pyvenv.cfg",
             str(package),
             *readable,

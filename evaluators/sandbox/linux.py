@@ -49,6 +49,8 @@ def child_environment() -> dict[str, str]:
     return {
         "LANG": "C.UTF-8",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "USER": "program",  # a program's user id has no name, and getpass.getuser() asks for one
+        "LOGNAME": "program",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -105,6 +107,7 @@ class LinuxSandbox:
         self._channel: socket.socket | None = None
         self._session: LinuxSession | None = None
         self._layers: tuple[str, ...] = ()
+        self._extras: frozenset[str] = frozenset()
         self._folder = ""
         if sys.platform != "linux":
             if not sys.platform.startswith("darwin") and not unsafe:
@@ -120,6 +123,11 @@ class LinuxSandbox:
     def layers(self) -> tuple[str, ...]:
         """Returns the names of the layers in force."""
         return self._layers
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """Returns which optional parameters the problem's `run` declares."""
+        return self._extras
 
     @property
     def zygote_pid(self) -> int | None:
@@ -202,6 +210,7 @@ class LinuxSandbox:
             self._stop_zygote()
             raise SandboxUnavailable(answer["missing"])
         self._layers = tuple(answer["layers"])
+        self._extras = frozenset(answer["extras"])
         self._folder = "" if "namespaces" in self._layers else answer["scratch"]
 
     def _stop_zygote(self) -> None:

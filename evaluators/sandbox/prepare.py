@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import signal
 import socket
 import stat
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from evaluators.sandbox import scratch
+from evaluators.sandbox import memory, scratch
 from evaluators.sandbox.locks import kernel, landlock, lock, namespaces
 
 _NEEDED_CAPABILITIES = (0, 1, 3, 5, 6, 7)  # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID
@@ -41,6 +42,7 @@ class Ready:
     own_pid_namespace: int | None
     has_one_thread: bool
     uid_lock: socket.socket | None
+    folders: scratch.Folders
 
     def fork(self) -> int:
         """Forks, into a pid namespace of the child's own where there are namespaces; returns 0 in the child.
@@ -79,10 +81,10 @@ def prepare(request: Mapping[str, Any], warm_up: WarmUp) -> Ready:
     uid_lock, uid = _take_uid()  # before the network namespace, in which the lock's name would mean nothing
     has_namespaces = _enter_namespaces(request["tier"], scratch_mib=scratch_mib, native=native)
     run = warm_up(request)
-    folder = _make_scratch(is_private=has_namespaces, uid=uid)
+    folders = _make_folders(uid, mount_mib=scratch_mib if has_namespaces else None, native=native)
     keeps_read = uid is not None and not _is_readable_for_all()
     version = landlock.abi()
-    ruleset = landlock.build(folder, native=native) if version else None
+    ruleset = landlock.build(folders.parent, native=native) if version else None
     has_filter = kernel.MACHINE in ("x86_64", "aarch64") and _has_seccomp()
     if not is_unsafe:
         _require(version > 0, "Landlock is missing: Linux 5.13 or later with lsm=...,landlock is needed")
@@ -93,29 +95,31 @@ def prepare(request: Mapping[str, Any], warm_up: WarmUp) -> Ready:
     kernel.drop_bounding_set(1 << kernel.CAP_DAC_READ_SEARCH if keeps_read else 0)
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC) if has_namespaces else None
     plan = lock.Plan(
-        scratch=folder,
-        base_bytes=_address_space_bytes(),
+        scratch=folders.parent,
+        base_bytes=memory.mapped_bytes(resource.RLIMIT_AS),
         uid=uid,
         keeps_read=keeps_read,
         ruleset=ruleset,
         has_filter=has_filter,
         has_pid_namespace=has_namespaces,
         landlock_abi=version,
+        has_proc=_can_open("/proc/self/stat"),
         zygote_fd=_open_own_pidfd(),
         user_tasks=0 if uid is not None else _count_tasks(),
     )
     gc.collect()
     gc.freeze()
-    return Ready(plan, _layers(plan), run, own, len(os.listdir("/proc/self/task")) == 1, uid_lock)
+    return Ready(plan, _layers(plan), run, own, _has_one_thread(), uid_lock, folders)
 
 
 def _prepare_without_locks(request: Mapping[str, Any], warm_up: WarmUp) -> Ready:
     """Prepares where there is no Linux: resource limits and process groups only."""
     run = warm_up(request)
-    plan = lock.Plan(scratch=_make_scratch(is_private=False, uid=None), base_bytes=0, user_tasks=1 << 16)
+    folders = _make_folders(None, mount_mib=None, native=True)
+    plan = lock.Plan(scratch=folders.parent, base_bytes=0, user_tasks=1 << 16)
     gc.collect()
     gc.freeze()
-    return Ready(plan, ("process-group", "rlimits"), run, None, False, None)
+    return Ready(plan, ("process-group", "rlimits"), run, None, False, None, folders)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -204,22 +208,27 @@ def _mapped_ids() -> tuple[int, int]:
     return max(ranges)
 
 
-def _make_scratch(*, is_private: bool, uid: int | None) -> str:
-    if is_private:
-        folder = os.path.join(namespaces.SHARED_MEMORY, "scratch")
-        os.mkdir(folder, 0o700)
+def _make_folders(uid: int | None, *, mount_mib: int | None, native: bool) -> scratch.Folders:
+    if mount_mib is not None:
+        parent = os.path.join(namespaces.SHARED_MEMORY, "programs")
+        os.mkdir(parent, 0o111)
     else:
         try:
-            folder = scratch.make(
+            parent = scratch.make(
                 (*_TEMPORARY, os.getcwd())
             )  # a confined judge may write to its own folder only
         except OSError:
             what = "no folder can be made in /tmp, /var/tmp or here; give programs a place to write to"
             raise PrepareError(what) from None
-    if uid is not None:
-        os.chown(folder, uid, uid)
-    os.environ["TMPDIR"] = os.environ["HOME"] = folder
-    return folder
+    os.environ["TMPDIR"] = os.environ["HOME"] = os.path.join(parent, "scratch")
+    return scratch.Folders(parent, uid=uid, mount_mib=mount_mib, native=native)
+
+
+def _has_one_thread() -> bool:
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
 
 
 def _is_readable_for_all() -> bool:
@@ -246,11 +255,6 @@ def _has_seccomp() -> bool:
     return False
 
 
-def _address_space_bytes() -> int:
-    with open("/proc/self/statm", encoding="utf-8") as file:
-        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def _open_own_pidfd() -> int | None:
     try:
         return os.pidfd_open(os.getpid())
@@ -258,7 +262,18 @@ def _open_own_pidfd() -> int | None:
         return None
 
 
+def _can_open(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
 def _count_tasks() -> int:
+    """Returns how many threads this user has; a confined judge cannot know, so its programs' are not limited by it."""
+    if not _can_open("/proc/self/stat"):
+        return 1 << 16
     from evaluators.sandbox import tree
 
     return tree.count_tasks(os.getuid())

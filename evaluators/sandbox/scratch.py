@@ -1,4 +1,4 @@
-"""The scratch folder: how much is in it, and emptying it, whatever a program has put there."""
+"""Scratch folders: a fresh one for each child, and removing it, whatever a program has done to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import stat
 import time
 from collections.abc import Iterable
 
+from evaluators.sandbox.locks import kernel
+
 FIRST_UID = 2_000_000_000
 """Users from here on are nobody's but programs'."""
 
@@ -19,6 +21,96 @@ _MAX_COUNTED = 10_000
 _BLOCK_BYTES = 512
 _ENTRY_BYTES = 512
 _HUGE = 1 << 62
+_CLOSED = 0o111
+"""The mode of the folder that holds the scratch folders: they are reached by name, and none can be made or listed."""
+
+
+class Folders:
+    """Makes a scratch folder for each child, and removes it.
+
+    A folder is new for each child: in a tier with mounts it is a file system of its own, so that neither its contents
+    nor its mode, times, inode numbers or free space tell of the child before.
+
+    Args:
+        parent: the folder that they are made in; programs must not be able to write there.
+        uid: whose they are; None: this process's user's.
+        mount_mib: the size of the file system that each one is; None: they are plain folders.
+        native: whether what is written there may be executed.
+    """
+
+    def __init__(
+        self, parent: str, *, uid: int | None, mount_mib: int | None = None, native: bool = True
+    ) -> None:
+        self.parent = parent
+        self._uid, self._mount_mib = uid, mount_mib
+        self._flags = kernel.MS_NOSUID | kernel.MS_NODEV | (0 if native else kernel.MS_NOEXEC)
+        self._alive: set[str] = set()
+        self._is_open = False
+        self._set_mode(_CLOSED)
+
+    def make(self, name: str = "scratch") -> str:
+        """Returns a new folder, the only one of that name.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        folder = os.path.join(self.parent, name)
+        self._set_mode(0o700)
+        try:
+            if self._mount_mib is None or not os.path.isdir(folder):
+                os.mkdir(folder, 0o700)
+        finally:
+            self._set_mode(_CLOSED)
+        if self._mount_mib is not None:
+            owner = "" if self._uid is None else f",uid={self._uid},gid={self._uid}"
+            options = f"size={self._mount_mib}m,nr_inodes=4096,mode=0700{owner}"
+            kernel.mount("tmpfs", folder, "tmpfs", self._flags, options)
+        elif self._uid is not None:
+            os.chown(folder, self._uid, self._uid)
+        self._alive.add(folder)
+        return folder
+
+    def remove(self, folder: str) -> None:
+        """Removes a folder and all in it, whatever became of it. No process may use it any more.
+
+        Raises:
+            OSError: something cannot be deleted.
+        """
+        self._alive.discard(folder)
+        if self._mount_mib is not None:
+            kernel.unmount(folder)
+            return
+        self._set_mode(0o700)
+        try:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                empty(folder)
+                os.rmdir(folder)
+            if not self._alive:  # without a user id of its own, a child may have written beside its folder
+                empty(self.parent)
+        finally:
+            self._set_mode(_CLOSED)
+
+    def used_bytes(self, folder: str, pid: int) -> int:
+        """Returns the space that the child `pid` takes here; 0 where the file system has a limit of its own."""
+        if self._mount_mib is not None:
+            return 0
+        return used_bytes(self.parent if self._is_open else folder, pid)
+
+    def close(self) -> None:
+        """Removes what is left, and the parent."""
+        for folder in tuple(self._alive):
+            self.remove(folder)
+        if self._mount_mib is None:
+            self._set_mode(0o700)
+            with contextlib.suppress(OSError):
+                os.rmdir(self.parent)
+
+    def _set_mode(self, mode: int) -> None:
+        if self._mount_mib is None:
+            try:
+                os.chmod(self.parent, mode)
+            except PermissionError:  # under a confined judge nobody may change modes
+                self._is_open = True
 
 
 def used_bytes(folder: str, pid: int | None = None) -> int:

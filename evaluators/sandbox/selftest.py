@@ -17,13 +17,14 @@ def check(ready: prepare.Ready) -> str:
     read_fd, write_fd = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
     locks = lock.Lock(ready.plan, _LIMITS)
+    folder = ready.folders.make()
     lock.park((null, write_fd, os.dup(null)))
     if ready.own_pid_namespace is not None:
         kernel.unshare(kernel.CLONE_NEWPID)
     pid = os.fork()
     if pid == 0:
         try:
-            locks.close()
+            locks.close(folder)
             os.write(lock.OUT_FD, (", ".join(_broken(ready)) or "none").encode())
         except OSError as error:
             os.write(lock.PARKED[1], f"{error}".encode())
@@ -35,6 +36,7 @@ def check(ready: prepare.Ready) -> str:
     with os.fdopen(read_fd, "rb") as pipe:
         answer = pipe.read().decode()
     os.waitpid(pid, 0)
+    ready.folders.remove(folder)
     return "" if answer == "none" else answer or "the trial said nothing"
 
 

@@ -49,6 +49,11 @@ class Zygote(Protocol):
         ...
 
     @property
+    def extras(self) -> frozenset[str]:
+        """Returns which optional parameters the problem's `run` declares."""
+        ...
+
+    @property
     def hangup_fd(self) -> int | None:
         """Returns a descriptor whose hanging up means that nobody waits for the answer."""
         ...
@@ -300,13 +305,15 @@ class LinuxSession:
     def _handle(self, kind: bytes, payload: bytes, oracle: Oracle | None) -> _End | None:
         """Does what a message other than the output asks for."""
         if kind == frames.REPORT:
+            if "report" not in self._zygote.extras:
+                return _End(Status.OUTPUT, "reported an output, but this problem takes none before the last")
             self._report = payload
             self._reported_bytes += len(payload)
             if self._reported_bytes > _REPORTED_OUTPUTS * self._max_bytes:
                 return _End(Status.OUTPUT, f"reported more than {_REPORTED_OUTPUTS} times the output limit")
             return None
         if kind == frames.REQUEST:
-            if oracle is None:
+            if oracle is None or "oracle" not in self._zygote.extras:
                 return _End(Status.OUTPUT, "asked an oracle, but this problem serves none")
             try:
                 request = plain.decode(payload)

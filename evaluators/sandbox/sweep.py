@@ -13,10 +13,15 @@ def end_tree(plan: lock.Plan, pid: int) -> int:
     """Ends all that the dead child `pid` started; returns how many processes are still there."""
     if plan.has_pid_namespace:
         return 0  # the kernel has ended them with the namespace's first process
-    from evaluators.sandbox import tree
-
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+    if not plan.has_proc:  # they could not leave the group, and nothing tells more of them
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-pid, 0)[0]:
+                pass
+        return 0
+    from evaluators.sandbox import tree
+
     if plan.uid is not None:
         _kill_user(plan.uid)
     return tree.kill_descendants()

@@ -5,7 +5,7 @@ see, so that there is nothing in its memory that a child must not read. Programs
 by: the judge hands over the ends of three pipes, and talks to the child through them.
 
 Requests: {"do": "spawn", "limits": [...]} with three descriptors, no answer; {"do": "watch"} and {"do":
-"reap"}.
+"reap"}. What goes wrong in our own work on a folder ends the zygote, and the judge starts another.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from evaluators.sandbox import child, control, prepare, scratch, selftest, sweep
+from evaluators.sandbox import child, control, prepare, selftest, sweep
 from evaluators.sandbox.locks import kernel, lock
 
 LOCK_FAILED = 72
@@ -42,6 +42,7 @@ class Zygote:
         self._pid = 0
         self._limits: lock.ChildLimits | None = None
         self._fault = ""
+        self._folder = ""
         self._reserve = [bytearray(_RESERVE_BYTES)]
 
     def spawn(self, limits: tuple[Any, ...], channel: tuple[int, int, int]) -> None:
@@ -50,6 +51,7 @@ class Zygote:
         self._pid, self._fault = 0, ""
         lock.park(channel)
         try:
+            self._folder = self._ready.folders.make()
             self._pid = self._ready.fork()
         except OSError as error:
             self._fault = f"cannot fork: {error.strerror}"
@@ -61,14 +63,13 @@ class Zygote:
         """Returns what the child uses: CPU seconds of its tree, bytes of the scratch folder."""
         if not self._pid or self._limits is None:
             return {"cpu_s": 0.0, "scratch_bytes": 0}
-        used = 0
-        if not self._ready.plan.has_pid_namespace:
-            used = scratch.used_bytes(self._ready.plan.scratch, self._pid)
+        used = self._ready.folders.used_bytes(self._folder, self._pid)
         return {"cpu_s": self._cpu_s(), "scratch_bytes": used}
 
     def reap(self, grace_s: float) -> dict[str, Any]:
-        """Ends the child and all it started, empties the scratch folder; returns how the child ended."""
+        """Ends the child and all it started, removes its scratch folder; returns how the child ended."""
         if not self._pid or self._limits is None:
+            self._remove_folder()
             return {"fault": self._fault or "there is no child"}
         ended = self._ended_within(grace_s)
         if ended is None:
@@ -79,11 +80,7 @@ class Zygote:
             status, usage = ended
         pid, self._pid = self._pid, 0
         left = self._sweep(pid)
-        folder = self._ready.plan.scratch
-        if os.listdir(folder):
-            scratch.empty(folder)
-            if self._ready.plan.uid is not None:
-                os.chmod(folder, 0o700)
+        self._remove_folder()
         return {
             "fault": f"{left} processes could not be killed" if left else "",
             "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
@@ -97,13 +94,16 @@ class Zygote:
         """Ends what is left and removes the scratch folder."""
         if self._pid:
             self.reap(0.0)
-        if not self._ready.plan.has_pid_namespace:
-            with contextlib.suppress(OSError):
-                os.rmdir(self._ready.plan.scratch)
+        self._ready.folders.close()
+
+    def _remove_folder(self) -> None:
+        folder, self._folder = self._folder, ""
+        if folder:
+            self._ready.folders.remove(folder)
 
     def _be_child(self, locks: lock.Lock) -> NoReturn:
         try:
-            locks.close()
+            locks.close(self._folder)
         except BaseException:  # noqa: BLE001 - no program may run in a process that is not locked
             os._exit(LOCK_FAILED)
         try:
@@ -122,7 +122,7 @@ class Zygote:
         return self._locks[limits]
 
     def _cpu_s(self) -> float:
-        if self._limits is not None and self._limits.processes > 1:
+        if self._limits is not None and self._limits.processes > 1 and self._ready.plan.has_proc:
             from evaluators.sandbox import tree
 
             return tree.cpu_seconds(self._pid)
@@ -189,7 +189,8 @@ def main() -> None:
         if fault:
             control.send(channel, {"missing": f"a lock does not hold: {fault}"})
             return
-        control.send(channel, {"layers": ready.layers, "scratch": ready.plan.scratch})
+        extras = sorted(child.wanted_extras(ready.run))
+        control.send(channel, {"layers": ready.layers, "scratch": ready.plan.scratch, "extras": extras})
         _serve(zygote, channel)
     finally:
         zygote.close()

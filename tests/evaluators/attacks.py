@@ -16,6 +16,42 @@ def attempt(what, call, *arguments, **options):
 """
 
 FRUITLESS = {
+    "what all processes share": """
+        import ctypes, fcntl, mmap, os, resource, signal, time
+        def f(x):
+            libc = ctypes.CDLL(None, use_errno=True)
+            held = os.open(os.__file__, os.O_RDONLY)
+            for flags in (8, 0x80, 1):  # RWF_NOWAIT, RWF_DONTCACHE, RWF_HIPRI
+                attempt(("preadv2", flags), os.preadv, held, [bytearray(1)], 0, flags)
+            size = os.fstat(held).st_size
+            mapped = mmap.mmap(held, size, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
+            for kind in (12, 20, 21, 25, 100):  # MERGEABLE, COLD, PAGEOUT, COLLAPSE
+                attempt(("madvise", kind), mapped.madvise, kind)
+            for flag in (getattr(os, "O_DIRECT", 0), os.O_NOATIME):
+                attempt(("open", flag), os.open, os.__file__, os.O_RDONLY | flag)
+            locked = bytes(128)
+            for command in (fcntl.F_GETLK, 36, 1024, 1025):  # F_OFD_GETLK, leases
+                attempt(("fcntl", command), fcntl.fcntl, held, command, locked)
+            for name in ("SC_AVPHYS_PAGES",):
+                if os.sysconf(name) not in (-1, 0) and libc.sysinfo(ctypes.create_string_buffer(128)) == 0:
+                    successes.append(name)
+            attempt("load", os.getloadavg)
+            attempt("free space", os.statvfs, ".")
+            if os.uname().machine == "x86_64":
+                place = ctypes.create_string_buffer(8192)
+                page = ctypes.c_void_p((ctypes.addressof(place) + 4095) // 4096 * 4096)
+                calls = {"mincore": (27, page, 4096, place), "readahead": (187, held, 0, 4096),
+                         "cachestat": (451, held, place, place, 0), "statx": (332, -100, b".", 0, 0x4000, place),
+                         "sysinfo": (99, place), "inotify": (294, 0), "shmget": (29, 7, 4096, 0o1666), "msgget": (68, 7, 0o1666),
+                         "semget": (64, 7, 1, 0o1666), "mq_open": (240, b"name", 0o102, 0o666, None), "sync": (162,),
+                         "syncfs": (306, held), "getpriority": (140, 2, 0), "ioprio_get": (252, 1, 0), "setaffinity": (203, 0, 8, place),
+                         "sync_file_range": (277, held, 0, 0, 0), "futex_waitv": (449, place, 1, 0, None, 0),
+                         "wake": (202, place, 1, 1), "clock": (228, (~@JUDGE@ << 3) | 2, place), "getpgid": (121, @PARENT@)}
+                for name, (number, *arguments) in calls.items():
+                    if libc.syscall(number, *arguments) >= 0:
+                        successes.append(name)
+            return len(successes)
+        """,
     "environment and secrets": """
         import os, sys
         def f(x):
@@ -196,6 +232,41 @@ FRUITLESS = {
 
 # name: (program, status, what the reason says)
 ENDED = {
+    "a report that nobody asked for, then a sleep": (
+        """
+        import os, time
+        from evaluators.judging import plain
+        from evaluators.sandbox import frames
+        def f(x):
+            os.write(4, frames.frame(frames.REPORT, plain.encode(999.0)))
+            while True: time.sleep(100)
+        """,
+        "output",
+        "reported an output",
+    ),
+    "a report that nobody asked for, then nothing": (
+        """
+        import os
+        from evaluators.judging import plain
+        from evaluators.sandbox import frames
+        def f(x):
+            os.write(4, frames.frame(frames.REPORT, plain.encode(999.0)))
+        """,
+        "output",
+        "reported an output",
+    ),
+    "a report that nobody asked for, then the CPU limit": (
+        """
+        import os
+        from evaluators.judging import plain
+        from evaluators.sandbox import frames
+        def f(x):
+            os.write(4, frames.frame(frames.REPORT, plain.encode(999.0)))
+            while True: pass
+        """,
+        "output",
+        "reported an output",
+    ),
     "infinite loop": ("def f(x):\n    while True: pass", "timeout", "CPU time|ran longer"),
     "loop that ignores signals": (
         """

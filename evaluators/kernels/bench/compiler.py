@@ -70,7 +70,7 @@ def address_sanitizer(gcc: str) -> str:
     return os.path.realpath(path) if os.path.isabs(path) and os.path.exists(path) else ""
 
 
-def execute(files: Mapping[str, str], command: Sequence[str], folder: str) -> NoReturn:
+def execute(files: Mapping[str, str], command: Sequence[str]) -> NoReturn:
     """Writes the sources and becomes the compiler. Runs locked, in the child.
 
     Raises:
@@ -81,7 +81,7 @@ def execute(files: Mapping[str, str], command: Sequence[str], folder: str) -> No
             os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TMPDIR": folder}
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TMPDIR": os.getcwd()}
     os.execve(command[0], list(command), environment)
 
 

@@ -34,7 +34,7 @@ class Lock:
     def __init__(self, plan: lock.Plan) -> None:
         self._plan = plan
 
-    def close(self) -> None:
+    def close(self, folder: str) -> None:
         """Locks this process, for good.
 
         Raises:
@@ -44,7 +44,7 @@ class Lock:
         if plan.ruleset is not None:
             readable = (*compiler.readable(), "/proc/self")
             plan = replace(plan, ruleset=landlock.build(plan.scratch, native=True, readable=readable))
-        lock.Lock(plan, LIMITS).close()
+        lock.Lock(plan, LIMITS).close(folder)
 
 
 def execute(valgrind: str, function: str, product: bytes, inputs: Sequence[bytes]) -> NoReturn:

@@ -13,6 +13,7 @@ import base64
 import contextlib
 import functools
 import os
+import resource
 import select
 import signal
 import socket
@@ -24,7 +25,7 @@ from typing import Any, Protocol
 
 from evaluators.kernels.bench import child as harness
 from evaluators.kernels.bench import compiler, mapping, profiler, recorder, warmth
-from evaluators.sandbox import control, prepare, scratch, selftest, sweep
+from evaluators.sandbox import control, memory, prepare, selftest, sweep
 from evaluators.sandbox.locks import kernel, landlock, lock
 
 _LOG_BYTES = 1 << 16
@@ -42,13 +43,14 @@ class _Child:
     write_fd: int
     read_fd: int
     log_fd: int
+    folder: str
     log: bytearray = field(default_factory=bytearray)
 
 
 class _Closing(Protocol):
     """Locks that a child closes behind itself, see `lock.Lock`."""
 
-    def close(self) -> None: ...
+    def close(self, folder: str) -> None: ...
 
 
 class Bench:
@@ -63,7 +65,7 @@ class Bench:
         self.plan = plan
         self._compile_plan = compiler.plan_for(ready.plan)
         if is_sanitized:
-            self.plan = replace(self.plan, data_bytes=warmth.data_bytes())
+            self.plan = replace(self.plan, data_bytes=memory.mapped_bytes(resource.RLIMIT_DATA))
         self._locks: dict[tuple[bool, int], lock.Lock] = {}
         self._children: dict[int, _Child] = {}
         self._product = b""
@@ -73,7 +75,7 @@ class Bench:
         locks = self._lock(self._compile_plan, compiler.LIMITS, is_compiler=True)
 
         def become_compiler() -> None:
-            compiler.execute(request["files"], request["command"], self._ready.plan.scratch)
+            compiler.execute(request["files"], request["command"])
 
         answer, product = self._run_tool(locks, become_compiler, compiler.TIMEOUT_S, compiler.PRODUCT)
         self._product = product
@@ -125,7 +127,6 @@ class Bench:
         most_bytes: int = compiler.MAX_PRODUCT_BYTES,
     ) -> tuple[dict[str, Any], bytes]:
         """Runs a program of the system in a locked child; returns how that went, and the file it left."""
-        folder = self._ready.plan.scratch
         begun = time.monotonic()
         started = self._start(locks, become)
         os.close(started.write_fd)
@@ -135,8 +136,10 @@ class Bench:
         status, usage = os.wait4(started.pid, 0)[1:]
         _drain(started)
         left = sweep.end_tree(self._ready.plan, started.pid)
-        product = compiler.read_product(folder, result, most_bytes) if status == 0 and has_ended else None
-        self._empty_scratch()
+        product = (
+            compiler.read_product(started.folder, result, most_bytes) if status == 0 and has_ended else None
+        )
+        self._ready.folders.remove(started.folder)
         for fd in (started.read_fd, started.log_fd):
             os.close(fd)
         return {
@@ -214,7 +217,7 @@ class Bench:
         return called
 
     def end(self, request: Mapping[str, Any], _: list[int]) -> dict[str, Any]:
-        """Ends a child and empties the scratch folder, if no other child is left."""
+        """Ends a child and removes its scratch folder."""
         found = self._children.pop(int(request["child"]), None)
         if found is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -228,9 +231,7 @@ class Bench:
         """Ends all children and removes the scratch folder."""
         for number in list(self._children):
             self.end({"child": number}, [])
-        if not self._ready.plan.has_pid_namespace:
-            with contextlib.suppress(OSError):
-                os.rmdir(self._ready.plan.scratch)
+        self._ready.folders.close()
 
     # ---- children
 
@@ -250,24 +251,27 @@ class Bench:
         for fd in (out_read, log_read, in_write):
             os.set_blocking(fd, False)
         lock.park((in_read, out_write, log_write))
+        folder = self._ready.folders.make(os.urandom(16).hex())  # children live side by side
         try:
             pid = self._ready.fork()
         except OSError:
             lock.unpark()
+            self._ready.folders.remove(folder)
             for fd in (in_write, out_read, log_read):
                 os.close(fd)
             raise
         if pid == 0:
             try:
                 before()
-                locks.close()
+                os.environ["TMPDIR"] = os.environ["HOME"] = folder
+                locks.close(folder)
                 serve()
             except OSError as error:
                 os.write(2, str(error).encode())
             finally:
                 os._exit(71)
         lock.unpark()
-        return _Child(pid, in_write, out_read, log_read)
+        return _Child(pid, in_write, out_read, log_read, folder)
 
     def _exchange(
         self, number: int, found: _Child, message: bytes, reply: bytes, timeout_s: float
@@ -350,15 +354,7 @@ class Bench:
     def _forget(self, found: _Child) -> None:
         for fd in (found.write_fd, found.read_fd, found.log_fd):
             os.close(fd)
-        if not self._children:
-            self._empty_scratch()
-
-    def _empty_scratch(self) -> None:
-        folder = self._ready.plan.scratch
-        if os.listdir(folder):
-            scratch.empty(folder)
-            if self._ready.plan.uid is not None:
-                os.chmod(folder, 0o700)
+        self._ready.folders.remove(found.folder)
 
 
 def _read_some(fd: int, size: int) -> bytes | None:

@@ -42,7 +42,7 @@ class Plan:
     """What one zygote's children lock with.
 
     Attributes:
-        scratch: the folder they start in.
+        scratch: the folder in which the children's scratch folders lie.
         base_bytes: address space of the warm zygote, on top of which memory_mib is counted.
         uid: the user to become; None: stay.
         keeps_read: whether CAP_DAC_READ_SEARCH is kept, because the interpreter is not readable for `uid`.
@@ -52,6 +52,7 @@ class Plan:
         landlock_abi: what the kernel's Landlock can do.
         zygote_fd: a pidfd of the zygote; None: no such thing here.
         user_tasks: tasks of this user when the zygote started (they count against its process limit).
+        has_proc: whether /proc can be read here, where what a child leaves behind is found.
         data_bytes: private writable memory of the warm zygote, on top of which memory_mib is counted once more: its
             allocator takes memory from addresses that it reserved before. 0: it has none such.
     """
@@ -66,6 +67,7 @@ class Plan:
     landlock_abi: int = 0
     zygote_fd: int | None = None
     user_tasks: int = 0
+    has_proc: bool = True
     data_bytes: int = 0
 
 
@@ -79,6 +81,8 @@ def build_filter(plan: Plan, limits: ChildLimits) -> tuple[bytes, tuple[int, ...
         truncate=plan.landlock_abi >= 3 or plan.uid is not None,
         signals=limits.processes > 1 and bounds_signals,
         threads=limits.threads,
+        sessions=plan.has_proc or plan.has_pid_namespace,
+        strangers=plan.has_pid_namespace,
     )
     return seccomp.build(options)
 
@@ -115,12 +119,13 @@ class Lock:
             self._program = _FilterProgram(len(code) // 8, ctypes.addressof(self._filter))
             self._steps.append(_prctl(kernel.PR_SET_SECCOMP, 2, ctypes.byref(self._program)))
 
-    def close(self) -> None:
-        """Locks this process, for good.
+    def close(self, folder: str) -> None:
+        """Locks this process, for good; it goes to its scratch folder.
 
         Raises:
             OSError: a lock does not close; the caller must not go on.
         """
+        os.chdir(folder)
         if self._filter is not None:
             pid = os.getpid()
             for offset in self._pid_offsets:
@@ -151,7 +156,6 @@ def _steps(plan: Plan, limits: ChildLimits) -> list[Step]:
     steps: list[Step] = [(libc.setsid, ()), die_with_parent]
     if plan.ruleset is not None:
         steps.append(_syscall(kernel.SYS_LANDLOCK_RESTRICT_SELF, plan.ruleset, 0))
-    steps.append((libc.chdir, (plan.scratch.encode(),)))
     steps += [
         (libc.prlimit, (0, kind, ctypes.byref(_lowered(kind, soft, hard)), None))
         for kind, soft, hard in _resources(plan, limits)
@@ -236,7 +240,6 @@ def _lock_elsewhere(plan: Plan, limits: ChildLimits) -> None:
         ):  # macOS refuses the one, counts all for the other
             limit = _lowered(kind, soft, hard)
             resource.setrlimit(kind, (limit.soft, limit.hard))
-    os.chdir(plan.scratch)
     read_fd, answer_fd, log_fd = PARKED
     for source, target in ((log_fd, 1), (log_fd, 2), (read_fd, IN_FD), (answer_fd, OUT_FD)):
         os.dup2(source, target)

@@ -74,6 +74,8 @@ def test_neither_secret_nor_program_stands_in_a_command_line_or_environment(judg
         assert "one_more" not in shown
         assert set(process.environ()) <= {
             "LANG",
+            "USER",
+            "LOGNAME",
             "PATH",
             "TMPDIR",
             "HOME",

@@ -10,6 +10,7 @@ from evaluators.judging.judge import JudgeError
 from evaluators.judging.worker import JudgeProcess
 from evaluators.kernels.bench import compiler
 from evaluators.kernels.statistics import Precision
+from tests.evaluators.arena import TIERS
 from tests.evaluators.kernels.tasks import HISTOGRAM, SOFTMAX, quick_judge, write_problem
 
 
@@ -182,6 +183,20 @@ def test_a_failing_kernel_costs_less_than_a_second_of_processor_time(judge, prob
     assert time.process_time() - begun + evaluation.cpu_s < 1.0
     assert "rows=4, cols=33, normal inputs" in evaluation.reason
     assert "allowed" in evaluation.reason
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_no_kernel_spoils_the_folder_of_the_next(problem, tier):
+    rot = ('#include <sys/stat.h>\n#include <unistd.h>\nstatic void rot(void) { unlink("kernel.so"); rmdir("."); chmod(".", 0); }\n'
+           "__attribute__((constructor)) static void c(void) { rot(); }\n"
+           "__attribute__((destructor)) static void d(void) { rot(); }\n")  # fmt: skip
+    judge = quick_judge(problem, tier=tier)
+    try:
+        for text in (rot + problem.seed.text, problem.seed.text):
+            evaluation = judge.evaluate(problem.seed.with_text(text))
+            assert evaluation.status is Status.OK, evaluation
+    finally:
+        judge.close()
 
 
 def test_hidden_shapes_are_not_told(judge, problem):

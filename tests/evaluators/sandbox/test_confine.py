@@ -21,6 +21,10 @@ ATTACKS = {
     "changes a mode": "__import__('os').chmod({secret!r}, 0o777)",
     "connects": "__import__('socket').create_connection(('127.0.0.1', {port}), 2)",
     "reads its owner's environment": "open(f'/proc/{pid}/environ').read()",
+    "reads its owner's command line": "open(f'/proc/{pid}/cmdline').read()",
+    "reads any command line": "open('/proc/1/cmdline').read()",
+    "reads its own command line": "open('/proc/self/cmdline').read()",
+    "lists the processes": "__import__('os').listdir('/proc')",
     "signals its owner": "__import__('os').kill({pid}, 0)",
 }
 

@@ -194,6 +194,32 @@ class TestConformance:
         outcome = self.run(sandbox, "def f(x, oracle, report, d):\n    report(1)\n    report(2)")
         assert (outcome.status, outcome.output, outcome.is_partial) == ("ok", 2, False)
 
+    def test_an_empty_scratch_folder_of_each_program_whatever_the_one_before_did(self, sandbox):
+        spoil = (
+            "import os\ndef f(x, *rest):\n    os.mkdir('deep'); open('deep/file', 'w').close()\n"
+            "    for path in ('deep/file', 'deep', '.', os.getcwd()):\n"
+            "        for attempt in (lambda: os.chmod(path, 0), lambda: os.utime(path, (7, 7)), lambda: os.unlink(path),\n"
+            "                        lambda: os.rmdir(path), lambda: os.rename(path, '../elsewhere')):\n"
+            "            try: attempt()\n"
+            "            except OSError: pass\n"
+            "    return 1\n"
+        )
+        close = (
+            "import os\ndef f(x, *rest):\n    try: os.chmod('.', 0)\n    except OSError: pass\n    return 1\n"
+        )
+        look = (
+            "import os, time\ndef f(x, *rest):\n    state = os.stat('.')\n    open('mine', 'w').write('x')\n"
+            "    return [os.listdir('.'), state.st_mode & 0o7777, state.st_nlink, time.time() - state.st_mtime < 60]\n"
+        )
+        first = self.run(sandbox, look).output
+        for text in (spoil, close):
+            assert self.run(sandbox, text).status in ("ok", "error")
+            assert self.run(sandbox, look).output == first == [["mine"], 0o700, 2, True]
+
+    def test_a_user_has_a_name(self, sandbox):
+        outcome = self.run(sandbox, "import getpass\ndef f(x, *rest): return getpass.getuser()")
+        assert (outcome.status, outcome.output) == ("ok", "program")
+
     def test_a_report_does_not_hide_an_error(self, sandbox):
         outcome = self.run(
             sandbox, "def f(x, oracle, report, d):\n    report(1)\n    raise ValueError('after')"
@@ -239,9 +265,8 @@ class TestConformance:
 
     def test_a_dead_zygote_is_replaced(self, sandbox):
         os.kill(sandbox.zygote_pid, 9)
-        session = sandbox.start(program("def f(x, *rest): return 5"), LIMITS)
         try:
-            outcome = session.run(None)
+            outcome = sandbox.start(program("def f(x, *rest): return 5"), LIMITS).run(None)
         except SandboxError:
             outcome = self.run(sandbox, "def f(x, *rest): return 5")
         assert outcome.output == 5
@@ -354,7 +379,8 @@ def _simulate(code, number, arguments=(), arch=0xC000003E):
             index += on_true if holds else on_false
 
 
-ALLOW, EPERM, ENOSYS, KILL = 0x7FFF0000, 0x50001, 0x50026, 0x80000000
+ALLOW, KILL = 0x7FFF0000, 0x80000000
+PRETEND, EPERM, EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP = (0x50000 | number for number in (0, 1, 22, 37, 38, 95))
 
 
 @pytest.mark.parametrize(
@@ -397,6 +423,46 @@ ALLOW, EPERM, ENOSYS, KILL = 0x7FFF0000, 0x50001, 0x50026, 0x80000000
         ({"truncate": False}, (76, 0, 0), EPERM),
         ({}, (90, 0, 0), EPERM),
         ({"modes": True}, (90, 0, 0), ALLOW),
+        ({}, (27, 0, 4096, 0), EPERM),  # mincore
+        ({}, (187, 0, 0, 4096), EPERM),  # readahead
+        ({}, (451, 0, 0, 0, 0), EPERM),  # cachestat
+        ({}, (99, 0), EPERM),  # sysinfo
+        ({}, (137, 0, 0), EPERM),  # statfs
+        ({}, (138, 0, 0), EPERM),
+        ({}, (449, 0), EPERM),  # futex_waitv
+        ({}, (221, 0, 0, 0, 4), PRETEND),  # fadvise64
+        ({"processes": True}, (221, 0, 0, 0, 4), PRETEND),
+        ({}, (73, 0, 2), PRETEND),  # flock
+        ({"processes": True}, (73, 0, 2), ENOLCK),
+        ({}, (72, 0, 6), PRETEND),  # F_SETLK
+        ({}, (72, 0, 37), PRETEND),
+        ({"processes": True}, (72, 0, 37), ENOLCK),
+        ({}, (72, 0, 5), EPERM),  # F_GETLK
+        ({}, (72, 0, 36), EPERM),
+        ({}, (72, 0, 1024), EPERM),  # F_SETLEASE
+        ({}, (327, 0, 0, 1, 0, 0, 0), ALLOW),  # preadv2
+        ({}, (327, 0, 0, 1, 0, 0, 8), EOPNOTSUPP),  # RWF_NOWAIT
+        ({}, (328, 0, 0, 1, 0, 0, 0x80), EOPNOTSUPP),  # RWF_DONTCACHE
+        ({}, (28, 0, 4096, 4), ALLOW),  # MADV_DONTNEED
+        ({}, (28, 0, 4096, 3), PRETEND),  # MADV_WILLNEED
+        ({}, (28, 0, 4096, 12), EINVAL),  # MADV_MERGEABLE
+        ({}, (28, 0, 4096, 20), EINVAL),  # MADV_COLD
+        ({}, (28, 0, 4096, 21), EINVAL),  # MADV_PAGEOUT
+        ({}, (332, 0, 0, 0, 0x4000), ENOSYS),  # statx
+        ({}, (257, 0, 0, 0o40000), EPERM),  # O_DIRECT
+        ({}, (257, 0, 0, 0o1000000), EPERM),  # O_NOATIME
+        ({}, (257, 0, 0, 0o200000), ALLOW),  # O_DIRECTORY
+        ({}, (202, 0, 128 | 1), ALLOW),  # a private FUTEX_WAKE
+        ({}, (202, 0, 0), ALLOW),  # a shared FUTEX_WAIT, as of pthread_join
+        ({}, (202, 0, 1), EPERM),
+        ({"processes": True}, (202, 0, 1), ALLOW),
+        ({}, (228, 1, 0), ALLOW),
+        ({}, (228, -2 ^ (7 << 3), 0), EINVAL),  # the CPU time of another process
+        ({}, (121, 0), ALLOW),  # getpgid
+        ({}, (121, 7), EPERM),
+        ({"strangers": True}, (121, 7), ALLOW),
+        ({"processes": True}, (112,), ALLOW),  # setsid
+        ({"processes": True, "sessions": False}, (112,), EPERM),
         ({}, (0x40000000,), EPERM),
         ({}, (1000,), EPERM),
         ({}, (2**32 - 1,), EPERM),
@@ -414,7 +480,7 @@ def test_the_filter_kills_another_architecture():
     assert _simulate(code, 63, (), 0xC00000B7) == ALLOW
     assert _simulate(code, 198, (2, 1, 0), 0xC00000B7) == EPERM
     assert _simulate(code, 0, (), 0xC00000B7) == EPERM
-    assert len(offsets) == 2
+    assert len(offsets) == 8  # kill, tgkill, and six that ask about a process
 
 
 def test_the_filter_knows_the_pid_where_it_is_written():
