@@ -107,7 +107,8 @@ def score_model(examiner: Examiner, case: Case, oracle: DailyQuestions) -> dict[
     labels = world.labels.rows(scored.start, scored.stop)
     if world.noise is None:
         world.noise = noise_floor(labels, np.random.default_rng(0), factors=elite.NOISE_FACTORS)
-    found = figures(oracle.predictions, labels)
+    twin = None if world.twin is None else world.twin.rows(scored.start, scored.stop)
+    found = figures(oracle.predictions, labels, twin)
     daily = rank_ic(oracle.predictions, labels.values, labels.mask, labels.min_names)
     days = labels.horizon.days
     return {**found, **elite.trace(daily, days), **elite.evidence(daily, days, world.noise)}

@@ -136,8 +136,10 @@ class Examiner:
         return synthesize(int(rng.integers(2**31)), days=days, names=names)
 
     def _draw(self, rng: np.random.Generator) -> World:
-        panel = self.market(rng).panel if self._panel is None else load_panel(self._panel)
-        return make_world(panel, rng, horizon=self._horizon, sealed=self._sealed)
+        if self._panel is not None:
+            return make_world(load_panel(self._panel), rng, horizon=self._horizon, sealed=self._sealed)
+        market = self.market(rng)
+        return make_world(market.panel, rng, horizon=self._horizon, sealed=self._sealed, caused=market.caused)
 
 
 def unseal(text: str) -> str:
@@ -304,7 +306,8 @@ class EliteSitting:
         members = able_members(world, scene.learned, scene.scored)
         examined = elite.examine(members, scene, self._rng, world.noise)
         self.exhibit = pages(examined, scene)
-        walked = examined.figures["walk_rank_ic"] - world.metrics["cost_rank_ic"]
+        luck = world.metrics["rank_ic"] - world.metrics["fair_rank_ic"]
+        walked = examined.figures["walk_rank_ic"] - luck - world.metrics["cost_rank_ic"]
         percentile = {} if gate is None or gate.percentile is None else {"_gate_percentile": gate.percentile}
         return {**world.metrics, **examined.figures, **percentile, "net_rank_ic": walked}
 
@@ -370,7 +373,7 @@ def score_factor(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, fl
     (factor,) = _handed_in(world)
     learned, scored = examiner.learned(case), examiner.scored(case)
     labels = world.labels.rows(0, world.shape[0])
-    found = measure(factor, labels, train=learned, valid=scored)
+    found = measure(factor, labels, train=learned, valid=scored, twin=world.twin)
     world.metrics = {**found, **_more(world, factor, learned, scored)}
     return world.metrics
 
@@ -394,7 +397,7 @@ def score_pool(examiner: Examiner, case: Case, oracle: Oracle) -> dict[str, floa
     _, stack, mutual = _able(world, (learned, scored))
     correlations, match = ridge_moments(stack, labels, universe, learned)
     signal = combined_signal(stack, solve_ridge(correlations, match))
-    found = measure(signal, labels, train=learned, valid=scored)
+    found = measure(signal, labels, train=learned, valid=scored, twin=world.twin)
 
     def without(place: int) -> float:
         """Returns the RankIC of the others."""

@@ -27,6 +27,7 @@ from evaluators.alphas.markets.labels import Labels, finite_in
 from evaluators.alphas.markets.panel import Bools, Floats, Panel, daily_returns
 from evaluators.alphas.portfolio import trailing_mean, trailing_sd
 from evaluators.alphas.rank_ic import ic, rank_ic
+from evaluators.alphas.twins import fair_rank_ic
 from evaluators.contract import Invalid
 
 Array = NDArray[np.float64]
@@ -113,7 +114,9 @@ def cost_rank_ic(factor: Array, labels: Labels, *, unit_cost: float = UNIT_COST)
     return float(unit_cost * traded.mean() / (UPPER_FIFTH * spread.mean()))
 
 
-def measure(factor: Array, labels: Labels, *, train: slice, valid: slice) -> dict[str, float]:
+def measure(
+    factor: Array, labels: Labels, *, train: slice, valid: slice, twin: Labels | None = None
+) -> dict[str, float]:
     """Returns the figures of a factor on the VALID days, its sign chosen on the TRAIN days, and train_rank_ic.
 
     Raises:
@@ -122,19 +125,21 @@ def measure(factor: Array, labels: Labels, *, train: slice, valid: slice) -> dic
     learned = labels.rows(train.start, train.stop)
     check_answers(factor[train], learned, name="on the training days the factor")
     fitted = float(np.nanmean(rank_ic(factor[train], learned.values, learned.mask, learned.min_names)))
-    found = figures(factor[valid] if fitted >= 0 else -factor[valid], labels.rows(valid.start, valid.stop))
+    other = None if twin is None else twin.rows(valid.start, valid.stop)
+    turned = factor[valid] if fitted >= 0 else -factor[valid]
+    found = figures(turned, labels.rows(valid.start, valid.stop), other)
     return {**found, "train_rank_ic": abs(fitted)}
 
 
-def figures(factor: Array, labels: Labels) -> dict[str, float]:
+def figures(factor: Array, labels: Labels, twin: Labels | None = None) -> dict[str, float]:
     """Returns what a factor (T, N) is worth on the days of `labels`, large values meaning buy.
 
-    rank_ic, ic (means), rank_icir, icir, t_nw (of RankIC), coverage, turnover (share of the quintile
-    portfolio renewed in h days), cost_rank_ic, net_rank_ic, log2_half_life (of the rank autocorrelation, in
-    days).
+    fair_rank_ic (over both worlds where there is a `twin`, see twins.py; rank_ic where not), rank_ic, ic (means),
+    rank_icir, icir, t_nw (of RankIC), coverage, turnover (share of the quintile portfolio renewed in h days),
+    cost_rank_ic, net_rank_ic (fair_rank_ic less the cost), log2_half_life (of the rank autocorrelation, in days).
 
     Raises:
-        Invalid: the factor cannot be scored.
+        Invalid: the factor cannot be scored, or knows what no past tells.
     """
     covered = check_answers(factor, labels)
     horizon = labels.horizon.days
@@ -145,8 +150,10 @@ def figures(factor: Array, labels: Labels) -> dict[str, float]:
     cost = cost_rank_ic(factor, labels)
     weights = metrics.quantile_weights(factor, labels.mask)
     half_life = metrics.half_life_days(factor, labels.mask)
+    fair = ranked.mean if twin is None else fair_rank_ic(factor, labels, twin)
     found = {
-        "net_rank_ic": ranked.mean - cost,
+        "net_rank_ic": fair - cost,
+        "fair_rank_ic": fair,
         "rank_ic": ranked.mean,
         "ic": plain.mean,
         "rank_icir": ranked.ir,

@@ -75,24 +75,34 @@ class _Progress:
 class Judge:
     """Judges programs of one problem, one at a time.
 
-    The cases are drawn once, from the secret, so that every program meets the same.
+    The cases are drawn once, from the secret, so that every program meets the same. Where the problem has `vary`, each
+    evaluation meets variants of them that nobody has met: what a program may remember of another evaluation, by
+    whatever way, is of no use there.
 
     Args:
         problem: what to solve.
         secret: what the hidden cases derive from.
         sandbox: where programs run; owned by the caller.
         score_timeout_s: how long `score` or an oracle may take for one call (in the main thread only).
+        chance: what the variants of each evaluation are drawn from.
 
     Raises:
         JudgeError: `cases` or `held_out` fails.
     """
 
     def __init__(
-        self, problem: Problem, *, secret: bytes, sandbox: Sandbox, score_timeout_s: float = SCORE_TIMEOUT_S
+        self,
+        problem: Problem,
+        *,
+        secret: bytes,
+        sandbox: Sandbox,
+        score_timeout_s: float = SCORE_TIMEOUT_S,
+        chance: np.random.Generator | None = None,
     ) -> None:
         self._problem = problem
         self._sandbox = sandbox
         self._score_timeout_s = score_timeout_s
+        self._chance = np.random.default_rng() if chance is None else chance
         self._handed: list[PlainData] | None = None
         self._stages = [self._draw(secret, stage) for stage in range(problem.stages)]
         self._held_out = _guard(
@@ -168,7 +178,7 @@ class Judge:
         problem = self._problem
         for stage, cases in enumerate(self._stages):
             done = len(progress.metrics)
-            self._run_cases(program, cases, progress)
+            self._run_cases(program, self._varied(cases), progress)
             if stage < len(problem.thresholds):
                 reached = self._combine(progress.metrics[done:])[problem.objective.name]
                 self._check_threshold(reached, stage)
@@ -186,12 +196,15 @@ class Judge:
         """Returns metrics and exhibit of the held-out cases, and why they were refused, if they were."""
         progress = _Progress()
         try:
-            self._run_cases(program, self._held_out, progress)
+            self._run_cases(program, self._varied(self._held_out), progress)
             metrics = self._combine(progress.metrics)
         except _RejectedError as rejected:
             return {}, f"held-out cases: {rejected.reason}"
         exhibit = _guard("the exhibit", self._problem, lambda: _shown(progress.exhibit))
         return {"held_out": metrics, "exhibit": exhibit}, ""
+
+    def _varied(self, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        return _guard("vary", self._problem, lambda: self._problem.varied(self._chance, cases))
 
     def _run_cases(self, program: Program, cases: tuple[Case, ...], progress: _Progress) -> None:
         """Runs and scores the cases of one stage in one child; a sandbox that fails gets a second try."""

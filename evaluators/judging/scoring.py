@@ -56,7 +56,13 @@ def object_cases(problem: Problem) -> tuple[Case, ...] | None:
     An output speaks for itself where it is kept, is no record of an oracle, was not scored beside the program, and
     answers cases that are the same in every run.
     """
-    if not problem.keeps_certificate or problem.serve or problem.kernel or problem.self_scored:
+    if (
+        not problem.keeps_certificate
+        or problem.serve
+        or problem.vary
+        or problem.kernel
+        or problem.self_scored
+    ):
         return None
     drawn = [
         [case for stage in range(problem.stages) for case in problem.draw_cases(rng, stage)]

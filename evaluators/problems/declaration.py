@@ -27,6 +27,7 @@ _NOT_IN_KERNELS = (
     "serve",
     "aggregate",
     "held_out",
+    "vary",
     "STAGES",
     "THRESHOLDS",
     "CERTIFICATE",
@@ -49,6 +50,7 @@ _OPTIONAL = (
     "serve",
     "aggregate",
     "held_out",
+    "vary",
     "exact",
 )
 CONTRACT_NAMES = frozenset((*_REQUIRED, *_OPTIONAL))

@@ -109,8 +109,8 @@ class Problem:
         version: 16 hex digits of the content of all files that belong to the problem.
         source: how another process loads it; files: its texts, enough to run it elsewhere.
         run_extras: which of oracle, report, deadline_s, files `run` takes, by name.
-        cases, run, score, serve, aggregate, held_out, exact: the module's functions; serve, held_out and exact may be
-            None.
+        cases, run, score, serve, aggregate, held_out, vary, exact: the module's functions; serve, held_out, vary and
+            exact may be None.
         kernel: what a kernel problem declares instead of these functions; None for other problems.
     """
 
@@ -129,6 +129,7 @@ class Problem:
     aggregate: Callable[[Sequence[Mapping[str, float]]], Mapping[str, float]]
     serve: Callable[[Case], Oracle] | None = None
     held_out: Callable[[np.random.Generator], list[Case]] | None = None
+    vary: Callable[[np.random.Generator, Case], Case] | None = None
     run_extras: tuple[str, ...] = ()
     stages: int = 1
     thresholds: tuple[float, ...] = ()
@@ -165,6 +166,16 @@ class Problem:
             ProblemError: see `draw_cases`.
         """
         return self._checked_cases("held_out", self.held_out(rng)) if self.held_out else ()
+
+    def varied(self, rng: np.random.Generator, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        """Returns the cases as one evaluation meets them: others of the same difficulty where the problem has `vary`.
+
+        Raises:
+            ProblemError: `vary` returns something else than a `Case`.
+        """
+        if self.vary is None:
+            return cases
+        return self._checked_cases("vary", [self.vary(rng, case) for case in cases])
 
     def _checked_cases(self, function: str, found: Iterable[Case]) -> tuple[Case, ...]:
         if not isinstance(found, (list, tuple)) or not found or not all(isinstance(c, Case) for c in found):
@@ -299,6 +310,7 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
         aggregate=reading.optional_function("aggregate", ("metrics",)) or _mean,
         serve=serve,
         held_out=reading.optional_function("held_out", ("rng",)),
+        vary=reading.optional_function("vary", ("rng", "case")),
         run_extras=run_extras,
         stages=stages,
         thresholds=reading.thresholds(stages),

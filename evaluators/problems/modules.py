@@ -27,7 +27,7 @@ from evaluators.problems.source import dotted_name, imported_names, strip_packag
 from evaluators.problems.source_files import ProblemError, SourceFiles
 from evaluators.text import trees
 
-TRUSTED_FUNCTIONS = ("cases", "score", "serve", "aggregate", "held_out", "exact")
+TRUSTED_FUNCTIONS = ("cases", "score", "serve", "aggregate", "held_out", "vary", "exact")
 _PREFIX = "_code_discovery_problem_"
 
 

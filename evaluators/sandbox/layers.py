@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators.problems.source_files import SourceFiles
+from evaluators.sandbox import channels
 from evaluators.sandbox.base import SandboxError
 from evaluators.sandbox.linux import Harness, LinuxSandbox
 
@@ -48,7 +49,12 @@ def probe() -> list[Layer]:
         return [Layer("sandbox", 1, False, str(error), "see the message; without a sandbox nothing runs")]
     layers = sandbox.layers
     sandbox.close()
-    return [*_tier_one(layers, tier_one_fault), _namespaces(layers, tier_two_fault), _cgroups()]
+    return [
+        *_tier_one(layers, tier_one_fault),
+        _namespaces(layers, tier_two_fault),
+        _files(layers),
+        _cgroups(),
+    ]
 
 
 def _fault(harness: Harness, tier: int) -> str:
@@ -119,6 +125,14 @@ def _namespaces(layers: tuple[str, ...], fault: str) -> Layer:
         return Layer("namespaces", 2, True, "pid per program; mount, network, ipc, uts and /dev/shm per slot")
     remedy = "allow unprivileged user namespaces, or give the container SYS_ADMIN; tier 1 works without"
     return Layer("namespaces", 2, False, fault or "not in force", remedy)
+
+
+def _files(layers: tuple[str, ...]) -> Layer:
+    name = "private files"
+    if "private-files" in layers:
+        return Layer(name, 2, True, f"a copy in memory per slot; {channels.summary(is_private=True)}")
+    remedy = "namespaces, and about 300 MiB of memory per slot"
+    return Layer(name, 2, False, channels.summary(is_private=False), remedy)
 
 
 def _cgroups() -> Layer:

@@ -19,7 +19,7 @@ from typing import Any
 
 from evaluators.contract import Limits, Program
 from evaluators.problems.source_files import SourceFiles
-from evaluators.sandbox import control, scratch
+from evaluators.sandbox import control, private_files, scratch
 from evaluators.sandbox.base import SandboxError, SandboxUnavailable
 from evaluators.sandbox.session import LinuxSession
 
@@ -65,6 +65,12 @@ def child_environment() -> dict[str, str]:
     }
 
 
+def _packages(harness: Harness) -> list[str]:
+    """Returns the top-level packages that programs and the harness may import."""
+    preloaded = (name.split(".")[0] for name in harness.preload)
+    return list(dict.fromkeys((*private_files.ALWAYS, *preloaded)))
+
+
 def module_paths() -> list[str]:
     """Returns where a fresh interpreter finds the same modules as this one."""
     package_parent = str(Path(__file__).resolve().parents[2])
@@ -94,13 +100,15 @@ class LinuxSandbox:
     ) -> None:
         if tier not in (None, 1, 2):
             raise ValueError(f"tier must be 1, 2 or None, got {tier!r}")
-        self._request = {
+        self._request: dict[str, Any] = {
             "source": asdict(harness.source),
             "preload": harness.preload,
             "tier": tier,
             "unsafe": unsafe,
             "scratch_mib": (limits or Limits()).scratch_mib,
             "native": (limits or Limits()).native,
+            # what executes other programs needs the machine's own files
+            "packages": [] if (limits or Limits()).native else _packages(harness),
         }
         self.hangup_fd = hangup_fd
         self._process: subprocess.Popen[bytes] | None = None
@@ -192,6 +200,23 @@ class LinuxSandbox:
         return answer
 
     def _start_zygote(self) -> None:
+        answer = self._boot()
+        packages: list[str] = self._request["packages"]
+        while "lacks" in answer:
+            self._stop_zygote()
+            if (package := answer["module"].split(".")[0]) in packages:
+                raise SandboxError(f"the zygote reports: {answer['lacks']}")
+            packages.append(package)  # which the problem imports without naming it in PRELOAD
+            answer = self._boot()
+        if "missing" in answer:
+            self._stop_zygote()
+            raise SandboxUnavailable(answer["missing"])
+        self._layers = tuple(answer["layers"])
+        self._extras = frozenset(answer["extras"])
+        self._folder = "" if "namespaces" in self._layers else answer["scratch"]
+
+    def _boot(self) -> dict[str, Any]:
+        """Returns what a fresh zygote says first."""
         ours, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
@@ -205,13 +230,7 @@ class LinuxSandbox:
             theirs.close()
         self._channel = ours
         self.send(self._request)
-        answer = self.receive(_START_TIMEOUT_S)
-        if "missing" in answer:
-            self._stop_zygote()
-            raise SandboxUnavailable(answer["missing"])
-        self._layers = tuple(answer["layers"])
-        self._extras = frozenset(answer["extras"])
-        self._folder = "" if "namespaces" in self._layers else answer["scratch"]
+        return self.receive(_START_TIMEOUT_S)
 
     def _stop_zygote(self) -> None:
         channel, self._channel = self._channel, None

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from evaluators.sandbox import memory, scratch
+from evaluators.sandbox import memory, private_files, restart, scratch
 from evaluators.sandbox.locks import kernel, landlock, lock, namespaces
 
 _NEEDED_CAPABILITIES = (0, 1, 3, 5, 6, 7)  # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID
@@ -78,8 +78,15 @@ def prepare(request: Mapping[str, Any], warm_up: WarmUp) -> Ready:
         return _prepare_without_locks(request, warm_up)
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    uid_lock, uid = _take_uid()  # before the network namespace, in which the lock's name would mean nothing
-    has_namespaces = _enter_namespaces(request["tier"], scratch_mib=scratch_mib, native=native)
+    if restart.has_happened():
+        has_namespaces, uid_lock, uid = True, *restart.user()
+    else:
+        uid_lock, uid = (
+            _take_uid()
+        )  # before the network namespace, in which the lock's name would mean nothing
+        has_namespaces = _enter_namespaces(request["tier"], scratch_mib=scratch_mib, native=native)
+        if has_namespaces and request.get("packages"):
+            restart.inside(request, uid_lock, uid)
     run = warm_up(request)
     folders = _make_folders(uid, mount_mib=scratch_mib if has_namespaces else None, native=native)
     keeps_read = uid is not None and not _is_readable_for_all()
@@ -93,7 +100,8 @@ def prepare(request: Mapping[str, Any], warm_up: WarmUp) -> Ready:
             "seccomp filters are missing: a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64",
         )
     kernel.drop_bounding_set(1 << kernel.CAP_DAC_READ_SEARCH if keeps_read else 0)
-    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC) if has_namespaces else None
+    proc = private_files.proc()
+    own = os.open(f"{proc}/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC) if has_namespaces else None
     plan = lock.Plan(
         scratch=folders.parent,
         base_bytes=memory.mapped_bytes(resource.RLIMIT_AS),
@@ -103,7 +111,7 @@ def prepare(request: Mapping[str, Any], warm_up: WarmUp) -> Ready:
         has_filter=has_filter,
         has_pid_namespace=has_namespaces,
         landlock_abi=version,
-        has_proc=_can_open("/proc/self/stat"),
+        has_proc=_can_open(f"{private_files.proc()}/self/stat"),
         zygote_fd=_open_own_pidfd(),
         user_tasks=0 if uid is not None else _count_tasks(),
     )
@@ -210,8 +218,8 @@ def _mapped_ids() -> tuple[int, int]:
 
 def _make_folders(uid: int | None, *, mount_mib: int | None, native: bool) -> scratch.Folders:
     if mount_mib is not None:
-        parent = os.path.join(namespaces.SHARED_MEMORY, "programs")
-        os.mkdir(parent, 0o111)
+        parent = namespaces.PROGRAMS
+        os.makedirs(parent, 0o111, exist_ok=True)
     else:
         try:
             parent = scratch.make(
@@ -226,7 +234,7 @@ def _make_folders(uid: int | None, *, mount_mib: int | None, native: bool) -> sc
 
 def _has_one_thread() -> bool:
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        return len(os.listdir(f"{private_files.proc()}/self/task")) == 1
     except OSError:
         return False
 
@@ -272,7 +280,7 @@ def _can_open(path: str) -> bool:
 
 def _count_tasks() -> int:
     """Returns how many threads this user has; a confined judge cannot know, so its programs' are not limited by it."""
-    if not _can_open("/proc/self/stat"):
+    if not _can_open(f"{private_files.proc()}/self/stat"):
         return 1 << 16
     from evaluators.sandbox import tree
 
@@ -286,4 +294,5 @@ def _layers(plan: lock.Plan) -> tuple[str, ...]:
     if plan.uid is not None:
         layers.append("uid+read" if plan.keeps_read else "uid")
     layers += ["namespaces"] if plan.has_pid_namespace else []
+    layers.append("private-files" if private_files.is_inside() else "shared-files")
     return tuple(layers)

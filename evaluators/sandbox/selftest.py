@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 
-from evaluators.sandbox import prepare
+from evaluators.sandbox import prepare, private_files
 from evaluators.sandbox.locks import kernel, lock
 
 _LIMITS = lock.ChildLimits(cpu_s=5, memory_mib=64, scratch_mib=1, processes=1, native=False)
@@ -52,6 +52,9 @@ def _broken(ready: prepare.Ready) -> list[str]:
         "a program can be executed": lambda: os.execv("/bin/true", ["true"]),
         "the user can be changed": lambda: os.setresuid(0, 0, 0),
     }
+    if private_files.is_inside():
+        forbidden["a file of the machine is in sight"] = lambda: os.stat("/var")
+        forbidden["the zygote's /proc is in sight"] = lambda: os.stat(f"{private_files.proc()}/self")
     found = []
     for what, attempt in forbidden.items():
         try:

@@ -9,6 +9,10 @@ import time
 
 import psutil
 
+from evaluators.sandbox import private_files
+
+psutil.PROCFS_PATH = private_files.proc()
+
 
 def cpu_seconds(pid: int) -> float:
     """Returns the CPU time of a process and its descendants that are still there."""

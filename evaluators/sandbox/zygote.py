@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from evaluators.sandbox import child, control, prepare, selftest, sweep
+from evaluators.sandbox import child, control, prepare, restart, selftest, sweep
 from evaluators.sandbox.locks import kernel, lock
 
 LOCK_FAILED = 72
@@ -171,21 +171,25 @@ def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
 def main() -> None:
     """Serves the judge on the descriptor that the last argument names, until it goes away."""
     channel = control.adopt(lock.PARKED[-1] + 1)
-    first = control.receive(channel)
-    if first is None:
+    request = _first_request(channel)
+    if request is None:
         return
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        ready = prepare.prepare(first[0], _warm_up)
+        ready = prepare.prepare(request, _warm_up)
     except prepare.PrepareError as error:
         control.send(channel, {"missing": str(error)})
+        return
+    except ModuleNotFoundError as error:
+        key = "lacks" if restart.has_happened() else "fault"
+        control.send(channel, {key: f"ModuleNotFoundError: {error}", "module": error.name or ""})
         return
     except Exception as error:  # noqa: BLE001 - the outermost loop of a worker: the judge must learn why
         control.send(channel, {"fault": f"{type(error).__name__}: {error}"})
         return
     zygote = Zygote(ready)
     try:
-        fault = "" if first[0]["unsafe"] or not kernel.IS_LINUX else selftest.check(ready)
+        fault = "" if request["unsafe"] or not kernel.IS_LINUX else selftest.check(ready)
         if fault:
             control.send(channel, {"missing": f"a lock does not hold: {fault}"})
             return
@@ -194,6 +198,13 @@ def main() -> None:
         _serve(zygote, channel)
     finally:
         zygote.close()
+
+
+def _first_request(channel: socket.socket) -> Mapping[str, Any] | None:
+    if restart.has_happened():
+        return restart.request()
+    first = control.receive(channel)
+    return None if first is None else first[0]
 
 
 def _serve(zygote: Zygote, channel: socket.socket) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,9 @@ def search(evaluate, dim, low, high, budget, seed):
 # EVOLVE-BLOCK-END
 '''
 
-OBJECTIVE = Objective("solved", "maximize", bound=1.0)
+OBJECTIVE = Objective(
+    "solved", "maximize", bound=1.0, repeats=3
+)  # each evaluation turns and moves the functions
 MEASURES = (
     Measure("exploration", 0.0, 0.48, bins=16),
     Measure("log2_batch", 0.0, 8.0, bins=16),
@@ -162,13 +164,22 @@ def _weights(kind: str, dim: int, rng: np.random.Generator) -> Array:
     return np.array([rng.uniform(1.0, 8.0) if kind == "rastrigin" else 1.0, rng.uniform(1.0, 2.5)])
 
 
+def _rotation(dim: int, rng: np.random.Generator) -> Array:
+    rotation, upper = np.linalg.qr(rng.standard_normal((dim, dim)))
+    return np.asarray(rotation * np.sign(np.diag(upper)))
+
+
+def _centre(dim: int, rng: np.random.Generator) -> Array:
+    return rng.uniform(0.8 * LOW, 0.8 * HIGH, size=dim)
+
+
 def draw_landscape(kind: str, dim: int, rng: np.random.Generator) -> Landscape:
     """Returns a random landscape of a kind whose minimum lies well inside the box."""
-    rotation, upper = np.linalg.qr(rng.standard_normal((dim, dim)))
+    rotation = _rotation(dim, rng)
     landscape = Landscape(
         kind=kind,
-        centre=rng.uniform(0.8 * LOW, 0.8 * HIGH, size=dim),
-        rotation=rotation * np.sign(np.diag(upper)),
+        centre=_centre(dim, rng),
+        rotation=rotation,
         weights=_weights(kind, dim, rng),
         scale=10.0 ** rng.uniform(-2, 3),
         offset=rng.uniform(-1000, 1000),
@@ -257,6 +268,17 @@ def cases(rng: np.random.Generator, stage: int) -> list[Case]:
     """Returns two landscapes of every kind: one in 2 to 4 dimensions, one in 5 to 10."""
     del stage
     return [_case(kind, dims, rng) for dims in ((2, 4), (5, 10)) for kind in SHAPES]
+
+
+def vary(rng: np.random.Generator, case: Case) -> Case:
+    """Returns a landscape as hard as the case's, turned and moved: where its minimum lies, nobody has seen."""
+    moved = replace(
+        case.answer,
+        centre=_centre(len(case.answer.centre), rng),
+        rotation=_rotation(len(case.answer.centre), rng),
+        offset=rng.uniform(-1000, 1000),
+    )
+    return replace(case, inputs={**case.inputs, "seed": int(rng.integers(2**31))}, answer=moved)
 
 
 def held_out(rng: np.random.Generator) -> list[Case]:

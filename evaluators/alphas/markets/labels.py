@@ -8,7 +8,7 @@ if |M_t| >= max(30, half of the universe), see `min_names`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,3 +106,22 @@ def min_names(universe: NDArray[np.int64]) -> NDArray[np.int64]:
 def finite_in(factor: Floats, mask: Bools) -> Bools:
     """Returns M_t, (T, N): where the factor is finite and the label's part of the mask holds."""
     return np.isfinite(factor) & mask
+
+
+def sum_ahead(values: Floats, horizon: Horizon) -> NDArray[np.float64]:
+    """Returns the sums of daily (T, N) values over the days that each day's label covers, NaN where they end."""
+    running = np.cumsum(values, axis=0, dtype=np.float64)
+    out = np.full(values.shape, np.nan)
+    if (count := len(values) - horizon.reach) > 0:
+        out[:count] = running[horizon.reach :] - running[horizon.delay : horizon.delay + count]
+    return out
+
+
+def twin_labels(labels: Labels, caused: Floats) -> Labels:
+    """Returns the labels of the twin world, in which all but `caused` came with the other sign (see twins.py).
+
+    `caused` (T, N) is what the planted signals add to each day's log return.
+    """
+    with np.errstate(invalid="ignore"):
+        values = np.expm1(2 * sum_ahead(caused, labels.horizon) - np.log1p(labels.values))
+    return replace(labels, values=values.astype(labels.values.dtype))

@@ -33,7 +33,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.alphas.markets.labels import Horizon, make_labels
+from evaluators.alphas.markets.labels import Horizon, make_labels, sum_ahead
 from evaluators.alphas.markets.panel import Bools, Floats, Panel, make_panel
 from evaluators.alphas.rank_ic import RankScorer
 from evaluators.contract import ContractError
@@ -89,6 +89,11 @@ class Market:
     regimes: NDArray[np.int64]
     seed: int
 
+    @property
+    def caused(self) -> Floats:
+        """Returns the part of each day's log return that the planted signals caused, (T, N)."""
+        return np.asarray(np.sum(list(self.signals.values()), axis=0))
+
 
 def synthesize(
     seed: int = 0,
@@ -141,7 +146,7 @@ def true_rank_ic(market: Market, name: str, horizon: Horizon | None = None) -> A
     """
     horizon = horizon or Horizon()
     labels = make_labels(market.panel, horizon)
-    signal = _sum_ahead(market.signals[name], horizon)
+    signal = sum_ahead(market.signals[name], horizon)
     with np.errstate(invalid="ignore"):
         rest = np.log1p(labels.values) - signal
     scorer = RankScorer(market.latents[name], labels.mask, labels.min_names)
@@ -157,19 +162,11 @@ def luckless_rank_ic(market: Market, factor: Array, horizon: Horizon | None = No
     """
     horizon = horizon or Horizon()
     labels = make_labels(market.panel, horizon)
-    signal = _sum_ahead(np.sum(list(market.signals.values()), axis=0), horizon)
+    signal = sum_ahead(market.caused, horizon)
     with np.errstate(invalid="ignore"):
         rest = np.log1p(labels.values) - signal
     scorer = RankScorer(factor, labels.mask, labels.min_names)
     return 0.5 * (scorer(signal + rest) + scorer(signal - rest))
-
-
-def _sum_ahead(values: Floats, horizon: Horizon) -> Array:
-    running = np.cumsum(values, axis=0, dtype=np.float64)
-    out = np.full(values.shape, np.nan)
-    if (count := len(values) - horizon.reach) > 0:
-        out[:count] = running[horizon.reach :] - running[horizon.delay : horizon.delay + count]
-    return out
 
 
 def _strength(name: str, regimes: NDArray[np.int64]) -> Array:

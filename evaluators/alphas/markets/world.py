@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evaluators.alphas.admission import NoiseFloor
 from evaluators.alphas.factors import exposures
 from evaluators.alphas.kin import Kin
-from evaluators.alphas.markets.labels import Horizon, Labels, make_labels
+from evaluators.alphas.markets.labels import Horizon, Labels, make_labels, twin_labels
 from evaluators.alphas.markets.panel import Floats, Panel
 from evaluators.alphas.markets.splits import Split, make_split
 from evaluators.contract import ContractError
@@ -36,6 +36,7 @@ class World:
         answers: the (T, N) factors of the first sitting; [] before it.
         metrics: what they scored.
         kin: tells which family of classic factors a factor is nearest to.
+        twin: the labels of the twin world (twins.py); None where there is none.
         noise: how far worthless factors stray here, once an elite has asked.
     """
 
@@ -47,6 +48,7 @@ class World:
     kin: Kin
     answers: list[Array] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
+    twin: Labels | None = None
     noise: NoiseFloor | None = None
 
     @property
@@ -63,10 +65,12 @@ def make_world(
     horizon: Horizon | None = None,
     features: Sequence[str] = FEATURES,
     sealed: bool = False,
+    caused: Floats | None = None,
 ) -> World:
     """Returns a world with the names of `panel` in an order drawn from `rng`.
 
-    With `sealed` the features reach to the panel's last day, for the one look at the test days.
+    `caused` (T, N), in the order of the panel's names, is what planted signals add to each day's log return; with it the
+    world has a twin. With `sealed` the features reach to the panel's last day, for the one look at the test days.
     """
     if missing := [name for name in ("close", *features) if name not in panel.fields]:
         raise ContractError(f"the panel must have the fields {', '.join(features)}; missing: {missing}")
@@ -81,4 +85,5 @@ def make_world(
     kin = Kin(
         {name: fields[name] for name in FEATURES if name in fields}, shuffled.universe, split.valid.stop
     )
-    return World(shuffled, shown, labels, split, exposures(shuffled), kin)
+    twin = None if caused is None else twin_labels(labels, caused[:, order])
+    return World(shuffled, shown, labels, split, exposures(shuffled), kin, twin=twin)

@@ -36,6 +36,7 @@ CLONE_NEWNET = 0x40000000
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_NOEXEC = 8
+MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
 
@@ -45,6 +46,7 @@ SYS_LANDLOCK_CREATE_RULESET = 444
 SYS_LANDLOCK_ADD_RULE = 445
 SYS_LANDLOCK_RESTRICT_SELF = 446
 SYS_SETRESUID = {"x86_64": 117, "aarch64": 147}.get(MACHINE, -1)
+SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(MACHINE, -1)
 SYS_CAPGET = {"x86_64": 125, "aarch64": 90}.get(MACHINE, -1)
 SYS_CAPSET = {"x86_64": 126, "aarch64": 91}.get(MACHINE, -1)
 
@@ -118,6 +120,11 @@ def unmount(target: str) -> None:
     _checked(libc.umount2(target.encode(), _MNT_DETACH), f"umount {target}")
 
 
+def pivot_root(new: str, old: str) -> None:
+    """Makes the mount at `new` the root; the old root is moved to `old`."""
+    syscall(SYS_PIVOT_ROOT, new.encode(), old.encode())
+
+
 def make_read_only(path: str) -> None:
     """Makes every mount at and below `path` read-only in this mount namespace (Linux 5.12)."""
     attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
@@ -147,6 +154,16 @@ def drop_bounding_set(kept: int) -> None:
             prctl(PR_CAPBSET_DROP, capability)
         except KernelError:
             return  # EINVAL: past the last one; EPERM: no right to drop, and nothing to gain either
+
+
+def keep_capabilities() -> None:
+    """Lets this process keep its capabilities when it executes a program, which a user other than root loses."""
+    held = effective_capabilities()
+    header, sets = capability_sets(held, is_inheritable=True)
+    syscall(SYS_CAPSET, ctypes.byref(header), sets)
+    for capability in range(CAP_COUNT):
+        if held >> capability & 1:
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)
 
 
 def effective_capabilities() -> int:

@@ -14,6 +14,8 @@ import os
 from evaluators.sandbox.locks import kernel
 
 SHARED_MEMORY = "/dev/shm"
+PROGRAMS = f"{SHARED_MEMORY}/programs"
+"""The folder in which programs' scratch folders lie."""
 _SHARED = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 
 

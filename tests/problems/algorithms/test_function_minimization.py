@@ -279,3 +279,19 @@ def test_the_goal_states_the_numbers(problem: Problem):
     assert "search(evaluate, dim, low, high, budget, seed)" in problem.goal
     assert f"/ {problem_module.DECADES:g}" in problem.goal
     assert problem.seed == Program({"program.py": problem_module.SEED})
+
+
+def test_each_evaluation_meets_functions_that_nobody_has_met():
+    case = problem_module.cases(np.random.default_rng(1), 0)[7]
+    one, other = (problem_module.vary(np.random.default_rng(seed), case) for seed in (2, 3))
+    points = np.random.default_rng(4).uniform(-5, 5, (500, case.inputs["dim"]))
+    values = [serve(each)(points) for each in (case, one, other)]
+    assert len({float(each.min()) for each in values}) == 3
+    assert abs(np.corrcoef(values[1], values[2])[0, 1]) < 0.95
+    assert (one.answer.kind, one.answer.scale, one.answer.typical) == (
+        case.answer.kind,
+        case.answer.scale,
+        case.answer.typical,
+    )
+    assert one.answer.regret(one.answer.centre[None]) == pytest.approx(0, abs=1e-9)
+    assert one.name == case.name
