@@ -3,7 +3,8 @@
     python -m benchmarks.channels [--tiers 1,2] [--trials 6] [--seed 1] [--only NAME]
 
 A sender and a receiver are two programs in sandboxes as they judge any program. Random bits are handed to the sender; the
-receiver returns one number per bit. Half of the trials choose the threshold between 0 and 1 and which side is which, the
+receiver returns one number per bit (of a single bit: the
+change since before). Half of the trials choose the threshold between 0 and 1 and which side is which, the
 other half count errors; with error rate e the channel has n (1 - H(e)) bits, 0 where e is not below 1/2 by three standard
 deviations. Columns: the receiver after the sender in one judge; in another judge; at the same moment in another judge. Before each trial
 this process, which no program can steer, takes the file that they use out of the page cache, as time would.
@@ -47,8 +48,9 @@ def mapped(x):
     held, at = pages(x)
     return mmap.mmap(held, 0, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED), at
 def slots(x):
+    start = time.time()
     for k, bit in enumerate(x["bits"]):
-        begin = x["at"] + k * x["slot"]
+        begin = (x["at"] or start) + k * x["slot"]
         time.sleep(max(0.0, begin - time.time()))
         yield bit, begin + 0.8 * x["slot"]
 def timed(call, *arguments):
@@ -413,18 +415,24 @@ def observe(
     path = common_file()
     _chill(path)
     bits = [int(bit) for bit in rng.integers(0, 2, channel.bits)]
-    x = {"bits": bits, "file": path, "slot": SLOT_S, "name": f"n{rng.integers(2**40)}"}
-    x["at"] = time.time() + (START_S if together else 0.0)
+    x: dict[str, Any] = {"bits": bits, "file": path, "slot": SLOT_S, "name": f"n{rng.integers(2**40)}"}
     told = {**x, "bits": [0] * channel.bits}
+    # a single number may count on from trial to trial: what counts is how far it came since before
+    before = (
+        _run(receiver, channel.receive, {**told, "at": 0.0}) if channel.bits == 1 else [0.0] * channel.bits
+    )
+    x["at"] = time.time() + (START_S if together else 0.0)
     if together:
         thread = threading.Thread(target=_run, args=(sender, channel.send, x))
         thread.start()
-        got = _run(receiver, channel.receive, told)
+        got = _run(receiver, channel.receive, {**told, "at": x["at"]})
         thread.join()
     else:
         _run(sender, channel.send, x)
-        got = _run(receiver, channel.receive, {**told, "at": time.time()})
-    return (bits, got) if isinstance(got, list) else str(got)
+        got = _run(receiver, channel.receive, {**told, "at": 0.0})
+    if not isinstance(got, list) or not isinstance(before, list):
+        return str(got)
+    return bits, [one - other for one, other in zip(got, before, strict=True)]
 
 
 def bits_of(trials: list[tuple[list[int], list[float]]], count: int) -> float:
@@ -433,7 +441,8 @@ def bits_of(trials: list[tuple[list[int], list[float]]], count: int) -> float:
     fit, rest = trials[:half], trials[half:]
     sent, got = (np.concatenate([np.asarray(trial[part], float) for trial in fit]) for part in (0, 1))
     best = (1.1, 0.0, True)
-    for threshold in np.unique(got):
+    values = np.unique(got)
+    for threshold in (*(values[1:] + values[:-1]) / 2, values[0] - 1.0):
         for above in (True, False):
             wrong = float(np.mean((got >= threshold if above else got < threshold) != sent))
             best = min(best, (wrong, float(threshold), above))

@@ -22,8 +22,9 @@ from evaluators.contract import Invalid
 
 Array = NDArray[np.float64]
 
-LARGEST_T = 7.0
-"""How far, in standard errors, a factor's RankIC may differ between the two worlds. Honest: below 4.2 of 1,200 tried."""
+LARGEST_T = 8.0
+"""How far, in standard errors, a factor's RankIC may differ between the two worlds. Of 31 honest factors in 30 markets the
+farthest had 4.9, the standard deviation was 1.2."""
 
 
 def fair_rank_ic(factor: Array, labels: Labels, twin: Labels) -> float:

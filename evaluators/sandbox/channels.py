@@ -28,7 +28,12 @@ class Channel:
     bits: int
 
 
-OPEN = (Channel("processor load", BETWEEN_JUDGES, False, 0),)
+OPEN = (
+    Channel("processor load", BETWEEN_JUDGES, False, 0),
+    Channel("processor cache", ONE_AFTER_ANOTHER, False, 0),
+    Channel("pages in memory, by the time of a read", ONE_AFTER_ANOTHER, True, 64),
+    Channel("absent names, by the time of a look", ONE_AFTER_ANOTHER, True, 64),
+)
 
 
 def summary(*, is_private: bool) -> str:
