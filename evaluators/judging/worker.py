@@ -28,10 +28,11 @@ from evaluators.kernels.gpu import backend as stand
 from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.lease import Lease
 from evaluators.problems.loading import ProblemError, ProblemSource, load_source, run_source
-from evaluators.sandbox import control, memory
+from evaluators.sandbox import control
 from evaluators.sandbox.base import SandboxError, SandboxUnavailable
 from evaluators.sandbox.confine import ConfineError, confine
 from evaluators.sandbox.linux import Harness, LinuxSandbox, child_environment, module_paths
+from evaluators.sandbox.locks import memory
 
 _START_TIMEOUT_S = 180.0
 _MEMORY_BYTES = 4 << 30

@@ -19,8 +19,9 @@ from typing import Any
 
 from evaluators.contract import Limits, Program
 from evaluators.problems.source_files import SourceFiles
-from evaluators.sandbox import control, private_files, scratch
+from evaluators.sandbox import control, scratch
 from evaluators.sandbox.base import SandboxError, SandboxUnavailable
+from evaluators.sandbox.locks import private_files
 from evaluators.sandbox.session import LinuxSession
 
 _ANSWER_TIMEOUT_S = 30.0

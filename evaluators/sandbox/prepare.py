@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from evaluators.sandbox import memory, private_files, restart, scratch
-from evaluators.sandbox.locks import kernel, landlock, lock, namespaces
+from evaluators.sandbox import restart, scratch
+from evaluators.sandbox.locks import kernel, landlock, lock, memory, namespaces, private_files
 
 _NEEDED_CAPABILITIES = (0, 1, 3, 5, 6, 7)  # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID
 _TEMPORARY = ("/tmp", "/var/tmp")

@@ -12,8 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from evaluators.sandbox import private_files
-from evaluators.sandbox.locks import kernel
+from evaluators.sandbox.locks import kernel, private_files
 
 _STATE_ARGUMENT = 3
 

@@ -6,8 +6,8 @@ import os
 import socket
 from collections.abc import Callable
 
-from evaluators.sandbox import prepare, private_files
-from evaluators.sandbox.locks import kernel, lock
+from evaluators.sandbox import prepare
+from evaluators.sandbox.locks import kernel, lock, private_files
 
 _LIMITS = lock.ChildLimits(cpu_s=5, memory_mib=64, scratch_mib=1, processes=1, native=False)
 

@@ -9,7 +9,7 @@ import time
 
 import psutil
 
-from evaluators.sandbox import private_files
+from evaluators.sandbox.locks import private_files
 
 psutil.PROCFS_PATH = private_files.proc()
 

@@ -25,8 +25,8 @@ from typing import Any, Protocol
 
 from evaluators.kernels.bench import child as harness
 from evaluators.kernels.bench import compiler, mapping, profiler, recorder, warmth
-from evaluators.sandbox import control, memory, prepare, selftest, sweep
-from evaluators.sandbox.locks import kernel, landlock, lock
+from evaluators.sandbox import control, prepare, selftest, sweep
+from evaluators.sandbox.locks import kernel, landlock, lock, memory
 
 _LOG_BYTES = 1 << 16
 _REPLY_BYTES = 8

@@ -61,9 +61,3 @@ def recorder_sources() -> dict[str, str]:
         with open(str(sys.modules[name].__file__), encoding="utf-8") as file:
             found["/".join(parts) + ".py"] = file.read()
     return found
-
-
-def data_bytes() -> int:
-    """Returns the size of this process's private writable memory."""
-    with open("/proc/self/statm", encoding="utf-8") as file:
-        return int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")

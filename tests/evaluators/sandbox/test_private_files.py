@@ -9,8 +9,8 @@ import pytest
 
 from evaluators.contract import Limits, Program
 from evaluators.problems.source_files import SourceFiles
-from evaluators.sandbox import Harness, LinuxSandbox, SandboxError, channels, private_files
-from evaluators.sandbox.locks import elf
+from evaluators.sandbox import Harness, LinuxSandbox, SandboxError, channels
+from evaluators.sandbox.locks import elf, private_files
 from tests.evaluators.arena import TIERS
 
 RUN = "def run(program, inputs):\n    return program.f(inputs)\n"
