@@ -20,6 +20,7 @@ from evaluators.alphas.exam import Examiner
 from evaluators.alphas.factors import as_array, figures
 from evaluators.alphas.markets.world import FEATURES, World
 from evaluators.alphas.rank_ic import rank_ic
+from evaluators.alphas.twins import check_knowledge
 from evaluators.alphas.zoo import compute_zoo
 from evaluators.contract import Case, Invalid
 
@@ -109,6 +110,7 @@ def score_model(examiner: Examiner, case: Case, oracle: DailyQuestions) -> dict[
         world.noise = noise_floor(labels, np.random.default_rng(0), factors=elite.NOISE_FACTORS)
     twin = None if world.twin is None else world.twin.rows(scored.start, scored.stop)
     found = figures(oracle.predictions, labels, twin)
+    check_knowledge(found)
     daily = rank_ic(oracle.predictions, labels.values, labels.mask, labels.min_names)
     days = labels.horizon.days
     return {**found, **elite.trace(daily, days), **elite.evidence(daily, days, world.noise)}

@@ -49,6 +49,7 @@ from evaluators.alphas.markets.synthetic import Market, synthesize
 from evaluators.alphas.markets.world import WARM_UP_DAYS, World, make_world
 from evaluators.alphas.metrics import mutual_information
 from evaluators.alphas.rank_ic import RankScorer, rank_ic
+from evaluators.alphas.twins import check_knowledge
 from evaluators.contract import Case, ContractError, Invalid, Oracle
 
 Array = NDArray[np.float64]
@@ -215,10 +216,11 @@ class SecondSitting:
         """Returns the metrics of the first sitting, and how many probes were passed.
 
         Raises:
-            Invalid: the program left before the last probe.
+            Invalid: the program left before the last probe, or knows what no past tells.
         """
         if self._pending is not None or not self.passed:
             raise Invalid("the program left before all its questions were answered")
+        check_knowledge(self._world.metrics)
         return {**self._world.metrics, "probes_passed": float(self.passed)}
 
     def _compare(self, given: list[Array], probe: Probe) -> None:
@@ -299,6 +301,7 @@ class EliteSitting:
         if self._pending is not None or not self._asked:
             raise Invalid("the program left before all its questions were answered")
         world, scene, gate = self._world, self._scene, self._gate
+        check_knowledge(world.metrics)
         if gate is not None and (found := gate.reason(world.metrics)):
             raise Invalid(f"below the gate: {found}")
         if world.noise is None:

@@ -27,7 +27,7 @@ from evaluators.alphas.markets.labels import Labels, finite_in
 from evaluators.alphas.markets.panel import Bools, Floats, Panel, daily_returns
 from evaluators.alphas.portfolio import trailing_mean, trailing_sd
 from evaluators.alphas.rank_ic import ic, rank_ic
-from evaluators.alphas.twins import fair_rank_ic
+from evaluators.alphas.twins import both_worlds
 from evaluators.contract import Invalid
 
 Array = NDArray[np.float64]
@@ -134,12 +134,12 @@ def measure(
 def figures(factor: Array, labels: Labels, twin: Labels | None = None) -> dict[str, float]:
     """Returns what a factor (T, N) is worth on the days of `labels`, large values meaning buy.
 
-    fair_rank_ic (over both worlds where there is a `twin`, see twins.py; rank_ic where not), rank_ic, ic (means),
+    fair_rank_ic and twin_t (see twins.py), rank_ic, ic (means),
     rank_icir, icir, t_nw (of RankIC), coverage, turnover (share of the quintile portfolio renewed in h days),
     cost_rank_ic, net_rank_ic (fair_rank_ic less the cost), log2_half_life (of the rank autocorrelation, in days).
 
     Raises:
-        Invalid: the factor cannot be scored, or knows what no past tells.
+        Invalid: the factor cannot be scored.
     """
     covered = check_answers(factor, labels)
     horizon = labels.horizon.days
@@ -150,10 +150,10 @@ def figures(factor: Array, labels: Labels, twin: Labels | None = None) -> dict[s
     cost = cost_rank_ic(factor, labels)
     weights = metrics.quantile_weights(factor, labels.mask)
     half_life = metrics.half_life_days(factor, labels.mask)
-    fair = ranked.mean if twin is None else fair_rank_ic(factor, labels, twin)
+    worlds = both_worlds(factor, labels, twin)
     found = {
-        "net_rank_ic": fair - cost,
-        "fair_rank_ic": fair,
+        "net_rank_ic": worlds["fair_rank_ic"] - cost,
+        **worlds,
         "rank_ic": ranked.mean,
         "ic": plain.mean,
         "rank_icir": ranked.ir,

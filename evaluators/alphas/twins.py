@@ -12,6 +12,8 @@ A panel of real prices has no twin. There a memory would pay, and the sandbox al
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,17 +29,29 @@ LARGEST_T = 8.0
 farthest had 4.9, the standard deviation was 1.2."""
 
 
-def fair_rank_ic(factor: Array, labels: Labels, twin: Labels) -> float:
-    """Returns the mean RankIC over both worlds.
+def both_worlds(factor: Array, labels: Labels, twin: Labels | None) -> dict[str, float]:
+    """Returns fair_rank_ic, the mean RankIC over both worlds, and twin_t, by how many standard errors they differ.
 
-    Raises:
-        Invalid: the factor does far better or worse in the world that happened: it knows what no past tells.
+    Without a twin, fair_rank_ic is the mean RankIC, and twin_t 0.
     """
     happened = rank_ic(factor, labels.values, labels.mask, labels.min_names)
+    if twin is None:
+        return {"fair_rank_ic": float(np.nanmean(happened)), "twin_t": 0.0}
     other = rank_ic(factor, twin.values, labels.mask, labels.min_names)
-    t = newey_west_t(happened - other, labels.horizon.days)
-    if abs(t) > LARGEST_T:
+    return {
+        "fair_rank_ic": float(np.nanmean(0.5 * (happened + other))),
+        "twin_t": newey_west_t(happened - other, labels.horizon.days),
+    }
+
+
+def check_knowledge(metrics: Mapping[str, float]) -> None:
+    """Refuses a factor that does far better or worse in the world that happened than in its twin.
+
+    Raises:
+        Invalid: it knows what no past tells.
+    """
+    if abs(metrics["twin_t"]) > LARGEST_T:
         raise Invalid(
-            f"it predicts what no past tells, the part of the returns that nothing causes (t {t:.1f})"
+            "it predicts what no past tells, the part of the returns that nothing causes "
+            f"(t {metrics['twin_t']:.1f}): it looks ahead, or remembers"
         )
-    return float(np.nanmean(0.5 * (happened + other)))

@@ -55,7 +55,8 @@ def test_honest_programs_pass_every_probe(judge, name) -> None:
     found = evaluate(judge, HONEST[name])
     assert found.is_ok, found.reason
     assert found.metrics["probes_passed"] == 15
-    net = found.metrics["rank_ic"] - found.metrics["cost_rank_ic"]
+    net = found.metrics["fair_rank_ic"] - found.metrics["cost_rank_ic"]
+    assert abs(found.metrics["twin_t"]) < 8
     assert found.metrics["net_rank_ic"] == pytest.approx(net)
 
 

@@ -7,7 +7,7 @@ from evaluators.alphas.markets.labels import make_labels, twin_labels
 from evaluators.alphas.markets.synthetic import luckless_rank_ic, synthesize
 from evaluators.alphas.markets.world import World
 from evaluators.alphas.rank_ic import rank_ic
-from evaluators.alphas.twins import fair_rank_ic
+from evaluators.alphas.twins import both_worlds, check_knowledge
 from evaluators.alphas.zoo import compute_zoo
 from evaluators.contract import Invalid
 
@@ -20,7 +20,9 @@ def world() -> World:
 def net_rank_ic(world: World, factor: np.ndarray, *, fair: bool = True) -> float:
     split, labels = world.split, world.labels.rows(0, world.shape[0])
     twin = world.twin if fair else None
-    return measure(factor, labels, train=split.train, valid=split.valid, twin=twin)["net_rank_ic"]
+    found = measure(factor, labels, train=split.train, valid=split.valid, twin=twin)
+    check_knowledge(found)
+    return found["net_rank_ic"]
 
 
 def remembered(world: World) -> np.ndarray:
@@ -58,4 +60,4 @@ def test_honest_factors_are_scored(world):
     scored = world.split.valid
     labels, twin = (one.rows(scored.start, scored.stop) for one in (world.labels, world.twin))
     for factor in compute_zoo(world.features):
-        assert np.isfinite(fair_rank_ic(np.asarray(factor, dtype=float)[scored], labels, twin))
+        check_knowledge(both_worlds(np.asarray(factor, dtype=float)[scored], labels, twin))

@@ -70,6 +70,24 @@ def judge_of(tmp_path):
     return make
 
 
+def test_each_evaluation_meets_cases_of_its_own_where_a_problem_varies_them(judge_of):
+    vary = "def vary(rng, case): return Case(inputs=case.inputs + rng.random(), answer=case.answer)\n"
+    first, same = (
+        judge_of(CASES + vary + SCORE, chance=np.random.default_rng(1)).evaluate(PROGRAM).score
+        for _ in range(2)
+    )
+    judge = judge_of(CASES + vary + SCORE)
+    scores = {judge.evaluate(PROGRAM).score for _ in range(4)}
+    assert first == same
+    assert len(scores) == 4
+    assert all(2.0 <= score < 3.0 for score in scores)
+
+
+def test_a_vary_that_gives_no_case_is_the_problems_fault(judge_of):
+    with pytest.raises(JudgeError, match=r"vary\(\) must return"):
+        judge_of(CASES + "def vary(rng, case): return 3\n" + SCORE).evaluate(PROGRAM)
+
+
 def test_a_program_is_scored_on_all_cases(judge_of):
     evaluation = judge_of(CASES + SCORE).evaluate(PROGRAM)
     assert (evaluation.status, evaluation.score, evaluation.reason) == ("ok", 2.0, "")
