@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 from discovery.core.types import Individual
 from discovery.learning.tuning import Ask, Tuner
-from discovery.programs.languages.constants import template
+from discovery.programs.constants import template
 from discovery.settings.learning import TuningConfig
 from evaluators.contract import Case, Evaluation, Invalid, Program, Status
 from evaluators.problems.loading import Problem, load_problem

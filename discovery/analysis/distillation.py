@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from discovery.operators.prune import prunings
+from discovery.programs import constants
 from discovery.programs.fingerprint import fingerprint
-from discovery.programs.languages import constants
 from evaluators.contract import Evaluation, Objective, Program
 from evaluators.text.blocks import check_frozen
 from evaluators.text.measures import measure_program

@@ -27,8 +27,8 @@ from typing import Protocol
 import numpy as np
 
 from discovery.core.types import Individual
+from discovery.programs.constants import Template, shorten, template
 from discovery.programs.fingerprint import skeleton
-from discovery.programs.languages.constants import Template, shorten, template
 from discovery.settings.learning import TuningConfig
 from islands.emitter import CmaEmitter
 

@@ -19,18 +19,17 @@ from discovery.core.types import (
     Proposal,
     ProposeJob,
 )
+from discovery.programs.languages import language
 from discovery.programs.replies import answer_text
-from discovery.programs.rewrites import apply_rewrite, c_functions, restore_frozen
+from discovery.programs.rewrites import apply_rewrite, restore_frozen
 from discovery.programs.search_replace import EditError, apply_edits, has_edits, parse_edits
 from discovery.programs.unified_diff import has_hunks, parse_hunks
 from discovery.prompts.question import Kind, compose, correction, count_message_tokens, message
 from evaluators.contract import Program
-from evaluators.text import c_text
 
 MAX_IDEA_CHARS = 240
 _IDEA = re.compile(r"^[ \t#>*_-]*idea[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
 _USED = re.compile(r"^[ \t#>*_-]*used[\s*_]*:[\s*_]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
-_DEFINED = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +171,18 @@ def _read_child(kind: Kind, base: Program, reply: str) -> Program:
     if has_hunks(answer):
         return apply_edits(base, parse_hunks(answer))
     child = apply_rewrite(base, answer)
-    if kind in ("diff", "repair"):
-        defined = c_functions if c_text.is_c(base.entry) else _DEFINED.findall
-        lost = set(defined(base.text)) - set(defined(child.text))
-        if lost:
-            raise EditError(
-                f"the reply has no SEARCH/REPLACE block, and its code lacks `{min(lost)}`; send blocks, "
-                "or the whole text"
-            )
+    if kind in ("diff", "repair") and (lost := _defined(base) - _defined(child)):
+        raise EditError(
+            f"the reply has no SEARCH/REPLACE block, and its code lacks `{min(lost)}`; send blocks, "
+            "or the whole text"
+        )
     return child
+
+
+def _defined(program: Program) -> set[str]:
+    """Returns the functions and types that a program's entry file defines."""
+    found = language.of(program.entry).definitions(program.text)
+    return {one.name for one in found if one.kind != "value"}
 
 
 def find_idea(reply: str) -> str:

@@ -1,6 +1,6 @@
 """`perturb`: a parent with a small random change: some numbers, an operator, the order of two statements.
 
-For C programs see c_perturb.py and c_loops.py.
+For C, C++, CUDA and Rust see c/perturb.py and c/loops.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 
 from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
 from discovery.operators.c import perturb as c_perturb
-from discovery.programs.languages import c_syntax, constants
+from discovery.programs import children, constants
+from discovery.programs.languages import language
 from discovery.programs.languages import python_syntax as syntax
 from discovery.programs.languages.python_syntax import Source, Spot
 from evaluators.contract import Program
@@ -23,7 +24,7 @@ TRIES = 40
 STEP = 0.03
 """Typical change of a number in units of its scale; Cauchy, so that one in thirty is ten times as large."""
 C_NUMBERS = 0.2
-"""Share of a C program's children that have other numbers: `tune` is there for these, and there is more to change."""
+"""Share of the children of a program in C, C++, CUDA or Rust that have other numbers: `tune` is there for these."""
 
 _ARITHMETIC = ("+", "-", "*", "/", "//", "%", "**")
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
@@ -70,26 +71,21 @@ def perturb(program: Program, rng: np.random.Generator) -> Program | None:
     Half of the children have one to three other constants, the others another operator, function, whole
     number or order of statements.
     """
-    is_c = c_syntax.is_c(program)
-    files = syntax.sources(program)
-    if not files and not is_c:
-        return None
+    has_statements = bool(language.sources(program))
+    files = () if has_statements else syntax.sources(program)
     template = constants.template(program)
+    if not (files or has_statements or template.constants):
+        return None
+    child: Program | None
     for _ in range(TRIES):
-        if template.constants and rng.random() < (C_NUMBERS if is_c else 0.5):
+        if template.constants and rng.random() < (C_NUMBERS if has_statements else 0.5):
             child = template.fill(_moved(template, rng))
-        elif is_c:
-            if (changed := c_perturb.perturb(program, rng)) is None or not c_syntax.is_child(
-                program, changed
-            ):
-                continue
-            return changed
+        elif has_statements:
+            child = c_perturb.perturb(program, rng)
         else:
-            edit = _MODES[rng.integers(len(_MODES))](files, rng)
-            if edit is None:
-                continue
-            child = syntax.replace(program, *edit)
-        if syntax.is_child(program, child):
+            edit = _MODES[rng.integers(len(_MODES))](files, rng) if files else None
+            child = None if edit is None else children.replace(program, *edit)
+        if child is not None and children.is_child(program, child):
             return child
     return None
 

@@ -1,6 +1,6 @@
 """`prune`: a parent with less in it: without a statement, with an `if` opened up, with half an expression.
 
-For C programs see c_prune.py.
+For C, C++, CUDA and Rust see c/prune.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 
 from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
 from discovery.operators.c import prune as c_prune
-from discovery.programs.fingerprint import parse
-from discovery.programs.languages import c_syntax
+from discovery.programs import children
+from discovery.programs.languages import language
 from discovery.programs.languages import python_syntax as syntax
 from discovery.programs.languages.python_syntax import Source, Spot
 from evaluators.contract import Program
@@ -46,7 +46,7 @@ class Prune:
 
 def prune(program: Program, rng: np.random.Generator) -> Program | None:
     """Returns a simpler program, or None if `TRIES` random attempts made none."""
-    if c_syntax.is_c(program):
+    if language.sources(program):
         return c_prune.prune(program, rng, tries=TRIES)
     pieces = [(source, spot) for source in syntax.sources(program) for spot in source.spots]
     if not pieces:
@@ -62,15 +62,15 @@ def prune(program: Program, rng: np.random.Generator) -> Program | None:
         if not edits:
             continue
         start, end, text = edits[rng.integers(len(edits))]
-        child = syntax.replace(program, source, start, end, text)
-        if syntax.is_child(program, child) and _keeps_names(source, child):
+        child = children.replace(program, source, start, end, text)
+        if children.is_child(program, child) and _keeps_names(source, child):
             return child
     return None
 
 
 def prunings(program: Program) -> Iterator[Program]:
     """Yields every simpler program that is one edit away, those that leave out most first."""
-    if c_syntax.is_c(program):
+    if language.sources(program):
         yield from c_prune.prunings(program)
         return
     found = [
@@ -80,8 +80,8 @@ def prunings(program: Program) -> Iterator[Program]:
         for start, end, text in _edits(source, spot)
     ]
     for _, source, start, end, text in sorted(found, key=lambda one: -one[0]):
-        child = syntax.replace(program, source, start, end, text)
-        if syntax.is_child(program, child) and _keeps_names(source, child):
+        child = children.replace(program, source, start, end, text)
+        if children.is_child(program, child) and _keeps_names(source, child):
             yield child
 
 
@@ -145,5 +145,5 @@ def _outdented(source: Source, node: ast.stmt, body: list[ast.stmt]) -> str | No
 
 def _keeps_names(source: Source, child: Program) -> bool:
     """Returns whether every name that the child's file reads is still bound in it, if it was before."""
-    tree = parse(child.files[source.path])
+    tree = syntax.parse(child.files[source.path])
     return tree is not None and syntax.names_unbound(tree) <= source.unbound

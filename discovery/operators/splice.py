@@ -1,6 +1,6 @@
 """`splice`: a parent with a piece of another in it: numbers, part of a list, a function, a statement.
 
-For C programs see c_splice.py.
+For C, C++, CUDA and Rust see c/splice.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import numpy as np
 
 from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
 from discovery.operators.c import splice as c_splice
+from discovery.programs import children, constants
 from discovery.programs.fingerprint import skeleton
-from discovery.programs.languages import c_syntax, constants
+from discovery.programs.languages import language
 from discovery.programs.languages import python_syntax as syntax
 from discovery.programs.languages.python_syntax import Source, Spot
 from evaluators.contract import Program
@@ -59,15 +60,15 @@ def splice(first: Program, second: Program, rng: np.random.Generator) -> Program
     """
     if skeleton(first) == skeleton(second):
         return _mixed(first, second, rng)
-    if c_syntax.is_c(first):
+    if language.sources(first):
         return c_splice.splice(first, second, rng, tries=TRIES)
     ours, theirs = syntax.sources(first), syntax.sources(second)
     for _ in range(TRIES):
         mode = _MODES[rng.integers(len(_MODES))]
         if (edit := mode(ours, theirs, rng)) is None:
             continue
-        child = syntax.replace(first, *edit)
-        if syntax.is_child(first, child) and child.files != second.files:
+        child = children.replace(first, *edit)
+        if children.is_child(first, child) and child.files != second.files:
             return child
     return None
 
@@ -85,7 +86,7 @@ def _mixed(first: Program, second: Program, rng: np.random.Generator) -> Program
         place = different[i % len(different)]
         values[place] = others[place]
     child = template.fill(values)
-    return child if syntax.is_child(first, child) else None
+    return child if children.is_child(first, child) else None
 
 
 def _list_part(ours: Sequence[Source], theirs: Sequence[Source], rng: np.random.Generator) -> Edit | None:

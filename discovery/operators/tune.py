@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
-from discovery.programs.languages import constants
+from discovery.programs import constants
 
 
 class Tune:

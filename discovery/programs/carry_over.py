@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from discovery.core.types import Individual, Proposal
-from discovery.programs.languages import python_syntax as syntax
+from discovery.programs import children
 from discovery.programs.line_diff import blocks, hunks
 from evaluators.contract import Program
 
@@ -30,7 +30,7 @@ def carry_over(program: Program, base: Program, donor: Program) -> Program | Non
         if changed is None:
             return None
         child = child.with_text(changed, path)
-    return child if syntax.is_child(program, child) else None
+    return child if children.is_child(program, child) else None
 
 
 def rebased(proposal: Proposal, base: Individual, best: Individual) -> Proposal | None:

@@ -6,11 +6,12 @@ the program is kept byte for byte, whatever the reply says of it: only the text 
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from discovery.programs.languages import language
+from discovery.programs.languages.python import PYTHON
 from discovery.programs.search_replace import (
     EditError,
     check_child,
@@ -20,14 +21,10 @@ from discovery.programs.search_replace import (
     path_above,
 )
 from evaluators.contract import DEFAULT_ENTRY, Program
-from evaluators.text import c_text, trees
 from evaluators.text.blocks import BlockError, block_texts, has_blocks, replace_block_texts, spans
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`]*)")
 _NAME = re.compile(r"(?:\w+:)?([\w./-]{1,200}\.\w{1,8})")
-_PYTHON = frozenset({"", "py", "python", "python3"})
-_C = frozenset({"", "c", "h", "c99", "c11", "gnu11", "cpp", "c++", "cu", "cuda", "opencl"})
-_C_HEAD = re.compile(r"^[A-Za-z_][\w \t*]*(?=\()", re.MULTILINE)
 _MAX_ENDS = 8
 
 
@@ -42,10 +39,11 @@ class CodeBlock:
 def code_blocks(reply: str, *, entry: str = DEFAULT_ENTRY) -> tuple[CodeBlock, ...]:
     """Returns the closed fenced blocks of a reply that may be in the language of a program's entry file, in order.
 
-    A fence inside the code (in a string, say) does not end the block if the text parses up to a later fence.
+    A fence inside Python code (in a string, say) does not end the block if the text compiles up to a later fence.
     """
     lines = [line.removesuffix("\r") for line in reply.split("\n")]
-    wanted = _C if c_text.is_c(entry) else _PYTHON
+    known = language.of(entry)
+    wanted = {"", *known.fences}
     found: list[CodeBlock] = []
     at = 0
     while at < len(lines):
@@ -56,7 +54,9 @@ def code_blocks(reply: str, *, entry: str = DEFAULT_ENTRY) -> tuple[CodeBlock, .
         ends = _fence_ends(lines, opened[1], at + 1)
         if not ends:
             break
-        end = next((end for end in ends if _parses("\n".join(lines[at + 1 : end]))), ends[0])
+        end = ends[0]
+        if known is PYTHON:
+            end = next((end for end in ends if PYTHON.fault("\n".join(lines[at + 1 : end])) is None), end)
         words = opened[2].split()
         named = _NAME.fullmatch(words[-1]) if words else None
         if named or (words[0].lower() if words else "") in wanted:
@@ -91,7 +91,7 @@ def apply_rewrite(program: Program, reply: str) -> Program:
     blocks = code_blocks(reply, entry=program.entry)
     if not blocks and re.search(r"^ {0,3}(?:```|~~~)", reply, re.MULTILINE):
         raise EditError("the code block is not closed: the reply was cut off or lacks its last fence")
-    if not blocks and not _defines_something(reply, program.entry):
+    if not blocks and not _is_code(reply, program.entry):
         raise EditError("the reply has no code; put the code in one fenced block")
     blocks = blocks or (CodeBlock(reply),)
     texts: Mapping[str, str] = {
@@ -124,18 +124,20 @@ def restore_frozen(seed: Program, program: Program) -> Program:
 
 def _main_text(program: Program, blocks: Sequence[CodeBlock]) -> str:
     """Returns the last block that defines what the program does at its top level, else the last that is long enough."""
-    wanted = _top_names("\n".join(block_texts(program.text)) if has_blocks(program) else program.text)
-    if wanted and (whole := [one.text for one in blocks if wanted <= _top_names(one.text)]):
+    text = "\n".join(block_texts(program.text)) if has_blocks(program) else program.text
+    wanted = _defined(text, program.entry)
+    if wanted and (whole := [one.text for one in blocks if wanted <= _defined(one.text, program.entry)]):
         return whole[-1]
     longest = max(len(block.text) for block in blocks)
     return [block.text for block in blocks if 2 * len(block.text) >= longest][-1]
 
 
-def _top_names(text: str) -> frozenset[str]:
-    """Returns the functions and classes that a Python text defines at its top level; none where it does not parse."""
-    tree = _syntax_tree(text)
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return frozenset() if tree is None else frozenset(n.name for n in tree.body if isinstance(n, kinds))
+def _defined(text: str, entry: str) -> frozenset[str]:
+    """Returns the functions and types that a text defines; none where it is certain to fail."""
+    known = language.of(entry)
+    if known.fault(text) is not None:
+        return frozenset()
+    return frozenset(one.name for one in known.definitions(text) if one.kind != "value")
 
 
 def _splice(old: str, new: str) -> str:
@@ -179,30 +181,7 @@ def _indented(lines: list[str], old: Sequence[str]) -> list[str]:
     return [wanted + line if line.strip() else line for line in lines] if wanted and not given else lines
 
 
-def c_functions(text: str) -> list[str]:
-    """Returns the names of the functions that a C text defines, in time linear in its length."""
-    found: list[str] = []
-    pieces = re.split(r"([;{}])", text)
-    for piece, ended_by in zip(pieces[::2], pieces[1::2], strict=False):
-        if ended_by == "{" and piece.rstrip().endswith(")") and (head := _C_HEAD.search(piece)):
-            found += [name] if (name := re.split(r"\W", head[0])[-1]) else []
-    return found
-
-
-def _syntax_tree(text: str) -> ast.Module | None:
-    try:
-        return trees.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _parses(text: str) -> bool:
-    return _syntax_tree(text) is not None
-
-
-def _defines_something(text: str, entry: str) -> bool:
-    if c_text.is_c(entry):
-        return bool(c_functions(text))
-    tree = _syntax_tree(text)
-    kinds = (ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
-    return tree is not None and any(isinstance(node, kinds) for node in tree.body)
+def _is_code(reply: str, entry: str) -> bool:
+    """Returns whether a reply without fences is a text in the language of the entry file that defines something."""
+    known = language.of(entry)
+    return known.fault(reply) is None and bool(known.definitions(reply))

@@ -1,6 +1,7 @@
-"""What can be told of a Python program's fate without running it, so that no evaluation is spent on it.
+"""What can be told of a program's fate without running it, so that no evaluation is spent on it.
 
-The checks say only what is certain or nearly so: text that does not compile, frozen text that was changed, names that
+The checks say only what is certain or nearly so: frozen text that was changed, text that fails the smoke check of its
+language where the first program's passes (C, C++, CUDA, Rust: brackets pair), and in Python text that does not compile, names that
 the problem needs and that are gone, modules that do not exist here, and names that nothing defines. A program that
 passes may still fail; to know more it must run, and that is an evaluation: its first case ends a program that fails.
 """
@@ -15,6 +16,8 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 
+from discovery.programs.languages import language
+from discovery.programs.languages.python import PYTHON
 from evaluators.contract import Program
 from evaluators.text import trees
 from evaluators.text.blocks import check_frozen
@@ -40,16 +43,23 @@ def static_fault(seed: Program, child: Program) -> str | None:
     if (fault := check_frozen(seed, child)) is not None:
         return fault
     for path in sorted(child.files):
-        if path.endswith(".py") and (fault := _file_fault(child, path)) is not None:
+        if (fault := _file_fault(seed, child, path)) is not None:
             return f"{path}: {fault}" if len(child.files) > 1 else fault
-    gone = sorted(_callables(seed.text) - set(_defined(child.text))) if child.entry.endswith(".py") else []
+    gone = (
+        sorted(_callables(seed.text) - set(_defined(child.text)))
+        if language.of(child.entry) is PYTHON
+        else []
+    )
     if gone:
         return f"it no longer defines {_listed(gone)}, which the first program offers"
     return None
 
 
-def _file_fault(program: Program, path: str) -> str | None:
-    text = program.files[path]
+def _file_fault(seed: Program, program: Program, path: str) -> str | None:
+    text, known = program.files[path], language.of(path)
+    if known is not PYTHON:
+        is_sound = known.fault(seed.files.get(path, "")) is None
+        return known.fault(text) if is_sound else None
     try:
         tree = trees.parse(text, path)
         with warnings.catch_warnings():

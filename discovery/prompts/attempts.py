@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from discovery.core.types import Chapter, Context, Individual, Trace
 from discovery.llm.tokens import estimate_tokens
+from discovery.programs.languages import language
 from discovery.prompts.quoting import (
     MAX_IDEA_CHARS,
     change_text,
@@ -21,7 +22,6 @@ from discovery.prompts.quoting import (
     quoted,
     score_text,
 )
-from evaluators.text import c_text
 from evaluators.text.blocks import editable_text
 
 PROGRAMS_SHARE = 0.6
@@ -249,7 +249,7 @@ def _program(past: Past, other: Individual, *, is_whole: bool) -> str:
     """Returns a program of the search in the shorter of two forms: whole, or as a change of the parent."""
     idea = idea_text(other)
     head = outcome_text(other) + (f", {idea}" if idea else "")
-    whole = fence(editable_text(other.program), c_text.language(other.program.entry))
+    whole = fence(editable_text(other.program), language.of(other.program.entry).fences[0])
     if not is_whole:
         change = change_text(past.parent.program, other.program)
         if estimate_tokens(change) < estimate_tokens(whole):

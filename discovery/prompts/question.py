@@ -8,7 +8,6 @@ AlphaEvolve, arXiv 2506.13131, section 2.2). It has a name, its variant, by whic
 
 from __future__ import annotations
 
-import ast
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,12 +20,11 @@ import numpy as np
 from discovery.core.texts import one_line, printable
 from discovery.core.types import Context, Individual, OperatorError
 from discovery.llm.tokens import estimate_tokens
-from discovery.programs.languages import c_syntax
+from discovery.programs.languages import language
 from discovery.programs.search_replace import editable_lines
 from discovery.prompts.attempts import Past, advice_text, past_text
 from discovery.prompts.quoting import change_text, failure_text, fence, show_program, standing_text
 from evaluators.contract import Program
-from evaluators.text import c_text, trees
 from evaluators.text.blocks import has_blocks, spans
 
 Message = dict[str, str]
@@ -41,8 +39,7 @@ MAX_HINTS = 8
 MAX_HINT_CHARS = 2000
 MAX_INSTRUCTION_CHARS = 400
 MAX_SIGNATURES = 6
-MAX_SIGNATURE_CHARS = 80
-MAX_C_SIGNATURE_CHARS = 240
+MAX_SIGNATURE_CHARS = 240
 _MESSAGE_TOKENS = 4
 _JOINT_TOKENS = 4
 _SUBJECTS = {
@@ -185,7 +182,7 @@ def _system(context: Context) -> str:
     text = fill(
         "system",
         {
-            "language": _language(context.seed),
+            "language": _with_article(language.of(context.seed.entry).name),
             "goal": goal,
             "direction": context.direction.capitalize(),
             "objective": one_line(context.objective, 80),
@@ -226,41 +223,19 @@ def _interface(seed: Program) -> str:
 
 def _names(seed: Program) -> dict[str, str]:
     """Returns what the seed's evolvable text defines at the top, by name, as it is to be told."""
-    if c_syntax.is_c(seed):
-        return _c_names(seed)
-    found: dict[str, str] = {}
-    try:
-        tree = trees.parse(seed.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return found
     ranges = editable_lines(seed).get(seed.entry, ())
-    for node in tree.body:
-        if not any(low < node.lineno <= high for low, high in ranges):
-            continue
-        if isinstance(node, ast.FunctionDef):
-            found[node.name] = f"`{one_line(f'{node.name}({ast.unparse(node.args)})', MAX_SIGNATURE_CHARS)}`"
-        elif isinstance(node, ast.ClassDef):
-            found[node.name] = f"`{node.name}(...)`"
-        elif isinstance(node, ast.Assign):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            found.update({name: f"`{name}`" for name in names})
-    return {name: text for name, text in found.items() if not name.startswith("_")}
-
-
-def _c_names(seed: Program) -> dict[str, str]:
-    """Returns the functions that the evolvable text of a C program offers to others, with their parameters."""
     found: dict[str, str] = {}
-    for source in c_syntax.sources(seed):
-        for piece in source.statements:
-            if piece.kind == "function" and "static" not in source.names(*piece.head):
-                name = source.function_name(piece)
-                found[name] = f"`{one_line(source.between(*piece.head), MAX_C_SIGNATURE_CHARS)}`"
+    for one in language.of(seed.entry).definitions(seed.text):
+        line = seed.text.count("\n", 0, one.start)
+        if one.is_public and any(low <= line < high for low, high in ranges):
+            found[one.name] = f"`{one_line(one.signature, MAX_SIGNATURE_CHARS)}`"
     return found
 
 
-def _language(program: Program) -> str:
-    """Returns the name of the language of a program's entry file as people write it."""
-    return {"c": "C", "cuda": "CUDA"}.get(c_text.language(program.entry), "Python")
+def _with_article(name: str) -> str:
+    """Returns the name of a language after `a` or `an`."""
+    is_vowel = name[:1] in "AEIOU" or (name.isupper() and name[:1] in "FHLMNRSX" and name != "SQL")
+    return f"{'an' if is_vowel else 'a'} {name}"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -303,12 +278,14 @@ def reply_rule(kind: Kind, program: Program) -> str:
         files = " Write the file's name on the line above each block." if has_files else ""
         return fill("reply_diff", {"files": files})
     blocks = sum(len(spans(text)) for text in program.files.values())
-    language = _language(program)
+    name = language.of(program.entry).name
     markers = ", marker lines included" if blocks else ""
     if has_files:
-        what = f"every file that changes{markers}, each in its own fenced {language} block under its name"
+        what = f"every file that changes{markers}, each in its own fenced {name} block under its name"
     elif blocks == 1:
-        what = f"all lines that belong between the EVOLVE-BLOCK markers (not these) in one fenced {language} block"
+        what = (
+            f"all lines that belong between the EVOLVE-BLOCK markers (not these) in one fenced {name} block"
+        )
     else:
-        what = f"the whole program{markers}, in one fenced {language} block"
+        what = f"the whole program{markers}, in one fenced {name} block"
     return fill("reply_rewrite", {"what": what})

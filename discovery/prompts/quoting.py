@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from discovery.core.texts import one_line, printable
 from discovery.core.types import Context, Individual, Trace
+from discovery.programs.languages import language
+from discovery.programs.languages.language import Language
 from discovery.programs.line_diff import hunks
 from discovery.programs.search_replace import editable_lines
 from evaluators.contract import Program
-from evaluators.text import c_text
 
 FROZEN_CONTEXT_LINES = 15
 MAX_FEEDBACK_CHARS = 800
@@ -53,8 +54,9 @@ def show_program(program: Program, *, is_cut: bool = False) -> str:
         if is_cut and path not in ranges:
             parts.append(f"{name.strip()} is frozen and not shown.")
             continue
-        language = c_text.language(path)
-        parts.append(name + fence(_cut(text, ranges.get(path, ()), language) if is_cut else text, language))
+        known = language.of(path)
+        shown = _cut(text, ranges.get(path, ()), known) if is_cut else text
+        parts.append(name + fence(shown, known.fences[0]))
     return "\n".join(parts)
 
 
@@ -152,16 +154,17 @@ def change_text(old: Program, new: Program) -> str:
     return fence("\n".join(lines), "diff")
 
 
-def _cut(text: str, ranges: Sequence[tuple[int, int]], language: str) -> str:
-    mark = "#" if language == "python" else "//"
+def _cut(text: str, ranges: Sequence[tuple[int, int]], known: Language) -> str:
     lines = text.split("\n")
     kept: list[str] = []
     at = 0
     for low, high in ranges:
         start = max(at, low - 1 - FROZEN_CONTEXT_LINES)
-        kept += [f"{mark} ... {start - at} frozen lines ..."] * (start > at) + lines[start:high]
+        kept += [f"{known.comment} ... {start - at} frozen lines ..."] * (start > at) + lines[start:high]
         at = high
     end = min(len(lines), at + 1 + FROZEN_CONTEXT_LINES)
     return "\n".join(
-        kept + lines[at:end] + [f"{mark} ... {len(lines) - end} frozen lines ..."] * (end < len(lines))
+        kept
+        + lines[at:end]
+        + [f"{known.comment} ... {len(lines) - end} frozen lines ..."] * (end < len(lines))
     )

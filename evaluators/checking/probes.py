@@ -43,10 +43,10 @@ def called_functions(run_text: str) -> tuple[str, ...]:
 def trivial_programs(seed: Program, called: tuple[str, ...]) -> Iterator[tuple[str, Program]]:
     """Yields (what it does, program): the seed with one function hollowed out, or with its blocks emptied.
 
-    Only programs that keep the frozen part are made. The functions are those that `run` calls, or, where
+    Only programs that keep the frozen part are made; only Python has functions here. The functions are those that `run` calls, or, where
     these are frozen, those that may change.
     """
-    functions = _functions(seed.text)
+    functions = _functions(seed.text) if seed.entry.endswith(".py") else []
     chosen = [node for node in functions if node.name in called and _is_editable(seed, node)]
     chosen = chosen or [node for node in functions if _is_editable(seed, node)]
     for node in chosen[:_MAX_FUNCTIONS]:
@@ -66,7 +66,7 @@ def perturbed_programs(seed: Program, rng: np.random.Generator, count: int) -> I
     spans = blocks.editable(seed).get(seed.entry, ())
     places = [
         place
-        for place in _float_constants(seed.text)
+        for place in (_float_constants(seed.text) if seed.entry.endswith(".py") else ())
         if any(span.start <= place[0] and place[1] <= span.end for span in spans)
     ]
     for _ in range(count if places else 0):

@@ -11,23 +11,22 @@ import re
 
 from evaluators.contract import Program
 from evaluators.kernels.task import KernelTask
-from evaluators.text import trees
-
-_C_COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+from evaluators.text import grammars, trees
 
 
 def find_forbidden(program: Program, task: KernelTask) -> str:
     """Returns what a program mentions though the task forbids it, in a sentence; "" if nothing."""
     for path, text in program.files.items():
-        words = _words_of_python(text) if path.endswith(".py") else _words_of_c(text)
+        words = _words_of_python(text) if path.endswith(".py") else _words_of_c(text, path)
         for name in task.forbidden:
             if name in words:
                 return f"{path} uses {name}, which this task asks to be written from scratch"
     return ""
 
 
-def _words_of_c(text: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z_]\w*", _C_COMMENT.sub(" ", text)))
+def _words_of_c(text: str, path: str) -> set[str]:
+    words = grammars.words(text, grammars.of(path) or grammars.C)
+    return set(re.findall(r"[A-Za-z_]\w*", " ".join(words)))
 
 
 def _words_of_python(text: str) -> set[str]:

@@ -1,4 +1,7 @@
-"""Importing a program's files from memory: `program.py` as `program`, `lib/util.py` as `lib.util`."""
+"""Importing a program's files from memory: `program.py` as `program`, `lib/util.py` as `lib.util`.
+
+A program that is not Python (its entry does not end in `.py`) is a module that runs nothing: its `text` is the entry's.
+"""
 
 from __future__ import annotations
 
@@ -55,13 +58,17 @@ class ProgramImporter:
 
 
 def load(files: Mapping[str, str], entry: str) -> ModuleType:
-    """Returns the program's entry module, executed; what it raises passes through.
+    """Returns the program's entry module, executed, or a module with its `text`; what it raises passes through.
 
     A single file is executed directly, which touches less of a fresh child's memory than an import.
     """
     for path, text in files.items():
         linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
-    name = entry[:-3].replace("/", ".") if entry.endswith(".py") else entry
+    if not entry.endswith(".py"):
+        module = ModuleType("program")
+        module.__dict__.update(text=files[entry], files=dict(files))
+        return module
+    name = entry[:-3].replace("/", ".")
     if len(files) > 1 or "." in name:
         sys.meta_path.insert(0, ProgramImporter(files))
         sys.modules.pop(name, None)

@@ -1,13 +1,13 @@
 """Which parts of a program may change, and whether a child kept the rest.
 
 Lines that consist of the comment `# EVOLVE-BLOCK-START` and `# EVOLVE-BLOCK-END` enclose what may change; in
-files of other languages the comment may begin with `//`, `/*`, `--`, `;` or `%`. The rules:
+files of other languages the comment may begin with `//`, `/*`, `<!--`, `--`, `;` or `%`. The rules:
 
 - A program in which no file has markers may change everywhere, and may gain and lose files (never its entry).
 - As soon as one file has markers, files without markers are frozen, and no file can be added or removed.
 - Frozen text is kept byte for byte, marker lines included. A child may not add marker lines of its own.
-- In Python and C files, frozen text must also still be code: a block that opens a string, a comment or (in Python)
-  a bracket around the frozen text that follows is refused.
+- Frozen text must also still be code: a block that opens a comment or a string (in languages whose comments are known,
+  see `comments.py`) or, in Python, a bracket around the frozen text that follows is refused.
 
 This keeps operators and models to the point; it is no security boundary (a block can still patch at run time
 what frozen code defines). Trust comes from scoring the output elsewhere.
@@ -28,10 +28,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from evaluators.contract import ContractError, Program
-from evaluators.text import c_text, trees
+from evaluators.text import comments, trees
 
 _MARKER = re.compile(
-    r"^[ \t]*(?:\#|//|/\*|--|;|%)[ \t]*EVOLVE-BLOCK-(START|END)\b[^\r\n]*(?:\r\n|\n|\r|\Z)", re.MULTILINE
+    r"^[ \t]*(?:\#+|//+|/\*|<!--|--+|;+|%+)[ \t]*EVOLVE-BLOCK-(START|END)\b[^\r\n]*(?:\r\n|\n|\r|\Z)",
+    re.MULTILINE,
 )
 _PATH_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _MAX_DEPTH = 6
@@ -168,17 +169,18 @@ def check_seed(seed: Program) -> None:
         raise BlockError(reason)
     for path in editable(seed):
         text = seed.files[path]
-        if not path.endswith(".py") or not has_blocks(seed):
+        if not has_blocks(seed):
             continue
-        tokens = (
-            _tokens(text) if _parse(text) is not None else None
-        )  # what does not parse can take long to split
-        comments = {token.start for token in tokens or () if token.kind == tokenize.COMMENT}
+        tokens = _tokens(text) if path.endswith(".py") and _parse(text) is not None else None
+        known = {token.start for token in tokens or () if token.kind == tokenize.COMMENT}
+        starts = comments.starts(text, path)
         for match in _MARKER.finditer(text):
-            if tokens is not None and _comment_start(match) not in comments:
+            is_comment = starts is None or match.end() - len(match[0].lstrip(" \t")) in starts
+            if (tokens is not None and _comment_start(match) not in known) or not is_comment:
                 line = text.count("\n", 0, match.start()) + 1
                 raise BlockError(
-                    f"{path}, line {line}: this EVOLVE-BLOCK marker stands in a string; reword it"
+                    f"{path}, line {line}: this EVOLVE-BLOCK marker stands in a string or is no comment; "
+                    f"begin it with {comments.sign(path)!r} in a line of its own"
                 )
 
 
@@ -232,9 +234,9 @@ def _check_file(seed: str, child: str, path: str) -> str | None:
             return (
                 f"frozen text was changed near line {_first_difference(seed[start:end], child, child_start)}"
             )
-    if c_text.is_c(path):
-        return _check_c_tokens(seed, kept, child, now)
-    return _check_tokens(seed, kept, child, now) if path.endswith(".py") else None
+    if path.endswith(".py"):
+        return _check_tokens(seed, kept, child, now)
+    return _check_comments(child, path) if _check_comments(seed, path) is None else None
 
 
 def _frozen_spans(text: str) -> list[tuple[int, int]]:
@@ -276,15 +278,12 @@ def _check_tokens(
     return None
 
 
-def _check_c_tokens(
-    seed: str, kept: Sequence[tuple[int, int]], child: str, now: Sequence[tuple[int, int]]
-) -> str | None:
-    """Refuses blocks that swallow frozen C: an open comment, string or preprocessor line before it."""
-    seed_tokens, child_tokens = c_text.tokens(seed), c_text.tokens(child)
-    for (start, end), (child_start, child_end) in zip(kept, now, strict=True):
-        before = [token.text for token in seed_tokens if start <= token.start < end]
-        after = [token.text for token in child_tokens if child_start <= token.start < child_end]
-        if before != after:
+def _check_comments(text: str, path: str) -> str | None:
+    """Refuses blocks that swallow frozen code: each marker must begin a comment, and a line of its own."""
+    starts = comments.starts(text, path)
+    for match in _MARKER.finditer(text):
+        is_comment = starts is None or match.end() - len(match[0].lstrip(" \t")) in starts
+        if not is_comment or (match[1] == "END" and comments.is_continued(text, match.start(), path)):
             return (
                 "a block swallows frozen code (an open comment, string or line before an EVOLVE-BLOCK line)"
             )

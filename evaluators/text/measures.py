@@ -1,7 +1,7 @@
 """Measures of a program's text: sizes and shapes that span an archive's axes without running anything.
 
-Every measure sums over the program's files (`ast_depth` takes the largest). C files are measured by their tokens:
-`ast_nodes` counts them, `ast_depth` is how deep their brackets nest. Other text that is not Python, or does not
+Every measure sums over the program's files (`ast_depth` takes the largest). C, C++, CUDA and Rust are measured by
+their tokens: `ast_nodes` counts them, `ast_depth` is how deep their brackets nest. Other text that is not Python, or does not
 parse, is measured by rough counts of its words, so a measure never fails.
 """
 
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 
 from evaluators.contract import ContractError, Measure, Program
-from evaluators.text import c_text, trees
+from evaluators.text import grammars, trees
+from evaluators.text.grammars import Grammar, Token
 
 ALONE = 1.0
 """The novelty of a program that there is nothing to compare with. A judge, which knows one program, says so of all."""
@@ -79,7 +80,9 @@ _WORDS: Mapping[str, str] = {
     "ast_nodes": r"\w+|[-+*/%<>=!&|]+",
 }
 
-_C_KEYWORDS = frozenset({"for", "if", "while", "switch", "return", "sizeof", "_Alignof", "__attribute__"})
+_C_KEYWORDS = frozenset(
+    {"for", "if", "while", "switch", "match", "return", "sizeof", "_Alignof", "__attribute__"}
+)
 _C_WORDS: Mapping[str, frozenset[str]] = {
     "branches": frozenset({"if", "switch", "?", "&&", "||"}),
     "loops": frozenset({"for", "while"}),
@@ -90,6 +93,15 @@ _C_WORDS: Mapping[str, frozenset[str]] = {
     "comprehensions": frozenset(),
     "imports": frozenset({"include"}),
     "returns": frozenset({"return"}),
+}
+_MORE_WORDS: Mapping[Grammar, Mapping[str, frozenset[str]]] = {
+    grammars.CPP: {"classes": frozenset({"class"})},
+    grammars.CUDA: {"classes": frozenset({"class"})},
+    grammars.RUST: {
+        "branches": frozenset({"match"}),
+        "loops": frozenset({"loop"}),
+        "imports": frozenset({"use"}),
+    },
 }
 _C_PATTERNS: Mapping[str, str] = {
     "vector_words": r"\b_mm\d*_\w+|\b__m(?:128|256|512)\w*|\bvector_size\b|\bomp simd\b|\bGCC (?:ivdep|unroll)\b",
@@ -135,8 +147,8 @@ def measure_program(program: Program, names: Iterable[str]) -> dict[str, float]:
     totals = dict.fromkeys(names, 0.0)
     for path, text in program.files.items():
         measured = (
-            _measure_c(text, names)
-            if c_text.is_c(path)
+            _measure_tokens(text, grammar, names)
+            if (grammar := grammars.of(path)) is not None
             else _measure_text(text, names, is_python=path.endswith(".py"))
         )
         for name, value in measured.items():
@@ -166,42 +178,49 @@ def _measure_text(text: str, names: tuple[str, ...], *, is_python: bool) -> dict
     return found
 
 
-def _measure_c(text: str, names: tuple[str, ...]) -> dict[str, float]:
-    words = c_text.words(text)
+def _measure_tokens(text: str, grammar: Grammar, names: tuple[str, ...]) -> dict[str, float]:
+    words = grammars.words(text, grammar)
+    is_rust = grammar is grammars.RUST
     bare = " ".join(words)
-    plain = [token.text for token in c_text.code(text) if token.kind != "directive"]
+    code = grammars.read(text, grammar).code
+    plain = [token.text for token in code if token.kind != "directive"]
     found: dict[str, float] = {}
     for name in names:
         if name in _TEXT_MEASURES:
-            found[name] = float(_TEXT_MEASURES[name](text) if name == "code_bytes" else _c_lines(text))
+            found[name] = float(
+                _TEXT_MEASURES[name](text) if name == "code_bytes" else _token_lines(text, code)
+            )
         elif name in _C_PATTERNS:
             found[name] = float(sum(1 for _ in re.finditer(_C_PATTERNS[name], bare)))
         elif name in _C_WORDS:
             counted = words if name == "imports" else plain
-            found[name] = float(sum(word in _C_WORDS[name] for word in counted))
+            wanted = _C_WORDS[name] | _MORE_WORDS.get(grammar, {}).get(name, frozenset())
+            found[name] = float(sum(word in wanted for word in counted))
         else:
-            found[name] = float(_count_c(text, words, name))
+            found[name] = float(_count_tokens(code, words, name, is_rust=is_rust))
     return found
 
 
-def _c_lines(text: str) -> int:
+def _token_lines(text: str, code: Sequence[Token]) -> int:
     """Returns how many lines hold a token."""
     lines: set[int] = set()
-    for token in c_text.code(text):
-        first = text.count("\n", 0, token.start)
-        lines |= set(range(first, first + token.text.count("\n") + 1))
+    line = at = 0
+    for token in code:
+        line += text.count("\n", at, token.start)
+        at = token.start
+        lines |= set(range(line, line + token.text.count("\n") + 1))
     return len(lines)
 
 
-def _count_c(text: str, words: list[str], name: str) -> int:
+def _count_tokens(code: Sequence[Token], words: list[str], name: str, *, is_rust: bool) -> int:
     if name == "constants":
-        return sum(token.kind == "number" for token in c_text.code(text))
+        return sum(token.kind == "number" for token in code)
     if name == "ast_nodes":
         return sum(word not in "()[]{};,\n" for word in words)
     depth = deepest = calls = functions = 0
     for before, word in pairwise(words):
         calls += word == "(" and (before[0].isalpha() or before[0] == "_") and before not in _C_KEYWORDS
-        functions += depth == 0 and (before, word) == (")", "{")
+        functions += before == "fn" if is_rust else depth == 0 and (before, word) == (")", "{")
         depth = max(0, depth + (word in "([{") - (word in ")]}"))
         deepest = max(deepest, depth)
     return {"ast_depth": 1 + deepest, "functions": functions, "calls": max(0, calls - functions)}[name]

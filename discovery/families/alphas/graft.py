@@ -24,8 +24,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from discovery.core.types import Model, OperatorError, Proposal, ProposeJob
+from discovery.programs import children
+from discovery.programs.constants import shorten
 from discovery.programs.languages import python_syntax as syntax
-from discovery.programs.languages.constants import shorten
 from discovery.programs.languages.python_syntax import Source
 from evaluators.alphas.combine import POOL_SIZE
 from evaluators.alphas.grammar import PRICES, draw_days, draw_formula
@@ -142,7 +143,7 @@ def graft(first: Program, second: Program | None, rng: np.random.Generator) -> t
         if (change := _draw(pool, other, rng)) is None:
             continue
         child = _written(first, pool, change)
-        if syntax.is_child(first, child):
+        if children.is_child(first, child):
             return child, change.is_transplant
     return None
 

@@ -1,1 +1,1 @@
-"""Programs in C: syntax, constants, loops, and moves that need no model."""
+"""Programs in C, C++, CUDA and Rust: syntax, constants, loops, and moves that need no model."""

@@ -1,5 +1,6 @@
-"""Rearrangements of C loops: the first steps of every compiler's loop nest, and of every tuner of kernels.
+"""Rearrangements of loops in C, C++ and CUDA (`interchange` also in Rust).
 
+They are the first steps of every compiler's loop nest, and of every tuner of kernels.
 Each returns what to write where, or None; whether the loop may be rearranged like that is for the judge to find out.
 """
 
@@ -10,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from discovery.programs.languages.c_syntax import CSource, Statement
+from discovery.programs.languages.statements import Source, Statement
 
 Edit = tuple[int, int, str]
 """Characters [start, end) of a file, and what stands there instead."""
@@ -22,7 +23,7 @@ _COUNTED = re.compile(
 )
 
 
-def interchange(source: CSource, rng: np.random.Generator) -> Edit | None:
+def interchange(source: Source, rng: np.random.Generator) -> Edit | None:
     """Exchanges the heads of two loops of which the inner is all that the outer does."""
     pairs = [
         (outer, inner)
@@ -38,7 +39,7 @@ def interchange(source: CSource, rng: np.random.Generator) -> Edit | None:
     return start, end, second + between + first
 
 
-def fuse(source: CSource, rng: np.random.Generator) -> Edit | None:
+def fuse(source: Source, rng: np.random.Generator) -> Edit | None:
     """Makes one loop of two neighbours with the same head."""
     pairs = [
         (one, other)
@@ -56,7 +57,7 @@ def fuse(source: CSource, rng: np.random.Generator) -> Edit | None:
     return start, end, f"for ({source.between(*one.head)}) {{\n{body}\n}}"
 
 
-def split(source: CSource, rng: np.random.Generator) -> Edit | None:
+def split(source: Source, rng: np.random.Generator) -> Edit | None:
     """Makes two loops of one, at a place in its body after which no name is used that is declared before."""
     places = []
     for loop in _loops(source):
@@ -75,7 +76,7 @@ def split(source: CSource, rng: np.random.Generator) -> Edit | None:
     return start, end, f"{head}{{\n{first}\n}}\n{head}{{\n{second}\n}}"
 
 
-def strip(source: CSource, rng: np.random.Generator) -> Edit | None:
+def strip(source: Source, rng: np.random.Generator) -> Edit | None:
     """Cuts a counted loop into strips of a length that can be tuned."""
     loops = [(loop, match) for loop in _loops(source) if (match := _counted(source, loop)) is not None]
     if not loops:
@@ -96,7 +97,7 @@ def strip(source: CSource, rng: np.random.Generator) -> Edit | None:
     )
 
 
-def pragma(source: CSource, rng: np.random.Generator) -> Edit | None:
+def pragma(source: Source, rng: np.random.Generator) -> Edit | None:
     """Puts a pragma in front of a loop, or another in place of the one there, or none."""
     loops = _loops(source)
     if not loops:
@@ -113,7 +114,7 @@ def pragma(source: CSource, rng: np.random.Generator) -> Edit | None:
     return start, start, f"{chosen}\n{indent}" if not indent.strip() else f"\n{chosen}\n"
 
 
-def _loops(source: CSource) -> list[Statement]:
+def _loops(source: Source) -> list[Statement]:
     return [one for one in source.statements if one.kind == "for" and one.parts and _has_head(one)]
 
 
@@ -132,17 +133,17 @@ def _only_loop(outer: Statement) -> Statement | None:
     return body if body.kind == "for" and body.parts else None
 
 
-def _neighbours(source: CSource) -> list[tuple[Statement, Statement]]:
+def _neighbours(source: Source) -> list[tuple[Statement, Statement]]:
     groups = [one.parts for one in source.statements if one.kind in ("block", "function")]
     return [pair for group in groups for pair in pairwise(group)]
 
 
-def _inner(source: CSource, body: Statement) -> str:
+def _inner(source: Source, body: Statement) -> str:
     """Returns a body's text without its braces."""
     return source.between(body.first + 1, body.last - 1) if body.kind == "block" else source.segment(body)
 
 
-def _counted(source: CSource, loop: Statement) -> re.Match[str] | None:
+def _counted(source: Source, loop: Statement) -> re.Match[str] | None:
     """Returns the parts of a head like `int i = low; i < high; i++`."""
     match = _COUNTED.fullmatch(source.between(*loop.head))
     is_one = match is not None and match[2] == match[4] == (match[6] or match[7])

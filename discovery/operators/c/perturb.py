@@ -1,4 +1,4 @@
-"""How `perturb` changes a C program a little: its loops, the width of its numbers, an operator, an order."""
+"""How `perturb` changes a program in C (or C++, CUDA, Rust) a little: its loops, the width of its numbers, an operator, an order."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from itertools import pairwise
 import numpy as np
 
 from discovery.operators.c import loops as c_loops
-from discovery.programs.languages import c_syntax
-from discovery.programs.languages.c_syntax import CSource
+from discovery.programs import children
+from discovery.programs.languages import language
+from discovery.programs.languages.statements import Source
 from evaluators.contract import Program
 
 Edit = c_loops.Edit
-Mode = Callable[[CSource, np.random.Generator], Edit | None]
+Mode = Callable[[Source, np.random.Generator], Edit | None]
 
 _GROUPS = (
     ("+", "-", "*", "/"),
@@ -22,6 +23,9 @@ _GROUPS = (
     ("float", "double"),
     ("int", "long", "int64_t", "int32_t"),
     ("uint32_t", "uint64_t", "uint16_t", "uint8_t"),
+    ("f32", "f64"),
+    ("i32", "i64", "isize"),
+    ("u32", "u64", "usize", "u16", "u8"),
 )
 _FUNCTIONS = ("exp", "sqrt", "fabs", "fmax", "fmin", "log", "pow", "tanh", "floor", "fma")
 _TWINS = {name: f"{name}f" for name in _FUNCTIONS} | {f"{name}f": name for name in _FUNCTIONS}
@@ -30,17 +34,18 @@ _LARGEST = 1 << 20
 
 def perturb(program: Program, rng: np.random.Generator) -> Program | None:
     """Returns the program after one random change, or None where this draw found nothing to change."""
-    files = c_syntax.sources(program)
+    files = language.sources(program)
     if not files:
         return None
     source = files[rng.integers(len(files))]
-    edit = _MODES[rng.integers(len(_MODES))](source, rng)
+    modes = _RUST_MODES if source.is_rust else _MODES
+    edit = modes[rng.integers(len(modes))](source, rng)
     if edit is None or not source.is_editable(edit[0], edit[1]):
         return None
-    return c_syntax.replace(program, source, *edit)
+    return children.replace(program, source, *edit)
 
 
-def _pick(source: CSource, rng: np.random.Generator, holds: Callable[[int], bool]) -> int | None:
+def _pick(source: Source, rng: np.random.Generator, holds: Callable[[int], bool]) -> int | None:
     tokens = source.tokens
     places = [
         i for i in range(len(tokens)) if source.is_editable(tokens[i].start, tokens[i].end) and holds(i)
@@ -48,19 +53,19 @@ def _pick(source: CSource, rng: np.random.Generator, holds: Callable[[int], bool
     return places[rng.integers(len(places))] if places else None
 
 
-def _word(source: CSource, rng: np.random.Generator) -> Edit | None:
+def _word(source: Source, rng: np.random.Generator) -> Edit | None:
     """Puts another word or operator of the same kind."""
     groups: dict[str, Sequence[str]] = {word: group for group in _GROUPS for word in group}
     return _one_of(source, rng, groups)
 
 
-def _width(source: CSource, rng: np.random.Generator) -> Edit | None:
+def _width(source: Source, rng: np.random.Generator) -> Edit | None:
     """Computes something in single or in double precision."""
     groups: dict[str, Sequence[str]] = {"float": ("double",), "double": ("float",)}
     return _one_of(source, rng, groups | {name: (twin,) for name, twin in _TWINS.items()})
 
 
-def _one_of(source: CSource, rng: np.random.Generator, groups: dict[str, Sequence[str]]) -> Edit | None:
+def _one_of(source: Source, rng: np.random.Generator, groups: dict[str, Sequence[str]]) -> Edit | None:
     place = _pick(
         source, rng, lambda index: source.tokens[index].text in groups and not _is_pointer(source, index)
     )
@@ -71,13 +76,13 @@ def _one_of(source: CSource, rng: np.random.Generator, groups: dict[str, Sequenc
     return token.start, token.end, others[rng.integers(len(others))]
 
 
-def _is_pointer(source: CSource, index: int) -> bool:
+def _is_pointer(source: Source, index: int) -> bool:
     """Returns whether a star belongs to a type."""
     before = source.tokens[index - 1].text if index else ""
-    return source.tokens[index].text == "*" and before in c_syntax.TYPE_WORDS
+    return source.tokens[index].text == "*" and before in source.type_words
 
 
-def _all_wide(source: CSource, rng: np.random.Generator) -> Edit | None:
+def _all_wide(source: Source, rng: np.random.Generator) -> Edit | None:
     """Computes everything in one function in single precision (or all in double)."""
     functions = [one for one in source.statements if one.kind in ("function", "for")]
     if not functions:
@@ -98,7 +103,7 @@ def _all_wide(source: CSource, rng: np.random.Generator) -> Edit | None:
     return (start, end, "".join(parts) + source.text[at:end]) if parts else None
 
 
-def _suffix(source: CSource, rng: np.random.Generator) -> Edit | None:
+def _suffix(source: Source, rng: np.random.Generator) -> Edit | None:
     """Writes a float constant in single or in double precision."""
     place = _pick(source, rng, lambda i: source.tokens[i].kind == "number" and "." in source.tokens[i].text)
     if place is None:
@@ -108,7 +113,7 @@ def _suffix(source: CSource, rng: np.random.Generator) -> Edit | None:
     return token.start, token.end, text
 
 
-def _whole_number(source: CSource, rng: np.random.Generator) -> Edit | None:
+def _whole_number(source: Source, rng: np.random.Generator) -> Edit | None:
     """Moves any whole number by one, or doubles or halves it."""
     place = _pick(
         source, rng, lambda i: source.tokens[i].kind == "number" and source.tokens[i].text.isdigit()
@@ -121,7 +126,7 @@ def _whole_number(source: CSource, rng: np.random.Generator) -> Edit | None:
     return token.start, token.end, str(choices[rng.integers(len(choices))])
 
 
-def _order(source: CSource, rng: np.random.Generator) -> Edit | None:
+def _order(source: Source, rng: np.random.Generator) -> Edit | None:
     """Exchanges two neighbouring statements of which the second needs no name from the first."""
     groups = [one.parts for one in source.statements if one.kind in ("block", "function")]
     pairs = [
@@ -151,3 +156,4 @@ _MODES: tuple[Mode, ...] = (
     c_loops.pragma,
     c_loops.pragma,
 )
+_RUST_MODES: tuple[Mode, ...] = (_word, _whole_number, _order, c_loops.interchange)

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from discovery.programs.fingerprint import fingerprint, parse
 from evaluators.contract import Program
-from evaluators.text.blocks import BlockError, Span, check_frozen, editable
+from evaluators.text import trees
+from evaluators.text.blocks import BlockError, Span, editable
 
 MAX_DEPTH = 200  # of a tree that is taken apart here; programs are not written that deep
 _BUILTINS = frozenset(dir(builtins))
@@ -131,6 +131,14 @@ class Source:
                         yield Spot(child, node, field, inner)
 
 
+def parse(text: str) -> ast.Module | None:
+    """Returns the syntax tree of a Python text, or None where it has none."""
+    try:
+        return trees.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 def sources(program: Program) -> tuple[Source, ...]:
     """Returns the program's Python files that parse and may change, by path."""
     return _cached_sources(tuple(program.files.items()), program.entry)
@@ -148,19 +156,6 @@ def _cached_sources(files: tuple[tuple[str, str], ...], entry: str) -> tuple[Sou
         if path.endswith(".py") and (tree := parse(program.files[path])) is not None:
             found.append(Source(path, program.files[path], tree, spans[path]))
     return tuple(found)
-
-
-def replace(program: Program, source: Source, start: int, end: int, text: str) -> Program:
-    """Returns the program with characters [start, end) of one of its files replaced."""
-    return program.with_text(source.text[:start] + text + source.text[end:], source.path)
-
-
-def is_child(parent: Program, child: Program) -> bool:
-    """Returns whether `child` compiles, is another program than `parent`, and keeps what is frozen in it."""
-    for path, text in child.files.items():
-        if text != parent.files.get(path) and path.endswith(".py") and not _compiles(text):
-            return False
-    return check_frozen(parent, child) is None and fingerprint(child) != fingerprint(parent)
 
 
 def indented(source: Source, node: ast.AST, shift: int, *, end: int | None = None) -> str | None:
@@ -259,13 +254,16 @@ def _is_value(node: ast.expr) -> bool:
     return not is_target and not isinstance(node, ast.Slice | ast.Starred | ast.FormattedValue)
 
 
-def _compiles(text: str) -> bool:
+def compile_fault(text: str) -> str | None:
+    """Returns in one line why a Python text does not compile, or is certain to fail when it is run, or None."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # 0.5(x) or 3[i]: certain to fail when it is run
             warnings.filterwarnings("error", ".*perhaps you missed a comma", SyntaxWarning)
             compile(text, "<program>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    except SyntaxError as error:
+        return f"it does not compile: line {error.lineno}: {error.msg}"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return f"it does not compile: {error}"
+    return None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from discovery.core.errors import ConfigError
 from discovery.core.types import Individual
 from discovery.learning.tuning import Ask, Tuner
-from discovery.programs.languages import constants
+from discovery.programs import constants
 from discovery.settings.learning import TuningConfig
 from evaluators.contract import Evaluation, Program, Status
 

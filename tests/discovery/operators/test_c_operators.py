@@ -15,12 +15,15 @@ from discovery.operators.chat import read_child
 from discovery.operators.perturb import perturb
 from discovery.operators.prune import prune
 from discovery.operators.splice import splice
+from discovery.programs import constants
 from discovery.programs.fingerprint import fingerprint, skeleton
-from discovery.programs.languages import c_syntax, constants
+from discovery.programs.languages import language
+from discovery.programs.languages.statements import Source
 from discovery.programs.search_replace import EditError
 from discovery.prompts.question import compose
 from evaluators.contract import Program, Status
-from evaluators.text.blocks import check_frozen
+from evaluators.text import grammars
+from evaluators.text.blocks import check_frozen, editable
 
 GCC = shutil.which("gcc")
 
@@ -153,7 +156,7 @@ class TestConstants:
 class TestSyntax:
     def test_statements_by_hand(self):
         text = "int a;\nvoid f(int n) {\n if (n) g(); else { h(); }\n do n--; while (n);\n x: for (;;) #pragma p\n;\n}\n"
-        source = c_syntax.CSource("k.c", text, ())
+        source = Source("k.c", text, (), grammars.C)
         [declaration, function] = source.top
         assert (declaration.kind, function.kind, source.function_name(function)) == (
             "declaration",
@@ -170,9 +173,9 @@ class TestSyntax:
         "text", ["do", "{ do }", "if (a) else", "for (", "} } {", "case", "x ?", "else else", "# a"]
     )
     def test_nonsense_is_statements_too(self, text: str):
-        source = c_syntax.CSource("k.c", text, ())
+        source = Source("k.c", text, (), grammars.C)
         assert source.top[-1].last <= len(source.tokens)
-        for piece in c_syntax.CSource("k.c", text, c_syntax.editable(kernel(text))["kernel.c"]).statements:
+        for piece in Source("k.c", text, editable(kernel(text))["kernel.c"], grammars.C).statements:
             assert source.segment(piece)
 
     def test_deep_brackets_do_not_overflow(self):
@@ -271,7 +274,7 @@ class TestPerturb:
 
 
 def changed(mode: Callable[..., c_loops.Edit | None], text: str) -> c_loops.Edit:
-    edit = mode(c_syntax.sources(kernel(text))[0], np.random.default_rng(0))
+    edit = mode(language.sources(kernel(text))[0], np.random.default_rng(0))
     assert edit is not None
     return edit
 

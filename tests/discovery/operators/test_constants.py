@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery.programs.languages import constants
-from discovery.programs.languages.constants import ConstantError, find, replace, template
+from discovery.programs import constants
+from discovery.programs.constants import ConstantError, find, replace, template
 from evaluators.contract import Program
 
 

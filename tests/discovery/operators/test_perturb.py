@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from discovery.core.types import OperatorError
 from discovery.operators.perturb import Perturb, perturb
+from discovery.programs.constants import find
 from discovery.programs.fingerprint import fingerprint
-from discovery.programs.languages.constants import find
 from evaluators.text.blocks import check_frozen
 from tests.discovery.operator_programs import OTHER, RICH, compiles, frozen, job, program, rngs
 

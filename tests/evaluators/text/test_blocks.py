@@ -299,3 +299,46 @@ class TestSeed:
         check_seed(
             Program({"program.py": "a = 1\n", "data.txt": "# EVOLVE-BLOCK-START\n# EVOLVE-BLOCK-END\n"})
         )
+
+
+LANGUAGES = {
+    "a.sql": ("select 1 -- one\n  from t;", "-- EVOLVE-BLOCK-{}", ["select /* open", "select 'open"]),
+    "a.html": ("<p>it's <b>1</b></p>", "<!-- EVOLVE-BLOCK-{} -->", ["<!-- open", "<p> <!-- <!-- "]),
+    "a.tex": ("50\\% of $x$ % a note", "% EVOLVE-BLOCK-{}", ["\\begin{verbatim}", "\\begin{comment}"]),
+    "a.lisp": ('(f "a ; b" #\\" 1) ; a note', ";; EVOLVE-BLOCK-{}", ["#| open", '"open']),
+    "a.go": ('s := `//` + "/*" + \'"\' // a note', "// EVOLVE-BLOCK-{}", ["/* open", "s := `open"]),
+    "a.java": ('String s = """\n  " // """; // a', "// EVOLVE-BLOCK-{}", ["/* open", 's = """']),
+    "a.js": ("let s = `/* ${1}` + '\\'//'; // a", "// EVOLVE-BLOCK-{}", ["/* open", "s = `open"]),
+    "a.cpp": ('auto s = R"x(/* ")x"; // a', "// EVOLVE-BLOCK-{}", ["/* open", 's = R"x(', "#define A \\"]),
+    "a.cu": ("f<<<1, 2>>>(x); /* a */", "/* EVOLVE-BLOCK-{} */", ["/* open", "// a \\"]),
+    "a.rs": (
+        "let c = 'x'; f::<'a>(r#\"/*\"#); /* /* */ */",
+        "// EVOLVE-BLOCK-{}",
+        ["/* /* */", 's = r#"', 's = "'],
+    ),
+    "a.txt": ("some words, 'open", "# EVOLVE-BLOCK-{}", []),
+}
+
+
+@pytest.mark.parametrize("path", LANGUAGES)
+def test_blocks_are_enforced_in_every_language(path: str):
+    old, marker, swallowing = LANGUAGES[path]
+    start, end = marker.format("START"), marker.format("END")
+    text = f"first\n{start}\n{old}\n{end}\nlast\n"
+    seed = Program({path: text}, path)
+    check_seed(seed)
+    assert block_texts(text) == (f"{old}\n",)
+    assert check_frozen(seed, seed.with_text(text.replace(old, f"{old}\n{old}"))) is None
+    assert check_frozen(seed, seed.with_text(text.replace("last", "least"))) is not None
+    assert check_frozen(seed, seed.with_text(text.replace(end, end.replace("END", "end")))) is not None
+    for block in swallowing:
+        reason = check_frozen(seed, seed.with_text(text.replace(old, block)))
+        assert reason is not None, block
+        assert "swallows" in reason
+
+
+@pytest.mark.parametrize(("path", "sign"), [("a.sql", "//"), ("a.c", "#"), ("a.html", "#"), ("a.rs", ";")])
+def test_a_marker_that_is_no_comment_of_the_language_is_named(path: str, sign: str):
+    text = f"{sign} EVOLVE-BLOCK-START\nx\n{sign} EVOLVE-BLOCK-END\n"
+    with pytest.raises(BlockError, match=r"line 1: .*begin it with"):
+        check_seed(Program({path: text}, path))

@@ -1,4 +1,4 @@
-"""The numbers of a C program that mathematics may tune.
+"""The numbers of a C, C++, CUDA or Rust text that mathematics may tune.
 
 - an int of at least 3 where it is a choice: a `#define`, an enumerator, the value of a declared variable, a number in
   a pragma (`GCC unroll 8`), an operand of + - * /, a side of < <= > >=, an argument of a call. Not where it is
@@ -11,22 +11,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from evaluators.text import c_text
-from evaluators.text.c_text import Token
+from discovery.programs.languages.language import Number
+from evaluators.text import grammars
+from evaluators.text.grammars import Grammar, Token
 
 SMALLEST_INT, LARGEST_INT = 3, 2**31
 SMALLEST_FLOAT, LARGEST_FLOAT = 1e-6, 1e6
 _FORMULA = frozenset({0.0, 0.5, 1.0, 2.0})
-_DECIMAL = re.compile(r"([1-9][0-9]*)([uUlL]*)")
-_FLOAT = re.compile(r"((?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)([fFlL]?)")
+_DECIMAL = re.compile(r"([1-9][0-9]*)([uUlL]*|[iu](?:8|16|32|64|128|size))")
+_FLOAT = re.compile(
+    r"((?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)([fFlL]?|f(?:32|64))"
+)
 _CHOICE = frozenset({"+", "-", "*", "/", "<", "<=", ">", ">=", "=", "(", ",", "?", ":", "return", "+=", "*="})
 _STRUCTURE = frozenset({"%", "<<", ">>", "&", "|", "^", "%=", "<<=", ">>=", "&=", "|=", "^=", "case"})
 _STRUCTURAL_CALLS = frozenset(
     {
         "__attribute__",
         "_Alignas",
+        "align",
         "alignas",
         "aligned",
         "vector_size",
@@ -37,32 +40,14 @@ _STRUCTURAL_CALLS = frozenset(
 _TUNED_PRAGMAS = frozenset({"unroll", "simdlen"})
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """One tunable number: characters [start, end), minus and suffix included.
-
-    Attributes:
-        value: what stands there; is_int: whether it must stay an int.
-        scale: > 0, the size of a step of order 1.
-        suffix: the letters that end it (`f`, `u`, `L`).
-    """
-
-    start: int
-    end: int
-    value: float
-    is_int: bool
-    scale: float
-    suffix: str
-
-
-def find(text: str) -> list[Number]:
-    """Returns the tunable numbers of a C text, in reading order."""
-    tokens = c_text.code(text)
+def find(text: str, grammar: Grammar) -> list[Number]:
+    """Returns the tunable numbers of a text, in reading order."""
+    tokens = grammars.read(text, grammar).code
     brackets = _enclosing(tokens)
     found: list[Number] = []
     for index, token in enumerate(tokens):
         if token.kind == "directive":
-            found += _of_directive(c_text.inside(token))
+            found += _of_directive(grammars.inside(token))
             continue
         number = _number(tokens, index) if token.kind == "number" else None
         if number is not None and (not number.is_int or _is_choice(tokens, index, brackets[index])):
@@ -86,24 +71,26 @@ def _of_directive(parts: Sequence[Token]) -> Iterator[Number]:
 
 def _number(parts: Sequence[Token], index: int) -> Number | None:
     token = parts[index]
-    minus = c_text.is_negated(parts, index)
+    minus = grammars.is_negated(parts, index)
     start = parts[index - 1].start if minus else token.start
+    last = parts[index - 1 - minus] if index > minus else None
+    before = " " if last is not None and last.end == start and last.text[-1] in "+-" else ""
     if match := _DECIMAL.fullmatch(token.text):
         value = int(match[1])
         if minus or not SMALLEST_INT <= value <= LARGEST_INT:
             return None
-        return Number(start, token.end, value, True, float(max(value, 5)), match[2])
+        return Number(start, token.end, value, True, float(max(value, 5)), before, match[2], least=1)
     if match := _FLOAT.fullmatch(token.text):
         size = float(match[1])
         if size in _FORMULA or not SMALLEST_FLOAT <= size <= LARGEST_FLOAT:
             return None
-        return Number(start, token.end, -size if minus else size, False, size, match[2])
+        return Number(start, token.end, -size if minus else size, False, size, before, match[2])
     return None
 
 
 def _enclosing(tokens: Sequence[Token]) -> list[int]:
     """Returns for each token the index of the innermost bracket that is open around it, -1 for none."""
-    closing = c_text.matches(tokens)
+    closing = grammars.matches(tokens)
     found, stack = [], [-1]
     ends = {close: opening for opening, close in closing.items()}
     for index in range(len(tokens)):
