@@ -20,7 +20,6 @@ from discovery.operators import chat
 from discovery.programs.carry_over import apply_change
 from discovery.programs.fingerprint import fingerprint
 from discovery.programs.line_diff import hunks
-from discovery.programs.rewrites import c_functions
 from discovery.programs.search_replace import Edit, EditError, apply_edits
 from discovery.programs.static_checks import static_fault
 from evaluators.contract import Program
@@ -32,9 +31,6 @@ from tests import growth
 ROOTS = [Path(str(package.__file__)).parent for package in (discovery, evaluators)]
 NO_FOREIGN_TEXT = (
     "discovery/testing/",  # a stand-in for a model
-    "discovery/operators/c/",  # to be read by a parser
-    "discovery/programs/languages/c_",
-    "evaluators/text/c_text.py",
 )
 METHODS = {"search", "match", "fullmatch", "findall", "finditer", "sub", "split", "compile"}
 SAMPLES = {"key": "plan", "item_id": "a1", "name": "a1", "re": re}
@@ -202,7 +198,6 @@ READERS: dict[str, Reader] = {
     "reply with edits": lambda text: chat.read_child("diff", PARENT, text),
     "reply with a program": lambda text: chat.read_child("rewrite", FREE, f"```python\n{text}\n```"),
     "reply in C": lambda text: chat.read_child("diff", IN_C, f"```c\n{text}\n```"),
-    "functions in C": c_functions,
     "edit": replaced,
     "nearest lines": lambda text: apply_edits(python(text), [Edit(("abab" * 30,), ("b",))]),
     "frozen text": lambda text: check_frozen(PARENT, python(SEED.replace("x = 1", text))),

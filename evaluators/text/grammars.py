@@ -15,7 +15,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -157,18 +157,22 @@ class Stretch(NamedTuple):
     parent: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """A text taken apart.
 
     Attributes:
         code: its tokens without comments; comments: these; both in order.
-        stretches: its statements, each before those in it.
     """
 
     code: tuple[Token, ...]
     comments: tuple[Token, ...]
-    stretches: tuple[Stretch, ...]
+    _tree: Tree | None
+
+    @cached_property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The statements, each before those in it."""
+        return () if self._tree is None else tuple(_stretches(self._tree, self.code))
 
 
 def of(path: str) -> Grammar | None:
@@ -216,15 +220,18 @@ def words(text: str, grammar: Grammar = C, *, number: str | None = None) -> list
     found: list[str] = []
     every = read(text, grammar).code
     for index, token in enumerate(every):
-        if token.kind == "directive":
+        kind = token[0]
+        if kind == "directive":
             parts = inside(token)
             for place in range(len(parts)):
                 _add_word(found, parts, place, number)
             if len(parts) > 3 and parts[1].text == "define" and parts[2].end == parts[3].start:
                 found.append("()")  # a macro with parameters: `F(x)` is not `F (x)`
             found.append("\n")
-        else:
+        elif kind == "number":
             _add_word(found, every, index, number)
+        else:
+            found.append(token[1])
     return found
 
 
@@ -294,11 +301,12 @@ def _read(text: str, grammar: Grammar) -> Reading:
     if tree is None or tree.root_node.has_error:
         tokens = list(_cut_around(text, hidden, grammar))
     else:
-        tokens = [*_leaves(tree, text), *hidden]
-        tokens.sort(key=_start)
-    code = tuple(token for token in tokens if token.kind != "comment")
-    comments = tuple(token for token in tokens if token.kind == "comment")
-    return Reading(code, comments, _stretches(tree, code) if tree is not None else ())
+        tokens = _leaves(tree, text)
+        if hidden:
+            tokens = sorted([*tokens, *hidden], key=_start)
+    code = tuple([token for token in tokens if token[0] != "comment"])
+    comments = tuple([token for token in tokens if token[0] == "comment"])
+    return Reading(code, comments, tree)
 
 
 def _shown(text: str, hidden: Sequence[Token]) -> bytes:
@@ -347,7 +355,7 @@ def _leaves(tree: Tree, text: str) -> list[Token]:
                 return found
 
 
-def _stretches(tree: Tree, code: Sequence[Token]) -> tuple[Stretch, ...]:
+def _stretches(tree: Tree, code: Sequence[Token]) -> list[Stretch]:
     """Returns the statements of a tree, each before those in it."""
     starts = [token.start for token in code]
     cursor, opened = tree.walk(), [-1]
@@ -367,7 +375,7 @@ def _stretches(tree: Tree, code: Sequence[Token]) -> tuple[Stretch, ...]:
             continue
         while not cursor.goto_next_sibling():
             if not cursor.goto_parent():
-                return tuple(found)
+                return found
             opened.pop()
 
 

@@ -7,8 +7,7 @@ tree-sitter's grammars say where statements begin and end. What they do not unde
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from evaluators.text import grammars
 from evaluators.text.blocks import Span
@@ -30,16 +29,17 @@ Kind = Literal[
     "other",
 ]
 
-_C_TYPES = """
+_C_WORDS = """
     void char short int long float double signed unsigned size_t ssize_t ptrdiff_t bool _Bool
     int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t uintptr_t intptr_t
     const static register volatile restrict __restrict __restrict__ inline extern auto
     struct union enum typedef __attribute__
 """
-_RUST_TYPES = """
+_RUST_WORDS = """
     i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize f32 f64 bool char str
     let mut const static ref pub fn unsafe struct enum impl dyn as in
 """
+_C_TYPES, _RUST_TYPES = frozenset(_C_WORDS.split()), frozenset(_RUST_WORDS.split())
 HEADED: dict[str, Kind] = {
     "for": "for",
     "while": "while",
@@ -53,8 +53,7 @@ _JUMPS = frozenset({"return", "break", "continue", "goto"})
 _MAX_DEPTH = 60  # what stands deeper is not taken apart; programs are not written that deep
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement: tokens [first, last) of its file, and what it is made of.
 
     Attributes:
@@ -80,7 +79,7 @@ class Source:
         """Takes the file apart; `spans` are its editable stretches."""
         self.path, self.text, self.spans = path, text, tuple(spans)
         self.is_rust = grammar is grammars.RUST
-        self.type_words = frozenset((_RUST_TYPES if self.is_rust else _C_TYPES).split())
+        self.type_words = _RUST_TYPES if self.is_rust else _C_TYPES
         reading = grammars.read(text, grammar)
         self.tokens = reading.code
         self.closing = grammars.matches(self.tokens)
@@ -212,13 +211,13 @@ class _Builder:
             return [Statement("do", first, last, parts=(self._body(first + 1, inner[0]),), depth=depth)]
         if kind == "wrapper" and inner and inner[-1].last == last:
             low, high = inner[-1].head
-            return [replace(inner[-1], first=first, head=(first, high) if high else (low, high))]
+            return [inner[-1]._replace(first=first, head=(first, high) if high else (low, high))]
         if kind == "function" and inner and inner[-1].kind == "block" and inner[-1].last == last:
             return [Statement("function", first, last, (first, inner[-1].first), inner[-1].parts, depth)]
         if kind in ("block", "type"):
             return [self._braced(kind, first, last, inner, depth)]
         if kind == "other" and inner and (inner[0].first, inner[-1].first) == (first, first):
-            return [replace(inner[0], last=last)]
+            return [inner[0]._replace(last=last)]
         return [self._simple(first, last, depth, "declaration" if kind == "declaration" else None)]
 
     def _headed(self, first: int, last: int, inner: Sequence[Statement], depth: int) -> Statement:
@@ -263,10 +262,11 @@ class _Builder:
         for one in inner:
             if one.first < low:
                 continue
-            found += self._loose(low, one.first, depth)
+            if low < one.first:
+                found += self._loose(low, one.first, depth)
             is_open = self._tokens[one.last - 1].text == "}" and one.kind in ("type", "declaration")
             if is_open and one.last < high and self._text(one.last) == ";":
-                one = replace(one, last=one.last + 1)  # noqa: PLW2901
+                one = one._replace(last=one.last + 1)  # noqa: PLW2901
             found.append(one)
             low = one.last
         return (*found, *self._loose(low, high, depth))

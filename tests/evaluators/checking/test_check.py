@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from evaluators.checking.check import SEED_RUNS, Level, check_problem
 from evaluators.checking.findings import Finding
 from evaluators.contract import Evaluation, Exhausted, Invalid, Program, Status
 from evaluators.judging import plain
+from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, load_problem
 from evaluators.problems.modules import import_source
 from evaluators.problems.source_files import SourceFiles
@@ -428,3 +430,47 @@ def test_errors_come_first(findings):
     levels = [list(Level).index(f.level) for f in found]
     assert levels == sorted(levels)
     assert len(set(levels)) > 1
+
+
+SQL = '''"""Write a query over the table `t` (one column `x`) that gives the sum of the squares of its numbers."""
+
+import sqlite3
+
+from evaluators.contract import Case, Invalid, Measure, Objective
+
+ENTRY = "query.sql"
+SEED = """-- EVOLVE-BLOCK-START
+select sum(x * x) from t -- where 1
+-- EVOLVE-BLOCK-END
+"""
+OBJECTIVE = Objective("error", "minimize")
+MEASURES = (Measure("code_bytes", 0, 200, source="code"),)
+
+
+def cases(rng, stage):
+    numbers = rng.integers(1, 9, 5).tolist()
+    return [Case(inputs=numbers, answer=sum(number**2 for number in numbers))]
+
+
+def run(program, inputs):
+    table = sqlite3.connect(":memory:")
+    table.execute("create table t (x)")
+    table.executemany("insert into t values (?)", [(number,) for number in inputs])
+    return table.execute(program.text).fetchone()[0]
+
+
+def score(case, output):
+    if type(output) is not int:
+        raise Invalid("the query must give one whole number")
+    return {"error": abs(output - case.answer)}
+'''
+
+
+def test_a_problem_whose_programs_are_no_python_is_judged_in_the_sandbox_and_checked(tmp_path: Path):
+    path = tmp_path / "squares.py"
+    path.write_text(SQL)
+    problem = load_problem(str(path))
+    with closing(JudgeProcess(problem.source, b"secret of a test")) as judge:
+        assert judge.evaluate(problem.seed).score == 0
+        found = check_problem(problem, judge.evaluate)
+    assert [one for one in found if one.level is Level.ERROR] == []

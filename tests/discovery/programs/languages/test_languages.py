@@ -76,7 +76,13 @@ impl Queue {
 // EVOLVE-BLOCK-END
 """
 PYTHON = "TILE = 64\n\ndef total(values):\n    return sum(values) * 0.25  # of all\n"
-C = "#define TILE 64\nfloat total(const float *x, int n) { /* of all */ float s = 0; for (int i = 0; i < n; i++) s += x[i] * 0.25f; return s; }\n"
+C = """#define TILE 64
+float total(const float *x, int n) { /* of all */
+    float s = 0;
+    for (int i = 0; i < n; i++) s += x[i] * 0.25f;
+    return s;
+}
+"""
 TEXTS = {"a.cpp": CPP, "a.cu": CUDA, "a.rs": RUST, "a.py": PYTHON, "a.c": C}
 NAMES = {
     "a.c": "C",
