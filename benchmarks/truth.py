@@ -26,7 +26,7 @@ from discovery.core.records import Record
 from discovery.prompts.question import compose, count_message_tokens
 from discovery.search.assembly import assemble
 from discovery.search.context import compose_context
-from discovery.settings.config import make_config
+from discovery.settings.doors import make_config
 from evaluators.problems.loading import load_problem
 
 _NUMBER = r"(-?[\d.]+(?:e[-+]?\d+)?|-?inf)"

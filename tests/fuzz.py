@@ -185,7 +185,7 @@ class _Nowhere:
         folder.create({}, bytes(16))
         self._run = SimpleNamespace(name="here", folder=folder, is_active=False, status=dict)
 
-    def create(self, name: Any, make_config: Callable[[str], Any], problem: Any) -> None:
+    def create(self, name: Any, make_config: Callable[[str], Any], problem: Any, launch: Any) -> None:
         make_config(problem if isinstance(problem, str) else problem.name)
         raise ConfigError("nothing is hosted here")
 
@@ -197,7 +197,8 @@ class _Nowhere:
 
 
 def _service() -> Target:
-    from discovery.service.app import RUN_KEYS, ServiceConfig, make_app
+    from discovery.service.app import ServiceConfig, make_app
+    from discovery.settings.doors import NAMES
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -209,7 +210,7 @@ def _service() -> Target:
         answer = client.post(given[0], content=given[1], headers={"Content-Type": "application/json"})
         assert answer.status_code < 500, answer.text
 
-    keys = st.sampled_from([*RUN_KEYS, "kind", "text", "program", "budget", "files", "entry"]) | st.text(
+    keys = st.sampled_from([*NAMES, "kind", "text", "program", "budget", "files", "entry"]) | st.text(
         max_size=5
     )
     files = st.dictionaries(

@@ -7,6 +7,7 @@ import contextlib
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -17,13 +18,12 @@ import discovery
 import evaluators
 from discovery.core.redaction import redact
 from discovery.operators import chat
-from discovery.programs.carry_over import apply_change
 from discovery.programs.fingerprint import fingerprint
 from discovery.programs.line_diff import hunks
 from discovery.programs.search_replace import Edit, EditError, apply_edits
 from discovery.programs.static_checks import static_fault
 from evaluators.contract import Program
-from evaluators.text import trees
+from evaluators.text import comments, trees
 from evaluators.text.blocks import BlockError, check_frozen, spans
 from evaluators.text.measures import NAMES, measure_program
 from tests import growth
@@ -33,7 +33,9 @@ NO_FOREIGN_TEXT = (
     "discovery/testing/",  # a stand-in for a model
 )
 METHODS = {"search", "match", "fullmatch", "findall", "finditer", "sub", "split", "compile"}
-SAMPLES = {"key": "plan", "item_id": "a1", "name": "a1", "re": re}
+SAMPLES = {
+    "key": "plan", "item_id": "a1", "name": "a1", "re": re, "pattern": comments._BY_ENDING[".java"].pattern
+}  # fmt: skip
 """What stands for the variables of an expression that is put together when it is used."""
 
 
@@ -202,11 +204,14 @@ READERS: dict[str, Reader] = {
     "nearest lines": lambda text: apply_edits(python(text), [Edit(("abab" * 30,), ("b",))]),
     "frozen text": lambda text: check_frozen(PARENT, python(SEED.replace("x = 1", text))),
     "markers": spans,
+    **{
+        f"comments in *{ending}": partial(comments.starts, path=f"a{ending}")
+        for ending in comments._BY_ENDING
+    },
     "fingerprint": lambda text: fingerprint(python(text)),
     "static checks": lambda text: static_fault(FREE, python(text)),
     "measures": lambda text: measure_program(python(text), NAMES),
     "difference": lambda text: hunks(text.split("\n"), text[::-1].split("\n")),
-    "carrying over": lambda text: apply_change(text, text[::-1], text[1:]),
     "idea": chat.find_idea,
     "redaction": redact,
 }

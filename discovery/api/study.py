@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -67,26 +67,28 @@ class Question:
         """What is known of the search: goal, best score, other good programs, failures, what was tried on the parent."""
         return self.job.context
 
-    def messages(self, kind: str = "diff") -> tuple[Message, ...]:
-        """Returns the chat that asks a model for the child, by "diff" (SEARCH/REPLACE blocks) or "rewrite".
+    def messages(self, kind: Literal["diff", "rewrite"] = "diff") -> tuple[Message, ...]:
+        """Returns the chat that asks a model for the child, by SEARCH/REPLACE blocks or as a whole.
 
         Raises:
             ConfigError: `kind` is neither. OperatorError: the program does not fit the token budget.
         """
-        if kind not in ("diff", "rewrite"):
-            raise ConfigError(f'kind must be "diff" or "rewrite", got {kind!r:.40}')
-        parent = restored(self.context.seed, self.parents[0])
         rng = np.random.default_rng(self.job.rng_key)
-        return compose("diff" if kind == "diff" else "rewrite", (parent,), self.context, rng)
+        return compose(_checked(kind), (restored(self.context.seed, self.parents[0]),), self.context, rng)
 
-    def read(self, reply: str) -> Program:
-        """Returns the child that a model's reply to `messages` describes.
+    def read(self, reply: str, kind: Literal["diff", "rewrite"] = "diff") -> Program:
+        """Returns the child that a model's reply to `messages` of the same kind describes.
 
         Raises:
-            EditError: it describes none; the message says why, and can be shown to the model.
+            ConfigError: `kind` is unknown. EditError: there is none in it; the message says why, and can be shown to the model.
         """
-        base = restored(self.context.seed, self.parents[0]).program
-        return read_child("rewrite", base, reply)
+        return read_child(_checked(kind), restored(self.context.seed, self.parents[0]).program, reply)
+
+
+def _checked(kind: Literal["diff", "rewrite"]) -> Literal["diff", "rewrite"]:
+    if kind not in ("diff", "rewrite"):
+        raise ConfigError(f'kind must be "diff" or "rewrite", got {kind!r:.40}')
+    return kind
 
 
 @dataclass(frozen=True, slots=True)

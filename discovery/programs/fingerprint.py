@@ -31,15 +31,6 @@ def tokens(program: Program, *, is_skeleton: bool = False) -> list[str]:
     return parts
 
 
-def _python_tokens(text: str, *, is_skeleton: bool) -> list[str] | None:
-    """Returns the normalised code of a Python text, None where it has no tree, or one too deep to be gone through."""
-    tree = parse(text)
-    try:
-        return None if tree is None else _tokens(tree, is_skeleton=is_skeleton)
-    except RecursionError:
-        return None
-
-
 def _digest(program: Program, *, is_skeleton: bool) -> str:
     data = "\0".join([program.entry, *tokens(program, is_skeleton=is_skeleton)]).encode(
         "utf-8", "surrogatepass"

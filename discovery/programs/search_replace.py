@@ -33,12 +33,12 @@ MAX_COMPARED = 16
 MAX_ANCHOR_CHARS = 120
 
 _OPEN = re.compile(
-    r"\s*(<{5,}|-{5,}) ?(?:SEARCH|ORIGINAL|HEAD)\b[ \t]*:?[ \t]*(?:[\w./-]{1,200}\.\w{1,8})?\s*",
+    r"\s*(<{5,}|-{5,}) ?(?:SEARCH|ORIGINAL|HEAD)\b(?:[ \t]*:)?(?:[ \t]+[\w./-]{1,200}\.\w{1,8})?\s*",
     re.IGNORECASE,
 )
 _MIDDLE = re.compile(r"\s*(={5,})\s*")
 _CLOSE = re.compile(
-    r"\s*(>{5,}|\+{5,}) ?(?:REPLACE|UPDATED|MODIFIED|NEW)\b[ \t]*:?\s*|\s*(>{7,})\s*", re.IGNORECASE
+    r"\s*(>{5,}|\+{5,}) ?(?:REPLACE|UPDATED|MODIFIED|NEW)\b(?:[ \t]*:)?\s*|\s*(>{7,})\s*", re.IGNORECASE
 )
 _ELISION = re.compile(
     r"\s*(?:#|//|--|;|%|/\*|<!--)[^\w\n]{0,12}"

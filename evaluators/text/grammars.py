@@ -79,12 +79,12 @@ _EXPRESSIONS = frozenset(
     ]
 )
 """Where no statement is looked for."""
-_DIRECTIVE = r"""\#(?:/\*[\s\S]*?(?:\*/|\Z)|//(?:[^\\\n]|\\[\s\S]?)*|"(?:[^"\\\n]|\\[\s\S])*(?:"|(?=\n)|\Z)
+_DIRECTIVE = r"""\#(?:/\*[\s\S]*?(?:\*/|\Z)|//(?:[^\\\n]|\\[\s\S]?)*|"(?:[^"\\\n]|\\[\s\S])*(?:"|(?=\n)|\\?\Z)
     |\\\r?\n|[^\n])*"""
 _COMMENT = r"//(?:[^\\\n]|\\[\s\S]?)*|/\*[\s\S]*?(?:\*/|\Z)"
-_STRING = r'(?:u8|[uUL])?"(?:[^"\\\n]|\\[\s\S])*(?:"|(?=\n)|\Z)'
+_STRING = r'(?:u8|[uUL])?"(?:[^"\\\n]|\\[\s\S])*(?:"|(?=\n)|\\?\Z)'
 _RAW_STRING = r'R"(?P<raw>[^()\\\s]{0,16})\([\s\S]*?(?:\)(?P=raw)"|\Z)'
-_CHAR = r"[uUL]?'(?:[^'\\\n]|\\[\s\S])*(?:'|(?=\n)|\Z)"
+_CHAR = r"[uUL]?'(?:[^'\\\n]|\\[\s\S])*(?:'|(?=\n)|\\?\Z)"
 _DIRECTIVES = re.compile(
     rf"""^[ \t]*(?P<directive>{_DIRECTIVE})|{_COMMENT}|{_RAW_STRING}|{_STRING}|{_CHAR}
     |[^/"'R\n]+""",

@@ -18,9 +18,7 @@ Edit = tuple[int, int, str]
 
 PRAGMAS = ("#pragma GCC ivdep", "#pragma GCC unroll 4", "#pragma GCC unroll 8")
 STRIPS = (16, 64, 256)
-_COUNTED = re.compile(
-    r"\s*([\w\s]*?\b(\w+))\s*=\s*([^;]+);\s*(\w+)\s*<\s*([^;]+);\s*(?:\+\+\s*(\w+)|(\w+)\s*\+\+)\s*"
-)
+_COUNTED = re.compile(r"((?:\w+\s+)*(\w+))\s*=([^;]+);\s*(\w+)\s*<([^;]+);\s*(?:\+\+\s*(\w+)|(\w+)\s*\+\+)")
 
 
 def interchange(source: Source, rng: np.random.Generator) -> Edit | None:
@@ -82,7 +80,7 @@ def strip(source: Source, rng: np.random.Generator) -> Edit | None:
     if not loops:
         return None
     loop, match = loops[rng.integers(len(loops))]
-    declared, name, low, high = match[1], match[2], match[3], match[5]
+    declared, name, low, high = match[1], match[2], match[3].strip(), match[5].strip()
     kind = declared.removesuffix(name).strip() or "long"
     outer, length = f"{name}{name}", int(STRIPS[rng.integers(len(STRIPS))])
     if outer in source.names(0, len(source.tokens)):
@@ -145,6 +143,6 @@ def _inner(source: Source, body: Statement) -> str:
 
 def _counted(source: Source, loop: Statement) -> re.Match[str] | None:
     """Returns the parts of a head like `int i = low; i < high; i++`."""
-    match = _COUNTED.fullmatch(source.between(*loop.head))
+    match = _COUNTED.fullmatch(source.between(*loop.head).strip())
     is_one = match is not None and match[2] == match[4] == (match[6] or match[7])
     return match if is_one else None

@@ -34,7 +34,10 @@ class Python:
     def tokens(self, text: str, *, is_skeleton: bool = False) -> list[str]:
         """Returns the tree without comments, docstrings, `pass` and annotations; those in a class body stay."""
         tree = parse(text)
-        return ["text", *text.split()] if tree is None else _tokens(tree, is_skeleton=is_skeleton)
+        try:
+            return ["text", *text.split()] if tree is None else _tokens(tree, is_skeleton=is_skeleton)
+        except RecursionError:  # a constant that lies deeper than can be written out
+            return ["text", *text.split()]
 
     def numbers(self, text: str) -> Sequence[Number]:
         """Returns the numbers that are quantities; see `python_numbers`."""

@@ -47,7 +47,7 @@ def test_a_search_from_python_is_the_search_of_the_command_line(
     assert other.outcome is None
     assert run.outcome is not None
     assert run.outcome.reason == "evaluations"
-    judged = discovery.evaluate(toy, run.best.program, seed=3)
+    judged = discovery.evaluate(toy, run.best.program, secret_file=tmp_path / "python" / "secret")
     assert judged.score == run.best.score
     shown = discovery_command("best", tmp_path / "python").stdout
     assert run.best.text.strip() in shown

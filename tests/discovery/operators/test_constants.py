@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery.programs import constants
 from discovery.programs.constants import ConstantError, find, replace, template
+from discovery.programs.languages.python_numbers import SMALLEST_INT_SCALE
 from evaluators.contract import Program
 
 
@@ -74,7 +74,7 @@ def test_the_numbers_of_one_list_or_column_share_the_largest_scale():
 
 
 def test_small_ints_have_room_to_move():
-    assert find(program("n = 3\n"))[0].scale == constants.SMALLEST_INT_SCALE
+    assert find(program("n = 3\n"))[0].scale == SMALLEST_INT_SCALE
 
 
 def test_only_what_stands_in_the_blocks_is_found():

@@ -78,7 +78,7 @@ def test_a_wrong_rule_leaves_no_run_behind(discovery: Discovery, toy: Path, tmp_
 
 
 def test_rules_may_stand_in_a_file(discovery: Discovery, toy: Path, tmp_path: Path) -> None:
-    (tmp_path / "run.toml").write_text('evals = 400\nstoppers = ["no_gain=2"]\n')
+    (tmp_path / "run.toml").write_text('evals = 400\nstopper = ["no_gain=2"]\n')
     done = discovery("run", toy, "--config", tmp_path / "run.toml", "--out", tmp_path / "run", "--json")
     assert last_json(done)["reason"] == "stopper:no_gain", done.stderr
     assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["stoppers"] == ["no_gain=2"]

@@ -37,7 +37,7 @@ ITEMS = [{"text": "one"}]
 TEXTS: dict[str, Any] = {
     "problem": "circle_packing", "operators": "tune=2,prune", "name": "mine", "out": "there", "broker": "redis://h:1/0",
     "api_base": "http://h:1/v1", "model": ["gpt-5=2"], "bandit.strong": ["a", "b"], "models.temperature": [0.25, 0.5],
-    "start": "a.json", "memory.items": "b.jsonl", "context.choice": "best", "workers": 3, "stopper": ["no_gain=7"],
+    "start": "a.json", "memory.items": "b.jsonl", "context.choice": "best", "workers": 3, "stopper": ["no_gain=7"], "secret_file": "hidden",
 }  # fmt: skip
 KEYS = [setting.key for setting in SETTINGS]
 FROM_BEST = {"from_best": 2.0}
@@ -293,7 +293,13 @@ def test_an_old_run_is_read() -> None:
         "islands": {"islands": 2, "tau0": 0.005}, "models": {"models": [["gpt-5", 1.0]], "temperature": [0.7, 1.0]},
         "bandit": {"strong": ["gpt-5"]},
     }  # fmt: skip
-    old["context"] = {"attribution": True, "direction": True, "failures": False, "siblings": True, "exemplars": 3}
+    old["context"] = {
+        "attribution": True,
+        "direction": True,
+        "failures": False,
+        "siblings": True,
+        "exemplars": 3,
+    }
     config = RunConfig.from_json(json.loads(json.dumps(old)))
     assert config.budget.limits == {"evaluations": 9}
     assert config.models.models == (("gpt-5", 1.0),)
