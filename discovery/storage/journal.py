@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from discovery.core.errors import JournalError
+from discovery.storage.files import sync_folder
 
 RESERVE_BYTES = 4 << 20
 _RESERVE_NAME = ".reserve"
@@ -47,6 +48,7 @@ class Journal:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             os.ftruncate(self._fd, _whole_size(self._fd))
+            sync_folder(path.parent)
         except OSError as error:
             raise JournalError(f"cannot open the journal {path}: {error.strerror}") from error
         self._reserve = path.with_name(_RESERVE_NAME)

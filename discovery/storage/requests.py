@@ -19,6 +19,7 @@ from discovery.core.errors import ConfigError, RunFolderError
 from discovery.core.requests import Kind, Request
 from discovery.core.texts import printable
 from discovery.settings.budget import read_limits
+from discovery.storage.files import sync_folder
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Program
 
@@ -78,6 +79,7 @@ def send(folder: RunFolder, request: Request) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.rename(place / name)
+        sync_folder(place)
     except OSError as error:
         raise RunFolderError(f"cannot leave a request in {place}: {error.strerror}") from error
 

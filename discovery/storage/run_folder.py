@@ -14,6 +14,7 @@ from typing import Any
 
 from discovery.core.errors import ConfigError, RunFolderError
 from discovery.storage.secret import derived_secret, read_secret, write_secret
+from discovery.storage.files import sync_folder
 
 FORMAT = 1
 
@@ -47,6 +48,11 @@ class RunFolder:
         return self.path / "lineage"
 
     @property
+    def calls(self) -> Path:
+        """Returns the file that holds the model calls of jobs under way."""
+        return self.path / "calls.jsonl"
+
+    @property
     def requests(self) -> Path:
         """Returns the folder in which requests wait."""
         return self.path / "requests"
@@ -73,6 +79,8 @@ class RunFolder:
                 file.flush()
                 os.fsync(file.fileno())
             draft.rename(self.config)
+            sync_folder(self.path)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise RunFolderError(
                 f"cannot write {self.path}: {error.strerror}; name another folder with --out"
