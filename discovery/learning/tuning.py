@@ -18,6 +18,7 @@ The rules, by measurement (docs/tuning.md):
 
 from __future__ import annotations
 
+import hashlib
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ CANDIDATES = 8  # until so many of different skeletons are found
 ATTEMPTS = 4  # how often a session whose programs mostly fail may start again, more carefully
 RESTART_STEPS = (0.5, 1.0, 0.25)  # steps of later sessions on the same program, in units of sigma0
 PURSUIT = 4.0  # how many times its patience a session may lie behind the best
+SKELETONS_KEPT = 4096  # programs whose skeleton is kept, to be found again without reading them
 OPENING = 8  # results from which a session's starting level is taken
 
 
@@ -280,18 +282,21 @@ class Tuner:
             self._best = fitness
         if (found := self._sessions.get(session)) is not None:
             found.tell(step, fitness)
-        else:
+        elif not self.knows(session):
             self._lost.add(session)
 
     def knows(self, session: int) -> bool:
-        """Returns whether a session of this number is or was open."""
-        return session in self._sessions
+        """Returns whether a session of this number is or was open: in each slot they are opened in order."""
+        latest = self._latest[session % self.config.sessions]
+        return latest is not None and session <= latest.number
 
     def open(self, session: int, island: int, root: Individual, fitness: float) -> None:
         """Opens a session as it was opened before, for a replay; `fitness` is its root's."""
         slot = session % self.config.sessions
         if (before := self._latest[slot]) is not None:
             self._settle(before)
+            del self._sessions[before.number], self._sigmas[before.number]
+        self._lost = {one for one in self._lost if one % self.config.sessions != slot or one > session}
         tries = self._tries_of(self._skeleton(root))
         opened = Session(session, island, root, fitness, rng_key=(self._seed, session))
         self._sessions[session] = self._latest[slot] = opened
@@ -326,10 +331,12 @@ class Tuner:
         return roots
 
     def _skeleton(self, individual: Individual) -> str:
-        """Returns what the program has in common with its tuned versions; "" if there is nothing to tune."""
+        """Returns a digest of what the program has in common with its tuned versions; "" if there is nothing to tune."""
         key = self._skeletons.get(individual.program_id)
         if key is None:
-            key = skeleton(individual.program) if template(individual.program).constants else ""
+            key = _digest(skeleton(individual.program)) if template(individual.program).constants else ""
+            if len(self._skeletons) >= SKELETONS_KEPT:
+                self._skeletons.clear()
             self._skeletons[individual.program_id] = key
         return key
 
@@ -341,3 +348,7 @@ class Tuner:
         tries = self._tries_of(self._skeleton(session.root))
         tries.sessions += 1
         tries.idle = 0 if session.has_gained else tries.idle + 1
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -330,3 +330,22 @@ def test_a_hundred_thousand_tells_are_replayed_within_a_second():
 def test_settings_out_of_range_are_refused(field: str, value: float):
     with pytest.raises(ConfigError, match=f"tuning.{field} must be"):
         replace(TuningConfig(), **{field: value})
+
+
+def test_what_finished_sessions_knew_is_let_go() -> None:
+    tuner = Tuner(TuningConfig(), seed=1)
+    for number in range(3000):
+        root = individual(f"a = {number}.5\n")
+        tuner.open(number, 0, root, 0.0)
+        for step in range(8):
+            tuner.tell(number, step, float(-step))
+        tuner.tell(number + 10_000, 0, None)  # of a session that is never opened
+        assert tuner.knows(number)
+    for number in range(20_000, 20_000 + tuner.config.sessions):
+        tuner.open(number, 0, individual(SPHERE), 0.0)
+    assert len(tuner._sessions) <= tuner.config.sessions
+    assert len(tuner._sigmas) <= tuner.config.sessions
+    assert len(tuner._skeletons) <= 4096
+    assert not tuner._lost
+    tuner.tell(5, 0, 1.0)
+    assert not tuner._lost, "a late result of a finished session"
