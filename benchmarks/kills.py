@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from discovery.execution.session import replayed_state
+from discovery.execution.runs import replayed_state
 from discovery.storage.git import history
 from discovery.storage.git.commits import CERTIFICATE
 from discovery.storage.journal import read_entries

@@ -25,7 +25,9 @@ from typing import Any
 import psutil
 
 from discovery.core.records import Record
-from discovery.execution.session import Session, StopRequest, create_run
+from discovery.execution.ending import StopRequest
+from discovery.execution.runs import create_run
+from discovery.execution.session import Session
 from discovery.search.state import RunState
 from discovery.settings.budget import Budget
 from discovery.settings.config import RunConfig
@@ -149,6 +151,9 @@ class Meter:
         pass
 
     def warned(self, text: str) -> None:
+        pass
+
+    def informed(self, text: str) -> None:
         pass
 
 

@@ -25,8 +25,10 @@ from benchmarks.overhead import TRIVIAL
 from discovery.core.events import Evaluated, EvaluateJob, Event
 from discovery.core.records import Record
 from discovery.core.types import ProposeJob
+from discovery.execution.ending import StopRequest
 from discovery.execution.jobs import propose
-from discovery.execution.session import Session, StopRequest, create_run
+from discovery.execution.runs import create_run
+from discovery.execution.session import Session
 from discovery.operators.registry import OPERATORS
 from discovery.search.state import RunState
 from discovery.settings.budget import Budget
@@ -81,6 +83,9 @@ class Silent:
         pass
 
     def warned(self, text: str) -> None:
+        pass
+
+    def informed(self, text: str) -> None:
         pass
 
 

@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.baselines.genetic import evolve
-from discovery.execution.session import run_folder
+from discovery.execution.runs import run_folder
 from discovery.families.alphas.unsealing import Opening, SealError, open_test
 from evaluators.alphas import elite
 from evaluators.alphas.admission import NoiseFloor

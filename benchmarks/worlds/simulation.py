@@ -13,9 +13,9 @@ from discovery.analysis.comparison import Course
 from discovery.core.events import Evaluate, Evaluated, Event, Finish, Instruction, Propose, Save, Ticked
 from discovery.core.records import Record
 from discovery.execution.jobs import propose
-from discovery.execution.session import assemble
 from discovery.learning.memory.items import Item
 from discovery.operators.registry import JOBS
+from discovery.search.assembly import assemble
 from discovery.search.components import LearningComponents
 from discovery.search.coordinator import Coordinator
 from discovery.settings.config import RunConfig

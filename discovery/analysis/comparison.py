@@ -17,7 +17,8 @@ import numpy as np
 from discovery.analysis.statistics import Paired, compare_pairs, reached, survival
 from discovery.core.errors import ConfigError
 from discovery.core.types import ModelCall
-from discovery.execution.session import Outcome, create_run
+from discovery.execution.runs import create_run
+from discovery.execution.session import Outcome
 from discovery.settings.config import RunConfig
 from discovery.storage.journal import read_entries
 from discovery.storage.run_folder import RunFolder

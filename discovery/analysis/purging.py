@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from discovery.core.errors import RunError
 from discovery.core.records import Record
 from discovery.core.texts import one_line
-from discovery.execution.session import start_of
+from discovery.execution.runs import start_of
 from discovery.search.assembly import new_state
 from discovery.search.components import LearningComponents
 from discovery.search.state import RunState

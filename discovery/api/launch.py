@@ -9,22 +9,17 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from discovery.core.errors import ConfigError
+from discovery.core.requests import Request
 from discovery.execution.broker import BrokerConfig
 from discovery.execution.embedded import Executor
-from discovery.execution.session import (
-    Observer,
-    Session,
-    StopRequest,
-    check_operators,
-    create_run,
-    import_items,
-    run_folder,
-)
+from discovery.execution.ending import StopRequest
+from discovery.execution.runs import check_operators, create_run, import_items, run_folder
+from discovery.execution.session import Observer, Session
 from discovery.learning.memory.items import Item
 from discovery.llm.client import check_model
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import Source, read_changes, with_changes
-from discovery.storage.requests import new_request, send
+from discovery.storage.requests import new_request
 from discovery.storage.run_folder import RunFolder
 from discovery.storage.secret import shared_secret
 from evaluators.contract import Incumbent
@@ -35,23 +30,33 @@ MakeExecutor: TypeAlias = Callable[[RunConfig, Problem, bytes], Executor]
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A run that can begin, or go on: its folder, its settings, its problem, and the broker whose workers do the jobs."""
+    """A run that can begin, or go on: its folder, its settings, its problem, and the broker whose workers do the jobs.
+
+    `requests` are what is asked of it at its start: journalled by the session, once it has the folder, or not at all.
+    """
 
     folder: RunFolder
     config: RunConfig
     problem: Problem
     broker: str | None = None
+    requests: tuple[Request, ...] = ()
 
     def session(
         self, observer: Observer, stop: StopRequest, make_executor: MakeExecutor | None = None
     ) -> Session:
         """Returns a session of it; the folder must be locked while it runs."""
         if self.broker and make_executor is None:
-            from discovery.execution.celery import executor_maker
+            from discovery.execution.remote import executor_maker
 
             make_executor = executor_maker(BrokerConfig(self.broker), self.folder.read_settings())
         return Session(
-            self.folder, self.config, self.problem, observer=observer, stop=stop, make_executor=make_executor
+            self.folder,
+            self.config,
+            self.problem,
+            observer=observer,
+            stop=stop,
+            make_executor=make_executor,
+            requests=self.requests,
         )
 
 
@@ -138,11 +143,9 @@ def go_on(
     config = with_changes(RunConfig.from_json(settings["config"]), found)
     problem = load_source(ProblemSource.from_json(settings["problem"]))
     check_ready(config, broker, is_study=is_study)
-    if (
-        limits := found.get("budget")
-    ) and not folder.is_locked():  # journalled, so that later resumes keep to them
-        send(folder, new_request("budget", budget=limits))
-    return Launch(folder, config, problem, broker)
+    limits = found.get("budget")  # journalled, so that later resumes keep to them
+    requests = (new_request("budget", budget=limits),) if limits else ()
+    return Launch(folder, config, problem, broker, requests)
 
 
 def check_ready(config: RunConfig, broker: str | None = None, *, is_study: bool = False) -> None:

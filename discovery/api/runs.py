@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,13 +15,16 @@ from discovery.api.launch import Launch, MakeExecutor, go_on
 from discovery.api.pages import run_page
 from discovery.core.errors import RunError, RunFolderError
 from discovery.core.records import Record, RunInfo, shown
-from discovery.execution.session import Outcome, StopRequest, replayed_state, run_folder
+from discovery.execution.ending import StopRequest
+from discovery.execution.runs import replayed_state, run_folder
+from discovery.execution.session import Outcome
 from discovery.search.state import RunState
 from discovery.settings.doors import RESUMED
 from discovery.storage.journal import Follower
 from discovery.storage.purged import current_entries
 
 _POLL_S = 0.25
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,10 @@ class Work:
     def warned(self, text: str) -> None:
         """Passes on what a person should know of the money, as Python's own warnings."""
         warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+    def informed(self, text: str) -> None:
+        """Passes on how the run fares to the log."""
+        _log.info("run %s: %s", self._launch.folder.path.name, text)
 
     def _call(self, event: RunEvent) -> None:
         if self.error is not None:

@@ -12,7 +12,7 @@ from discovery.api.launch import begin, go_on, name_of
 from discovery.api.runs import Run, Work, check_limits, take_callbacks
 from discovery.api.study import Study
 from discovery.core.errors import ConfigError
-from discovery.execution.session import run_folder
+from discovery.execution.runs import run_folder
 from discovery.learning.memory.store import read_items
 from discovery.operators.ask import Ask
 from discovery.settings.budget import Budget

@@ -21,8 +21,7 @@ from discovery.core.errors import ConfigError, RunError
 from discovery.core.events import Event, NotProposed, Proposed, SlotsChanged
 from discovery.core.records import Record
 from discovery.core.types import Context, Individual, ModelCall, Proposal, ProposeJob
-from discovery.execution.embedded import EmbeddedExecutor, Executor
-from discovery.execution.session import embedded_executor
+from discovery.execution.embedded import EmbeddedExecutor, Executor, embedded_executor
 from discovery.operators.chat import read_child, restored
 from discovery.programs.fingerprint import fingerprint
 from discovery.prompts.question import Message, compose
@@ -120,7 +119,9 @@ class _StudyWork(Work):
         self._idle_ticks = 0
 
     def _make_executor_of(self, config: RunConfig, problem: Problem, secret: bytes) -> Executor:
-        executor = embedded_executor(config, problem, secret, offer=self._offer)
+        executor = embedded_executor(
+            config, problem, secret, calls=self._launch.folder.calls, offer=self._offer
+        )
         with self.changed:
             self._executor = executor
             for event in self._handed_in:

@@ -20,7 +20,8 @@ from discovery.cli.search import signals_asking
 from discovery.cli.secret_option import secret_file
 from discovery.core.errors import ConfigError, RunError
 from discovery.core.records import Record
-from discovery.execution.session import Outcome, Session, StopRequest
+from discovery.execution.ending import StopRequest
+from discovery.execution.session import Outcome, Session
 from discovery.search.state import RunState
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import LIMITS, Source, read
@@ -113,6 +114,9 @@ class _Silent:
         """Does nothing."""
 
     def warned(self, text: str) -> None:
+        """Does nothing."""
+
+    def informed(self, text: str) -> None:
         """Does nothing."""
 
 

@@ -16,7 +16,7 @@ from discovery.cli.options import Finite
 from discovery.cli.problems import best_record
 from discovery.core.errors import RunError
 from discovery.core.texts import one_line, printable
-from discovery.execution.session import run_folder
+from discovery.execution.runs import run_folder
 from discovery.settings.config import RunConfig
 from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import ProblemSource, load_source

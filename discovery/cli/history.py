@@ -14,7 +14,7 @@ from discovery.core.errors import ConfigError
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
 from discovery.core.verdicts import Account, accounts
-from discovery.execution.session import run_folder
+from discovery.execution.runs import run_folder
 from discovery.storage.git import history
 from discovery.storage.git.history import Entry, Shown
 
@@ -109,7 +109,7 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
     of an island amount to between 1 (clones) and 32 different programs.
     """
     from discovery.analysis.diversity import effective_children
-    from discovery.execution.session import replayed_state
+    from discovery.execution.runs import replayed_state
 
     population = replayed_state(run_folder(path)).archipelago
     different = effective_children(run_folder(path).journal)

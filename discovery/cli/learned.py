@@ -10,7 +10,7 @@ import click
 from discovery.analysis.purging import purge_program
 from discovery.core.errors import ConfigError
 from discovery.core.texts import printable
-from discovery.execution.session import import_items, replayed, run_folder
+from discovery.execution.runs import import_items, replayed, run_folder
 from discovery.learning.memory.items import Item
 from discovery.learning.memory.playbook import Playbook, shown_text
 from discovery.learning.memory.store import read_items, write_items

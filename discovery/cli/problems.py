@@ -19,7 +19,7 @@ from discovery.core.records import Record
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
 from discovery.core.verdicts import accounts
-from discovery.execution.session import run_folder
+from discovery.execution.runs import run_folder
 from discovery.settings.config import RunConfig
 from discovery.storage.purged import current_entries
 from discovery.storage.secret import new_secret, shared_secret

@@ -87,6 +87,10 @@ class Progress:
         """Writes a line about the money."""
         self._say(text)
 
+    def informed(self, text: str) -> None:
+        """Writes a line about how the run fares."""
+        self._say(text)
+
     def _line(self, state: RunState, in_flight: int) -> str:
         (start_s, start), (end_s, end) = self._window[0], self._window[-1]
         rate = (end - start) / (end_s - start_s) if end_s > start_s else 0.0

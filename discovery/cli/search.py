@@ -23,7 +23,8 @@ from discovery.settings.toml import read_toml
 
 if TYPE_CHECKING:  # what a run needs is loaded once one begins, so that --help is quick
     from discovery.api.launch import Launch
-    from discovery.execution.session import Outcome, StopRequest
+    from discovery.execution.ending import StopRequest
+    from discovery.execution.session import Outcome
 
 EXIT_STOPPED = 3
 
@@ -77,7 +78,7 @@ def _begun(config: RunConfig, launch: LaunchConfig) -> Launch:
 
 def _work(launch: Launch, *, as_json: bool) -> Outcome:
     from discovery.cli.progress import Progress
-    from discovery.execution.session import StopRequest
+    from discovery.execution.ending import StopRequest
 
     config, stop = launch.config, StopRequest()
     stream = sys.stderr if as_json else sys.stdout
@@ -105,8 +106,21 @@ def _finish(outcome: Outcome, *, as_json: bool) -> None:
     )
     if as_json:
         click.echo(json.dumps(summary))
-    if not outcome.is_success:
-        sys.exit(_exit_code(outcome))
+    _leave(0 if outcome.is_success else _exit_code(outcome))
+
+
+def _leave(code: int) -> None:
+    """Ends the process, at once where models were asked.
+
+    A call that nobody waits for any more sits in a thread that must not run while the interpreter is taken down, and
+    taking litellm's modules down takes seconds.
+    """
+    if "litellm" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    if code:
+        sys.exit(code)
 
 
 def _exit_code(outcome: Outcome) -> int:
@@ -117,11 +131,17 @@ def _exit_code(outcome: Outcome) -> int:
 
 @contextmanager
 def signals_asking(stop: StopRequest) -> Iterator[None]:
-    """Turns the first SIGINT or SIGTERM into a request to end, and a second one into an end at once."""
+    """Turns the first SIGINT or SIGTERM into a request to end, a second one into one to wait for nothing.
+
+    A third one ends the process where it stands, and so does one that comes after the end.
+    """
 
     def ask(number: int, _: FrameType | None) -> None:
-        if stop.event.is_set():
+        if stop.urgent.is_set():
             os._exit(128 + number)
+        if stop.event.is_set():
+            stop.hurry()
+            return
         name = signal.Signals(number).name
         stop.ask(f"{name} received; all finished evaluations are saved, go on with: discovery resume")
 
@@ -129,8 +149,11 @@ def signals_asking(stop: StopRequest) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        if stop.event.is_set():  # what is left is to say how it ended: no traceback for one who presses on
+            stop.hurry()
+        else:
+            for number, handler in former.items():
+                signal.signal(number, handler)
 
 
 _UNITS: Mapping[str, str] = {"minutes": "min", "cost_usd": "USD", "calls": "calls of models"}

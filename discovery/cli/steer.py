@@ -12,7 +12,7 @@ from discovery.cli.options import Sections, given, settings_options
 from discovery.core.errors import ConfigError
 from discovery.core.requests import Request
 from discovery.core.texts import one_line
-from discovery.execution.session import check_injection, run_folder
+from discovery.execution.runs import check_injection, run_folder
 from discovery.settings.doors import LIMITS
 from discovery.storage.requests import new_request, send
 from discovery.storage.run_folder import RunFolder

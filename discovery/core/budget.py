@@ -91,6 +91,22 @@ class Ledger:
             return "evaluations"
         return None
 
+    def spending(self, budget: Limits) -> dict[str, str]:
+        """Returns, for each limited part of a budget, how much of it is spent, as a person reads it."""
+        spent = {
+            "minutes": (self.elapsed_s / 60, budget.minutes, "minutes"),
+            "cost": (self.cost_usd, budget.cost_usd, "USD"),
+            "tokens": (self.tokens, budget.tokens, "tokens"),
+            "calls": (self.calls, budget.calls, "calls of models"),
+            "patience": (self.since_best, budget.patience, "evaluations without a better program"),
+            "evaluations": (self.evaluations, budget.evaluations, "evaluations"),
+        }
+        return {
+            name: f"{used:.6g} of {limit:.6g} {unit} are used up"
+            for name, (used, limit, unit) in spent.items()
+            if limit is not None
+        }
+
     def has_room_for_call(self, budget: Limits, in_flight: int) -> bool:
         """Returns whether one more model call fits beside `in_flight` others, each reserved at the mean so far."""
         if budget.calls is not None and self.calls + in_flight >= budget.calls:

@@ -33,13 +33,24 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class NotProposed:
-    """An operator made no child and no note. `endpoint` tells a model's failure from an operator's."""
+    """An operator made no child and no note.
+
+    Attributes:
+        calls: what was paid all the same.
+        is_endpoint: whether a model failed, not the operator; `is_fatal`: whether asking it again cannot help.
+        is_stop: whether it was given up because the run ends, through no fault of anybody.
+        model: which model failed, "" where that is not known.
+        retry_after_s: how long it asked to be left alone, if it did.
+    """
 
     job_id: str
     reason: str
     calls: tuple[ModelCall, ...] = ()
     is_endpoint: bool = False
     is_fatal: bool = False
+    is_stop: bool = False
+    model: str = ""
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +64,13 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The system (not a candidate) failed and cannot go on: the problem's scorer raised, the sandbox is gone."""
+    """The system (not a candidate) failed and cannot go on: the problem's scorer raised, the sandbox is gone.
+
+    `is_outage` says that it is the broker that is away: the run can go on as it is once that is back.
+    """
 
     reason: str
+    is_outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +96,21 @@ class StopAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The shell waits no longer for what is under way: what it has cost counts as estimated.
+
+    Attributes:
+        reason: why.
+        calls: what is known to be paid so far, by job id.
+        evaluations: whether evaluations are given up too; they are made again after a resume.
+    """
+
+    reason: str
+    calls: Mapping[str, tuple[ModelCall, ...]]
+    evaluations: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RequestReceived:
     """A person asks something of the run. `refusal` says why an injected program must not run, if it must not."""
 
@@ -90,7 +120,16 @@ class RequestReceived:
 
 
 Event: TypeAlias = (
-    Proposed | Noted | NotProposed | Evaluated | Broken | Ticked | SlotsChanged | StopAsked | RequestReceived
+    Proposed
+    | Noted
+    | NotProposed
+    | Evaluated
+    | Broken
+    | Ticked
+    | SlotsChanged
+    | StopAsked
+    | GivenUp
+    | RequestReceived
 )
 
 # --- instructions: what to do
@@ -114,6 +153,13 @@ class Save:
     """Append this entry to the journal before anything else is done."""
 
     entry: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the people who watch."""
+
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +187,4 @@ class Finish:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Instruction: TypeAlias = Save | Propose | Evaluate | Finish
+Instruction: TypeAlias = Save | Tell | Propose | Evaluate | Finish

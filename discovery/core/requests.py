@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -50,6 +51,8 @@ class Request:
             )
         if self.kind == "budget" and not self.budget:
             raise ConfigError("no new limit is given; name at least one, as in --evals 100")
+        if not math.isfinite(self.at_s):  # what is taken in must fit into the journal
+            raise ConfigError(f"a request's time must be finite, got {self.at_s}")
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON form; what is empty is left out."""

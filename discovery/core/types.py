@@ -31,12 +31,28 @@ class ModelError(Exception):
     """The model endpoint did not give a usable reply.
 
     Attributes:
-        is_fatal: whether asking again cannot help (bad key, unknown model): the run should pause and say so.
+        is_fatal: whether asking again cannot help (bad key, unknown model): the model is asked no more.
+        is_stop: whether nothing was asked because the run ends; no fault of the model.
+        model: which one, by its name in the settings; "" where that is not known.
+        retry_after_s: how long it asked to be left alone, if it did.
+        calls: the calls that were paid, or may have been, in this one attempt to get a reply.
     """
 
-    def __init__(self, message: str, *, is_fatal: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        is_fatal: bool = False,
+        is_stop: bool = False,
+        model: str = "",
+        retry_after_s: float | None = None,
+        calls: Sequence[ModelCall] = (),
+    ) -> None:
         super().__init__(message)
-        self.is_fatal = is_fatal
+        self.is_fatal, self.is_stop = is_fatal, is_stop
+        self.model = model
+        self.retry_after_s = retry_after_s
+        self.calls = tuple(calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +168,7 @@ class ProposeJob:
         plan: the plan to carry out, for `execute` and `summarize`.
         attempts: programs that were made of this plan before, oldest first.
         turns: the conversation to go on with, where plan, execution and summary are one conversation.
+        avoid: models that are not to be asked now, by name.
     """
 
     job_id: str
@@ -168,11 +185,12 @@ class ProposeJob:
     plan: str = ""
     attempts: tuple[Individual, ...] = ()
     turns: tuple[Mapping[str, str], ...] = ()
+    avoid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One paid model call.
+    """One model call that was paid, or may have been: whatever reached the endpoint and was not refused there.
 
     Attributes:
         cost_usd: None where the price is unknown (never zero).

@@ -1,6 +1,6 @@
 """What an executor and its workers agree on: the words of a job, where its traces lie, how a run takes its turn.
 
-Everything here is plain data; the one module that talks to Redis is `celery_executor`.
+Everything here is plain data; the one door to Redis is `celery`.
 """
 
 from __future__ import annotations

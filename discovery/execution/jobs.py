@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -9,38 +11,53 @@ import numpy as np
 from discovery.core.events import Noted, NotProposed, Proposed
 from discovery.core.texts import one_line
 from discovery.core.types import Model, ModelError, Note, Operator, OperatorError, ProposeJob
+from discovery.llm.meter import CallMeter
 from discovery.programs.fingerprint import fingerprint
 from evaluators.text.blocks import check_frozen
 
 
 @runtime_checkable
-class Choosable(Protocol):
-    """A model behind which there are several, by name. Those that are not answer for whatever is asked for."""
+class Askable(Protocol):
+    """A model behind which there are several, by name, and that counts its calls. Others answer for whatever is asked for."""
 
-    def only(self, name: str) -> Model:
-        """Returns the one of that name; raises `ModelError` where there is none."""
+    def for_job(self, name: str | None, avoid: Sequence[str], meter: CallMeter) -> Model:
+        """Returns the one of a name, or any but those to avoid; its calls are counted by `meter`.
+
+        Raises:
+            ModelError: there is none.
+        """
         ...
 
 
-def propose(job: ProposeJob, operator: Operator, model: Model | None) -> Proposed | Noted | NotProposed:
-    """Returns what one operator made of its job: a child or a note, or why there is none."""
+def propose(
+    job: ProposeJob, operator: Operator, model: Model | None, meter: CallMeter | None = None
+) -> Proposed | Noted | NotProposed:
+    """Returns what one operator made of its job: a child or a note, or why there is none; with all calls, if any."""
+    meter = meter or CallMeter()
     try:
-        asked = _named(model, job.model)
+        door: object = model
+        asked = door.for_job(job.model, job.avoid, meter) if isinstance(door, Askable) else model
         proposal = operator.propose(job, np.random.default_rng(job.rng_key), asked)
     except OperatorError as error:
-        return NotProposed(job.job_id, str(error), error.calls)
+        return NotProposed(job.job_id, str(error), meter.calls or error.calls)
     except ModelError as error:
-        return NotProposed(job.job_id, str(error), is_endpoint=True, is_fatal=error.is_fatal)
+        return NotProposed(
+            job.job_id,
+            str(error),
+            meter.calls or error.calls,
+            is_endpoint=not error.is_stop,
+            is_fatal=error.is_fatal,
+            is_stop=error.is_stop,
+            model=error.model,
+            retry_after_s=error.retry_after_s,
+        )
+    calls = meter.calls or proposal.calls
     if isinstance(proposal, Note):
-        return Noted(job.job_id, proposal)
+        return Noted(job.job_id, replace(proposal, calls=calls))
     try:
         refusal = check_frozen(job.context.seed, proposal.program)
-        return Proposed(job.job_id, proposal, fingerprint(proposal.program), refusal or "")
+        print_ = fingerprint(proposal.program)
     except Exception as error:  # noqa: BLE001 - a child is foreign text: nothing in it may end a run
         reason = one_line(f"the program cannot be read: {type(error).__name__}: {error}", 200)
-        return NotProposed(job.job_id, reason, proposal.calls)
-
-
-def _named(model: Model | None, name: str | None) -> Model | None:
-    chooser: object = model
-    return chooser.only(name) if name is not None and isinstance(chooser, Choosable) else model
+        return NotProposed(job.job_id, reason, calls)
+    return Proposed(job.job_id, replace(proposal, calls=calls), print_, refusal or "")

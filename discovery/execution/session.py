@@ -6,18 +6,15 @@ What was evaluated is on the disk before anything acts on it, so a kill at any m
 from __future__ import annotations
 
 import contextlib
-import gc
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from discovery.core.budget import CostWarnings
-from discovery.core.choices import ASK_OPERATOR
 from discovery.core.clock import now_s
-from discovery.core.errors import ConfigError, JournalError, LineageError, RunError
+from discovery.core.errors import ConfigError, JournalError, LineageError
 from discovery.core.events import (
     Evaluate,
     Event,
@@ -27,32 +24,29 @@ from discovery.core.events import (
     RequestReceived,
     Save,
     StopAsked,
+    Tell,
     Ticked,
 )
-from discovery.core.records import Record, RunInfo, shown
+from discovery.core.records import Record, shown
 from discovery.core.requests import Request
-from discovery.core.types import Model, ProposeJob
-from discovery.execution.embedded import EmbeddedExecutor, Executor
-from discovery.learning.memory.items import Item
+from discovery.execution.embedded import Executor, embedded_executor
+from discovery.execution.ending import Ending, StopRequest
+from discovery.execution.runs import no_cycle_collection, start_of
 from discovery.learning.memory.store import to_text
-from discovery.llm.client import LiteLLMModel
-from discovery.operators.registry import JOBS, OPERATORS, weights_of
 from discovery.programs.fingerprint import fingerprint
 from discovery.search.assembly import assemble, new_state
-from discovery.search.components import IMPORTED, LearningComponents
+from discovery.search.components import LearningComponents
+from discovery.search.coordinator import BUDGET_ENDS
 from discovery.search.plan_tracker import SUMMARY_TEXTS
 from discovery.search.state import RunState
-from discovery.search.stop_rules import make_stop_rules
 from discovery.settings.config import RunConfig
 from discovery.storage.git.lineage import Lineage
 from discovery.storage.journal import DiskFull, Journal, read_entries
 from discovery.storage.purged import current_entries, current_records, has_purges
 from discovery.storage.requests import completed, done, waiting
 from discovery.storage.run_folder import RunFolder
-from discovery.storage.secret import new_secret
-from evaluators.contract import Incumbent, Program
-from evaluators.judging.worker import JudgeProcess
-from evaluators.problems.loading import Problem, ProblemSource, load_source
+from evaluators.contract import Program
+from evaluators.problems.loading import Problem
 from evaluators.text.blocks import check_frozen
 
 TICK_S = 0.25
@@ -77,15 +71,18 @@ class Observer(Protocol):
         """Tells what a person should know of the money: one line."""
         ...
 
+    def informed(self, text: str) -> None:
+        """Tells how the run fares: whom it waits for, which model it asks no more, that it ends. One line."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a session of a run ended.
 
     Attributes:
-        reason: "evaluations", "minutes", "cost", "tokens", "calls", "patience", "target", "stopper:NAME", or what stopped it:
-            "interrupted", "endpoint",
-            "exhausted", "seed", "disk", "lineage", "broken".
+        reason: "evaluations", "minutes", "cost", "tokens", "target", or what stopped it: "interrupted", "endpoint",
+            "exhausted", "seed", "disk", "lineage", "outage" (of the broker), "broken".
         is_success: whether it did what was asked.
         summary: the JSON object that `run --json` prints last.
     """
@@ -94,63 +91,6 @@ class Outcome:
     message: str
     is_success: bool
     summary: Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class StopRequest:
-    """A request to end, set from a signal handler."""
-
-    event: threading.Event = field(default_factory=threading.Event)
-    message: str = ""
-
-    def ask(self, message: str) -> None:
-        """Asks the run to end."""
-        self.message = message
-        self.event.set()
-
-
-def create_run(
-    folder: RunFolder,
-    config: RunConfig,
-    problem: Problem,
-    start: Incumbent | None = None,
-    secret: bytes | None = None,
-) -> None:
-    """Makes the folder of a new run.
-
-    Args:
-        folder: where; it must not be there, or be empty.
-        config: its settings.
-        problem: what is to be solved.
-        start: the output that the first program is handed to improve on, if any.
-        secret: what hidden cases are drawn from; fresh by default, so that no program can know them.
-
-    Raises:
-        ContractError: the target cannot be reached. RunFolderError: the folder cannot be made.
-    """
-    replace(
-        problem.objective, target=config.target
-    )  # raises now, not at the first score, where it cannot be reached
-    info = RunInfo(
-        problem=problem.name,
-        goal=problem.goal,
-        objective=problem.objective,
-        measures=problem.measures,
-        islands=config.islands.islands,
-        seed=config.seed,
-        started_at=time.time(),
-        models=tuple(name for name, _ in config.models.models),
-    )
-    settings = {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()}
-    folder.create(
-        settings if start is None else {**settings, "start": start.to_json()}, secret or new_secret()
-    )
-
-
-def start_of(folder: RunFolder) -> Incumbent | None:
-    """Returns the output that the first program of a run was handed, None where programs start from nothing."""
-    data = folder.read_settings().get("start")
-    return None if data is None else Incumbent.from_json(data)
 
 
 class Session:
@@ -163,6 +103,8 @@ class Session:
         observer: watches.
         stop: lets a signal handler ask for the end.
         make_executor: makes what runs the jobs, given the run's secret too; the embedded executor by default.
+        requests: what a person asks of this session at its start. They are journalled once all is checked, or not at all.
+        keeps_pause: whether a run that a person paused stays so; else beginning a session is to go on.
     """
 
     def __init__(
@@ -174,13 +116,18 @@ class Session:
         observer: Observer,
         stop: StopRequest,
         make_executor: Callable[[RunConfig, Problem, bytes], Executor] | None = None,
+        requests: Sequence[Request] = (),
+        keeps_pause: bool = False,
     ) -> None:
         self._folder = folder
         self._config = config
         self._problem = problem
         self._observer = observer
         self._stop = stop
-        self._make_executor = make_executor or embedded_executor
+        self._make_executor = make_executor or partial(embedded_executor, calls=folder.calls)
+        self._asked = [RequestReceived(request) for request in requests]
+        self._keeps_pause = keeps_pause
+        self._ending = Ending(stop, config.grace_s)
         self.coordinator, self._parts = assemble(problem, config, folder.path.name, start_of(folder))
         self.state = self.coordinator.state
         self._remembered: object = None
@@ -210,15 +157,21 @@ class Session:
                 self._catch_up(lineage)
                 self._catch_up_notes(lineage)
                 self._remember(lineage)
-                journal.append([{"type": "opened", "at_s": now_s()}])
+                is_paused = self._keeps_pause and self.coordinator.is_paused
+                opened = {"type": "opened", "at_s": now_s(), **({"paused": True} if is_paused else {})}
+                journal.append([opened])
+                self.coordinator.replay(opened)
+                begun = self.state.ledger.evaluations
                 finish = self._loop(executor, journal, lineage)
+                if self.state.ledger.evaluations == begun:
+                    finish = self._without_work(finish)
                 self._requests()  # the files of those that were taken in go
                 finish = _close_lineage(lineage, finish)
                 _close_journal(journal, finish)
             finally:
                 journal.close()
         finally:
-            executor.close()
+            executor.close(at_once=self._stop.urgent.is_set())
             with contextlib.suppress(LineageError):
                 lineage.close()
         return Outcome(finish.reason, finish.message, finish.is_success, self.summary(finish))
@@ -243,6 +196,7 @@ class Session:
             "tokens": ledger.tokens,
             "cost_usd": None if ledger.unpriced_calls else round(ledger.cost_usd, 6),
             "unpriced_calls": ledger.unpriced_calls,
+            "retired_models": dict(self.coordinator.retired),
             "seed": self._config.seed,
             "run": str(self._folder.path),
             "lineage": str(self._folder.lineage),
@@ -254,12 +208,12 @@ class Session:
         paused_at_s: float | None = None
         if not self._folder.journal.exists():
             return 0.0
-        with _no_cycle_collection():
+        with no_cycle_collection():
             for entry in current_entries(self._folder.journal):
                 if entry["type"] == "opened":
                     elapsed_s += last_s - opened_s
                     opened_s = last_s = entry["at_s"]
-                    paused_at_s = None
+                    paused_at_s = entry["at_s"] if entry.get("paused") else None
                 elif entry["type"] == "asked":
                     at_s, kind = entry["at_s"], entry["request"]["kind"]
                     if kind == "pause" and paused_at_s is None:
@@ -309,7 +263,8 @@ class Session:
             lineage.remember(to_text(memory.contents.items.values()), self._last)
 
     def _loop(self, executor: Executor, journal: Journal, lineage: Lineage) -> Finish:
-        instructions: list[Instruction] = self.coordinator.start(self._requests())
+        asked = [*self._requests(), *self._asked]
+        instructions: list[Instruction] = self.coordinator.start(asked, executor.open_calls())
         last_tick_s = time.monotonic() - TICK_S
         while True:
             instructions += self._save(instructions, journal, lineage)
@@ -318,9 +273,16 @@ class Session:
                     executor.propose(instruction.job, needs_model=instruction.needs_model)
                 elif isinstance(instruction, Evaluate):
                     executor.evaluate(instruction.job)
+                elif isinstance(instruction, Tell):
+                    self._observer.informed(instruction.message)
                 elif isinstance(instruction, Finish):
                     return instruction
-            events: list[Event] = executor.next_events(TICK_S)
+            told, given_up = self._ending.look(self.coordinator, executor)
+            if told:
+                self._observer.informed(told)
+            events: list[Event] = executor.next_events(0.0 if given_up else TICK_S)
+            if given_up:
+                events.append(given_up)
             if (tick_s := time.monotonic()) - last_tick_s >= TICK_S:
                 if self.coordinator.is_paused:  # what is paused is no work
                     self._session_start += tick_s - last_tick_s
@@ -333,6 +295,15 @@ class Session:
             if self._stop.event.is_set():
                 events.append(StopAsked("interrupted", self._stop.message))
             instructions = [instruction for event in events for instruction in self.coordinator.handle(event)]
+
+    def _without_work(self, finish: Finish) -> Finish:
+        """Returns how a session ended in which nothing was evaluated: no success where a person gave new limits."""
+        limits = {name for event in self._asked for name in event.request.budget}
+        if not limits or finish.reason not in BUDGET_ENDS:
+            return finish
+        spent = self.state.ledger.spending(self.coordinator.settings.budget)
+        message = f"nothing was done: {spent[finish.reason]}"
+        return Finish(finish.reason, f"{message}; give that limit a larger value too", is_success=False)
 
     def _requests(self) -> list[RequestReceived]:
         """Returns what was asked since the last look; the file of what is in the journal is removed."""
@@ -376,58 +347,6 @@ class Session:
         return more
 
 
-def replayed_state(folder: RunFolder) -> RunState:
-    """Returns what a run knows: see `replayed`."""
-    return replayed(folder)[0]
-
-
-def replayed(folder: RunFolder) -> tuple[RunState, LearningComponents]:
-    """Returns what a run knows and what it learned, from its journal alone; nothing is written and no program runs.
-
-    Raises:
-        RunFolderError: this is no run folder. JournalError: its journal cannot be read.
-    """
-    settings = folder.read_settings()
-    config = RunConfig.from_json(settings["config"])
-    problem = load_source(ProblemSource.from_json(settings["problem"]))
-    coordinator, parts = assemble(problem, config, folder.path.name, start_of(folder))
-    with _no_cycle_collection():
-        for entry in current_entries(folder.journal):
-            coordinator.replay(entry)
-            parts.take_in(entry)
-    return coordinator.state, parts
-
-
-def import_items(folder: RunFolder, items: Iterable[Item]) -> None:
-    """Adds the items of another run's memory to a run that nobody works on.
-
-    Raises:
-        RunError: the run remembers nothing. RunFolderError: a process works on it.
-    """
-    config = RunConfig.from_json(folder.read_settings()["config"])
-    if not config.memory.enabled:
-        raise RunError(
-            f"{folder.path} remembers nothing; begin a run with --memory, or with enabled = true under [memory]"
-        )
-    with folder.lock():
-        journal = Journal(folder.journal)
-        try:
-            journal.append([{"type": IMPORTED, "items": [item.to_json() for item in items]}])
-        finally:
-            journal.close()
-
-
-def check_injection(folder: RunFolder, program: Program) -> None:
-    """Checks that a run can take a program in.
-
-    Raises:
-        ConfigError: it lacks files, or changes what is frozen.
-    """
-    seed = load_source(ProblemSource.from_json(folder.read_settings()["problem"])).seed
-    if refusal := check_frozen(seed, completed(program, seed)):
-        raise ConfigError(f"this program cannot be taken in: {refusal}")
-
-
 def _injection(request: Request, program: Program, seed: Program) -> RequestReceived:
     """Returns what the coordinator is told of a program that a person gave."""
     try:
@@ -437,70 +356,6 @@ def _injection(request: Request, program: Program, seed: Program) -> RequestRece
     return RequestReceived(
         replace(request, program=whole), fingerprint(whole), check_frozen(seed, whole) or ""
     )
-
-
-def embedded_executor(
-    config: RunConfig,
-    problem: Problem,
-    secret: bytes,
-    *,
-    untrusted: bool = False,
-    offer: Callable[[ProposeJob], None] | None = None,
-) -> EmbeddedExecutor:
-    """Returns an executor on this machine; the code of an untrusted problem is confined. See it for `offer`."""
-    model: Model | None = LiteLLMModel(config.models) if config.models.models else None
-    return EmbeddedExecutor(
-        make_judge=lambda: JudgeProcess(
-            problem.source, secret, unsafe=config.unsafe, tier=config.tier, untrusted=untrusted
-        ),
-        slots=config.workers,
-        operators=JOBS,
-        model=model,
-        model_slots=config.model_slots,
-        offer=offer,
-    )
-
-
-def run_folder(path: Path) -> RunFolder:
-    """Returns the run folder at a path."""
-    return RunFolder(path.expanduser().absolute())
-
-
-def check_operators(config: RunConfig, *, is_study: bool = False) -> None:
-    """Checks that the operators can work with what there is, and that there are such stop rules.
-
-    Raises:
-        RunError: only operators that need a model were asked for, and there is none.
-        ConfigError: a stop rule is unknown, or does not take its text.
-    """
-    make_stop_rules(config.stoppers)
-    active = [name for name, weight in weights_of(config).items() if weight > 0]
-    if missing := [name for name in active if name not in OPERATORS]:
-        raise RunError(
-            f"operators {', '.join(missing)} are not installed here; install the package that has them, or choose among "
-            + ", ".join(OPERATORS)
-        )
-    if ASK_OPERATOR in active and not is_study:
-        raise RunError(
-            "operator ask is answered from outside: begin or go on with discovery.study() in Python"
-        )
-    needing = [name for name in active if OPERATORS[name].needs_model and name != ASK_OPERATOR]
-    if needing and not config.models.models:
-        raise RunError(
-            f"operators {', '.join(needing)} need a model: name one with --model, or choose among "
-            + ", ".join(name for name, operator in OPERATORS.items() if not operator.needs_model)
-        )
-
-
-@contextlib.contextmanager
-def _no_cycle_collection() -> Iterator[None]:
-    """While a journal is read, nothing becomes garbage in cycles; what is read then is not looked at again."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.freeze()
 
 
 def _close_lineage(lineage: Lineage, finish: Finish) -> Finish:

@@ -1,4 +1,4 @@
-"""What a worker does with a job from a queue: claim it, do it, leave its result. See celery_executor.py for the protocol."""
+"""What a worker does with a job from a queue: claim it, do it, leave its result. See remote.py for the protocol."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from discovery.core.events import Broken, Evaluated, EvaluateJob, NotProposed
-from discovery.core.types import Model, ProposeJob
+from discovery.core.types import Model, ModelCall, ProposeJob
 from discovery.execution.broker import EVALUATE, PROPOSE, BrokerConfig, Keys, build_version, bundle_key
 from discovery.execution.celery import BROKER_ERRORS, connect, make_app, start_worker
 from discovery.execution.jobs import propose
 from discovery.execution.judges import JudgePool
-from discovery.execution.wire import Done, content_id, event_to_json, from_plain
+from discovery.execution.wire import Done, content_id, event_to_json, from_plain, to_plain
 from discovery.llm.client import LiteLLMModel
+from discovery.llm.meter import CallMeter
 from discovery.settings.models import ModelConfig
 from evaluators.contract import Evaluation, Status
 from evaluators.judging.judge import JudgeError
@@ -47,8 +48,9 @@ end
 local holder = redis.call('GET', KEYS[2])
 if holder then return 'held ' .. holder end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+local tries = redis.call('INCR', KEYS[3])
 redis.call('EXPIRE', KEYS[3], ARGV[3])
-return redis.call('INCR', KEYS[3])
+return tries
 """
 _log = logging.getLogger(__name__)
 
@@ -88,14 +90,19 @@ class JobRunner:
         if not isinstance(state, int):
             return
         if state > message["tries"]:
-            self._leave(keys, message, json.dumps(event_to_json(_quarantine(kind, message))))
+            event = _quarantine(kind, message)
+            if isinstance(event, NotProposed):
+                event = replace(event, calls=self._meter(message).calls)
+            self._leave(keys, message, json.dumps(event_to_json(event)))
             return
         with self._lock:
             until_s = time.monotonic() + self._config.job_limit_s
             self._held[keys.lease] = (token, message["lease_s"], until_s)
         self._heart()
         try:
-            event = self._evaluate(message) if kind == EVALUATE else self._propose(message)
+            event = (
+                self._evaluate(message) if kind == EVALUATE else self._propose(message, self._meter(message))
+            )
             self._leave(keys, message, json.dumps(event_to_json(event), allow_nan=False))
         except RefusedError as error:
             with self._lock:  # before it is given up: a renewal would hold it
@@ -177,14 +184,28 @@ class JobRunner:
         _log.warning("%s", reason)
         _insist(refuse)
 
-    def _propose(self, message: Mapping[str, Any]) -> Done:
+    def _meter(self, message: Mapping[str, Any]) -> CallMeter:
+        """Returns what counts the calls of a job, those of workers that ended at it included."""
+        key, job_id = message["calls"], message["job"]["job_id"]
+
+        def note(calls: Sequence[ModelCall]) -> None:
+            with contextlib.suppress(*BROKER_ERRORS), self._redis.pipeline(transaction=False) as pipe:
+                pipe.hset(key, job_id, json.dumps(to_plain(calls)))
+                pipe.expire(key, message["keep_s"])
+                pipe.execute()
+
+        found: Any = _insist(lambda: self._redis.hget(key, job_id))
+        earlier = [from_plain(ModelCall, call) for call in json.loads(found or "[]")]
+        return CallMeter(_RunStop(self._redis, message["alive"]), note, earlier)
+
+    def _propose(self, message: Mapping[str, Any], meter: CallMeter) -> Done:
         from discovery.operators.registry import JOBS
 
         _check_version(message)
         job = from_plain(ProposeJob, message["job"])
         model = self._model(json.dumps(message["models"], sort_keys=True)) if message["models"] else None
         try:
-            return propose(job, JOBS[job.operator], model)
+            return propose(job, JOBS[job.operator], model, meter)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a worker: a fault of ours must end the run loudly
             return Broken(f"operator {job.operator} failed: {type(error).__name__}: {error}")
 
@@ -224,6 +245,25 @@ class JobRunner:
             raise RefusedError(
                 f"cannot write a problem's files below {self._cache}: {error.strerror}"
             ) from error
+
+
+class _RunStop:
+    """Whether a run has ended, so that no further question may go out for it. See `Stop`."""
+
+    def __init__(self, client: Any, key: str) -> None:
+        self._redis, self._key = client, key
+
+    def is_set(self) -> bool:
+        try:
+            return not self._redis.exists(self._key)
+        except BROKER_ERRORS:  # nobody has said so
+            return False
+
+    def wait(self, timeout: float) -> bool:
+        end_s = time.monotonic() + timeout
+        while not (is_set := self.is_set()) and (rest_s := end_s - time.monotonic()) > 0:
+            time.sleep(min(1.0, rest_s))
+        return is_set
 
 
 def place_of_processes() -> str:

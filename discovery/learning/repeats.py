@@ -24,7 +24,7 @@ CONFIDENCE = 1.0
 
 
 class Measurements:
-    """Decides how often programs are measured. A `Learner`; what is under way is forgotten by a restart, and measured anew."""
+    """Decides how often programs are measured. A `Learner`; what is under way is restored from the journal."""
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
@@ -68,6 +68,10 @@ class Measurements:
             return None
         del self._under_way[decision]
         return self._whole(taken, scores, mean, error)
+
+    def restore(self, decision: int, evaluation: Evaluation) -> None:
+        """Takes in a measurement of an earlier session, after which the program was to be measured once more."""
+        self._under_way.setdefault(decision, []).append(evaluation)
 
     def _error(self, scores: Sequence[float]) -> float:
         """Returns the standard error of the mean of a program's measurements; infinite where no spread is known."""

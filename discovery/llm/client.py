@@ -11,12 +11,11 @@ import functools
 import importlib
 import inspect
 import logging
-import math
 import os
-import re
+import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,32 +23,58 @@ import numpy as np
 
 from discovery.core.errors import ConfigError
 from discovery.core.redaction import redact
-from discovery.core.texts import one_line
 from discovery.core.types import ModelCall, ModelError, Reply
+from discovery.llm.faults import explained, may_pass, retry_after_s, was_paid
+from discovery.llm.meter import CallMeter
 from discovery.llm.tokens import estimate_tokens
 from discovery.settings.models import ModelConfig
 from evaluators.text import trees
 
-_MAX_MESSAGE_CHARS = 300
-_LONGEST_PAUSE_S = 60.0
+PATIENCE_S = 10.0
+"""The longest pause between two attempts of one call."""
+UNKNOWN_REPLY_TOKENS = 1000
+"""How long a reply is taken to be before a model has given any."""
 
 
 class LiteLLMModel:
     """The models of a configuration, through litellm.
 
     Thread-safe: calls share nothing but litellm's connections. Rate limits, time-outs and server errors are
-    tried again after growing pauses (or the endpoint's own Retry-After, up to 60 s). The retries are made
-    here: litellm's `num_retries` needs a package that it does not install, makes no pause, and also repeats
-    calls that were refused for their key. A time-out counts from the last byte that came.
+    tried again after growing pauses (or the endpoint's own Retry-After, where that is short; a longer one is left to
+    whoever asks). The retries are made here: litellm's `num_retries` needs a package that it does not install, makes no
+    pause, and also repeats calls that were refused for their key. A time-out counts from the last byte that came.
+
+    Args:
+        config: which models, and how.
+        meter: counts the calls; says when no further one may go out.
     """
 
-    def __init__(self, config: ModelConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, config: ModelConfig, *, meter: CallMeter | None = None) -> None:
         if not config.models:
             raise ConfigError("models must name at least one model, for example: --model gpt-5")
         self._config = config
-        self._sleep = sleep
+        self._meter = meter
+        self._lengths = _Lengths(config.max_tokens)
         weights = np.array([weight for _, weight in config.models])
         self._shares = weights / weights.sum()
+
+    def for_job(self, name: str | None, avoid: Sequence[str], meter: CallMeter) -> LiteLLMModel:
+        """Returns the model of a name, or all but those to avoid; its calls are counted by `meter`.
+
+        Raises:
+            ModelError: (fatal) the configuration has no such model.
+        """
+        kept = tuple(
+            one
+            for one in self._config.models
+            if (one[0] == name if name is not None else one[0] not in avoid)
+        )
+        if not kept:
+            what = f"model {name!r} was chosen, and the settings do not name it"
+            raise ModelError(what if name else "no model is left to ask", is_fatal=True, model=name or "")
+        found = LiteLLMModel(replace(self._config, models=kept), meter=meter)
+        found._lengths = self._lengths
+        return found
 
     def complete(self, messages: Sequence[Mapping[str, Any]], *, rng: np.random.Generator) -> Reply:
         """Returns the reply to a chat; `rng` draws the model, the temperature and the length of pauses.
@@ -59,11 +84,14 @@ class LiteLLMModel:
         """
         name = self._config.models[int(rng.choice(len(self._shares), p=self._shares))][0]
         temperature = float(rng.uniform(*self._config.temperature))
-        litellm = load_litellm()
-        start_s = time.perf_counter()
+        meter = self._meter or CallMeter()
+        paid: list[ModelCall] = []
         for attempt in range(self._config.retries + 1):
+            start_s = time.perf_counter()
+            number = meter.begin(expected := self._expected(name, messages))
+            response: Any = None
             try:
-                response = litellm.completion(
+                response = load_litellm().completion(
                     model=_full_name(name, self._config.api_base),
                     messages=[dict(message) for message in messages],
                     temperature=round(temperature, 3),
@@ -72,24 +100,37 @@ class LiteLLMModel:
                     max_retries=0,
                     **_endpoint(self._config.api_base),
                 )
-                return self._reply(name, messages, response, time.perf_counter() - start_s)
+                reply = self._reply(name, messages, response, time.perf_counter() - start_s)
+                meter.end(number, reply.call)
+                return reply
             except _call_errors() as error:
-                failure = _as_model_error(error, name, self._config)
-                pause_s = _pause_s(error, attempt, rng) if not failure.is_fatal else None
+                call = replace(expected, seconds=time.perf_counter() - start_s)
+                is_paid = response is not None or was_paid(error)
+                meter.end(number, call if is_paid else None)
+                paid += [call] * is_paid
+                failure = self._failure(error, name, paid)
+                pause_s = _pause_s(error, attempt, rng) if may_pass(error) and not failure.is_fatal else None
             if pause_s is None or attempt == self._config.retries:
                 raise failure
-            self._sleep(pause_s)
+            meter.pause(pause_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def only(self, name: str) -> LiteLLMModel:
-        """Returns the same with one model alone.
+    def _failure(self, error: Exception, name: str, paid: Sequence[ModelCall]) -> ModelError:
+        """Returns the error as ours: what happened, to which model, and what to do about it."""
+        where = f" at {redact(self._config.api_base)}" if self._config.api_base else ""
+        what, is_fatal = explained(error, load_litellm().exceptions, timeout_s=self._config.timeout_s)
+        return ModelError(
+            f"model {name}{where}: {what}",
+            is_fatal=is_fatal,
+            model=name,
+            retry_after_s=retry_after_s(error),
+            calls=paid,
+        )
 
-        Raises:
-            ModelError: (fatal) the configuration has no model of that name.
-        """
-        if name not in dict(self._config.models):
-            raise ModelError(f"model {name!r} was chosen, and the settings do not name it", is_fatal=True)
-        return LiteLLMModel(replace(self._config, models=((name, 1.0),)), sleep=self._sleep)
+    def _expected(self, name: str, messages: Sequence[Mapping[str, Any]]) -> ModelCall:
+        """Returns what a call is taken to cost while nothing is known of its answer."""
+        counts = _estimated_prompt(messages), self._lengths.expected(name)
+        return ModelCall(name, *counts, _price(_full_name(name, self._config.api_base), *counts), 0.0, True)
 
     def _reply(
         self, name: str, messages: Sequence[Mapping[str, Any]], response: Any, seconds: float
@@ -97,10 +138,7 @@ class LiteLLMModel:
         content = response.choices[0].message.content
         text = content if isinstance(content, str) else ""
         usage = getattr(response, "usage", None)
-        guess = (
-            sum(estimate_tokens(str(message.get("content", ""))) for message in messages),
-            estimate_tokens(text),
-        )
+        guess = (_estimated_prompt(messages), estimate_tokens(text))
         counts = (
             _believable(getattr(usage, "prompt_tokens", None), guess[0], most=guess[0]),
             _believable(getattr(usage, "completion_tokens", None), guess[1], most=self._config.max_tokens),
@@ -110,8 +148,30 @@ class LiteLLMModel:
         cost = None if is_estimated else getattr(response, "_hidden_params", {}).get("response_cost")
         if not cost:
             cost = _price(_full_name(name, self._config.api_base), prompt_tokens, completion_tokens)
+        self._lengths.learn(name, completion_tokens)
         call = ModelCall(name, prompt_tokens, completion_tokens, cost, seconds, is_estimated)
         return Reply(text, call)
+
+
+class _Lengths:
+    """How long the replies of models are, on average. Thread-safe."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self._unknown = min(max_tokens, UNKNOWN_REPLY_TOKENS)
+        self._sums: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def learn(self, name: str, tokens: int) -> None:
+        """Takes a reply's length in."""
+        with self._lock:
+            count, total = self._sums.get(name, (0, 0))
+            self._sums[name] = count + 1, total + tokens
+
+    def expected(self, name: str) -> int:
+        """Returns how many tokens a reply that nobody has seen is taken to have."""
+        with self._lock:
+            count, total = self._sums.get(name, (0, 0))
+        return round(total / count) if count else self._unknown
 
 
 def check_model(config: ModelConfig) -> None:
@@ -240,59 +300,12 @@ def _price(full_name: str, prompt_tokens: int, completion_tokens: int) -> float 
 
 
 def _pause_s(error: Exception, attempt: int, rng: np.random.Generator) -> float | None:
-    """Returns how long to wait before the next attempt, or None if there should be none."""
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int) and status < 500 and status not in (408, 409, 425, 429):
-        return None
-    headers = getattr(error, "litellm_response_headers", None) or getattr(
-        getattr(error, "response", None), "headers", None
-    )
-    try:
-        asked_s = float((headers or {}).get("retry-after", ""))
-    except (TypeError, ValueError):
-        asked_s = math.nan
-    if 0 <= asked_s <= _LONGEST_PAUSE_S:
-        return asked_s
-    return min(_LONGEST_PAUSE_S, 0.5 * 2.0**attempt) * float(rng.uniform(0.5, 1.0))
+    """Returns how long to wait before the next attempt, or None if that is not for one call to wait for."""
+    asked_s = retry_after_s(error)
+    if asked_s is not None:
+        return asked_s if asked_s <= PATIENCE_S else None
+    return min(PATIENCE_S, 0.5 * 2.0**attempt) * float(rng.uniform(0.5, 1.0))
 
 
-def _as_model_error(error: Exception, name: str, config: ModelConfig) -> ModelError:
-    """Returns the error as ours: what happened, to which model, and what to do about it."""
-    kinds = load_litellm().exceptions
-    status = getattr(error, "status_code", None)
-    said = one_line(redact(_unwrapped(str(error))), _MAX_MESSAGE_CHARS)
-    where = f" at {redact(config.api_base)}" if config.api_base else ""
-    is_fatal = False
-    if isinstance(error, kinds.ContextWindowExceededError):
-        what = "the prompt is too long for it; choose a model with a longer context or lower the token budget"
-    elif isinstance(error, kinds.ContentPolicyViolationError):
-        what = "it refused the prompt by its content policy"
-    elif status == 429 and "quota" in str(error).lower():
-        what, is_fatal = "its quota is used up; add credit, or choose another model", True
-    elif status == 429:
-        what = "it is rate-limited; lower the number of workers, or try later"
-    elif isinstance(error, kinds.Timeout):
-        what = f"no answer within {config.timeout_s:g} s; raise timeout_s, or choose a faster model"
-    elif status in (401, 403):
-        what, is_fatal = "the key was refused; check the key of its provider in the environment", True
-    elif status == 402:
-        what, is_fatal = "the account has no credit left", True
-    elif status == 404:
-        what, is_fatal = "the endpoint does not know it; check the model's name and --api-base", True
-    elif status == 400:
-        what, is_fatal = "the request was refused as malformed; check that it is a chat model", True
-    elif "connection error" in said.lower() or isinstance(error, kinds.APIConnectionError | OSError):
-        what = "cannot connect; check that the endpoint runs, the network, and --api-base"
-    elif status is None:
-        what = "the endpoint's answer is not in the chat format; check --api-base"
-    else:
-        what = f"the endpoint failed with status {status}; try later, or choose another model"
-    return ModelError(f"model {name}{where}: {what} ({said})", is_fatal=is_fatal)
-
-
-def _unwrapped(message: str) -> str:
-    """Returns the endpoint's own words from a litellm message, without class names and stack traces."""
-    message = message.partition("Traceback (most recent call last)")[0]
-    return re.sub(
-        r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)\s*(?::|-)\s*|litellm\.\w+:\s*)+", "", message
-    )
+def _estimated_prompt(messages: Sequence[Mapping[str, Any]]) -> int:
+    return sum(estimate_tokens(str(message.get("content", ""))) for message in messages)

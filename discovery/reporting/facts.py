@@ -16,6 +16,8 @@ from evaluators.contract import Measure
 
 _NUMBERS = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 _REASON_CHARS = 110
+LOST = "lost at a kill"
+"""Under which name a report shows calls of which only that they were made is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Story:
     _elites: dict[str, EliteSeen] = field(default_factory=dict)
     _opened_s: float | None = None
     _earlier_s: float = 0.0
+    _retired: list[str] = field(default_factory=list)
 
     @property
     def worked_s(self) -> float:
@@ -125,6 +128,10 @@ class Story:
             self._fold_childless(entry)
         elif kind == "noted":
             self._fold_note(entry)
+        elif kind == "spent":
+            self._charge(LOST, [ModelCall(**call) for call in entry["calls"]], self._worked(self.last_s))
+        elif kind == "retired":
+            self._retired.append(f"model {entry['model']} was asked no more: {entry['reason']}")
         elif kind == "held_out":
             self.held_out[entry["program_id"]] = entry["metrics"]
         elif kind == "opened":
@@ -132,9 +139,10 @@ class Story:
                 self._earlier_s += self.last_s - self._opened_s
             self._opened_s = self.last_s = float(entry["at_s"])
             self.reason = ""
+            self._retired.clear()
         elif kind == "closed":
             self.last_s = max(self.last_s, float(entry["at_s"]))
-            self.reason = entry.get("message") or entry.get("reason", "")
+            self.reason = "; ".join([entry.get("message") or entry.get("reason", ""), *self._retired])
 
     def lineage_of_best(self) -> list[str]:
         """Returns the ids from the seed to the best, along first parents."""

@@ -1,16 +1,48 @@
-"""A decision under way, and the forms in which the journal keeps what came of it."""
+"""A decision and its life: one object with a named stage, and the table of those that are under way.
+
+    CHOSEN -> PROPOSED -> WAITING <-> EVALUATING -> RECORDED -> EXAMINING -> EXAMINED
+
+A child that comes back is PROPOSED; the filter lets it pass (WAITING for an evaluator) or not (DROPPED). A program whose
+score varies goes back to WAITING until it is measured often enough. Only new elites are examined on held-out cases.
+A note (a plan, a summary, an instruction) is RECORDED as soon as it is there. See docs/design.md.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
+from discovery.core.choices import ASK_OPERATOR
 from discovery.core.records import Record
-from discovery.core.results import NoteRecord, RejectedProposal
-from discovery.core.types import ModelCall, Note, Proposal
-from discovery.search.plan_tracker import Turns
-from evaluators.contract import Evaluation, Program
+from discovery.core.types import Proposal
+from evaluators.contract import Evaluation
+
+
+class Stage(StrEnum):
+    """Where a decision stands in its life."""
+
+    CHOSEN = "chosen"  # an operator works on it
+    PROPOSED = "proposed"  # the child is there
+    WAITING = "waiting"  # it passed the filter
+    EVALUATING = "evaluating"
+    RECORDED = "recorded"  # it is in the journal and in the state
+    EXAMINING = "examining"  # on the held-out cases
+    EXAMINED = "examined"
+    DROPPED = "dropped"  # nothing came of it
+
+
+_NEXT: Mapping[Stage, tuple[Stage, ...]] = {
+    Stage.CHOSEN: (Stage.PROPOSED, Stage.RECORDED, Stage.DROPPED),
+    Stage.PROPOSED: (Stage.WAITING, Stage.DROPPED),
+    Stage.WAITING: (Stage.EVALUATING,),
+    Stage.EVALUATING: (Stage.WAITING, Stage.RECORDED, Stage.DROPPED),
+    Stage.RECORDED: (Stage.EXAMINING,),
+    Stage.EXAMINING: (Stage.EXAMINED, Stage.RECORDED),
+    Stage.EXAMINED: (),
+    Stage.DROPPED: (),
+}
 
 
 @dataclass(slots=True)
@@ -27,6 +59,9 @@ class Decision:
         about: the program that a note is about.
         proposal, fingerprint: the child, once there is one.
         measured: how often it was measured already, where scores vary.
+        echoes: tuning sessions and steps that came to the same program while it was under way.
+        is_saved: whether the child is in the journal, so that a kill does not lose it.
+        stage: where it stands.
     """
 
     number: int
@@ -44,11 +79,33 @@ class Decision:
     from_best: bool = False
     about: str = ""
     measured: int = 0
+    echoes: list[tuple[int, int]] = field(default_factory=list)
+    is_saved: bool = False
+    stage: Stage = Stage.CHOSEN
 
     @property
     def job_id(self) -> str:
-        """Returns the id of its evaluation."""
+        """The id of its evaluation."""
         return f"{self.number}-{self.operator}" + (f"~{self.measured}" if self.measured else "")
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether it leads to a note beside the search, and never to an evaluation."""
+        return self.kind in ("summary", "instruction")
+
+    def advance(self, stage: Stage) -> None:
+        """Moves on to the next stage.
+
+        Raises:
+            AssertionError: that one does not follow; a fault of ours.
+        """
+        assert stage in _NEXT[self.stage], f"decision {self.number} cannot go from {self.stage} to {stage}"
+        self.stage = stage
+
+    def propose(self, proposal: Proposal, fingerprint: str) -> None:
+        """Takes the child in."""
+        self.proposal, self.fingerprint, self.parents = proposal, fingerprint, proposal.parents
+        self.advance(Stage.PROPOSED)
 
     def record(self, index: int, evaluation: Evaluation, at_s: float) -> Record:
         """Returns the record of its evaluated child, not yet in any archive; `at_s` is unix time."""
@@ -74,125 +131,130 @@ class Decision:
         )
 
 
-def child_to_json(decision: Decision) -> dict[str, Any]:
-    """Returns the entry of a child that was paid for."""
-    assert decision.proposal is not None
-    return {
-        "type": "proposed",
-        "decision": decision.number,
-        "operator": decision.operator,
-        "island": decision.island,
-        "parents": list(decision.parents),
-        "fingerprint": decision.fingerprint,
-        "program": decision.proposal.program.to_json(),
-        "calls": [asdict(call) for call in decision.proposal.calls],
-        "texts": dict(decision.proposal.texts),
-        **_arm_to_json(decision),
-        **_step_to_json(decision),
-        **_turns_to_json(decision.proposal.turns),
-    }
+def exam_id(program_id: str) -> str:
+    """Returns the job id of a program's exam."""
+    return f"held-out-{program_id}"
 
 
-def child_from_json(entry: Mapping[str, Any]) -> Decision:
-    """Returns the decision of an entry."""
-    proposal = Proposal(
-        Program.from_json(entry["program"]),
-        tuple(entry["parents"]),
-        _calls(entry),
-        entry["texts"],
-        turns_of(entry),
-    )
-    return Decision(
-        entry["decision"],
-        entry["operator"],
-        entry["island"],
-        proposal.parents,
-        entry.get("session"),
-        entry.get("step"),
-        proposal=proposal,
-        fingerprint=entry["fingerprint"],
-        model=entry.get("model"),
-        variant=entry.get("variant", ""),
-    )
+class DecisionTable:
+    """The decisions under way, by stage. One caller at a time."""
 
+    def __init__(self) -> None:
+        self._chosen: dict[str, Decision] = {}
+        self._waiting: deque[Decision] = deque()
+        self._evaluating: dict[str, Decision] = {}
+        self._exams: dict[str, Decision] = {}
+        self._model_calls = self._asked = 0
+        self._asides = 0
 
-def waste_to_json(
-    decision: Decision, reason: str, calls: tuple[ModelCall, ...], refused: Program | None = None
-) -> dict[str, Any]:
-    """Returns the entry of a decision that led to no evaluation; with the program, where one was paid for and refused."""
-    return {
-        "type": "unproposed",
-        "decision": decision.number,
-        "operator": decision.operator,
-        "island": decision.island,
-        "reason": reason,
-        "calls": [asdict(call) for call in calls],
-        **({"program": refused.to_json()} if refused else {}),
-        **_arm_to_json(decision),
-        **_step_to_json(decision),
-    }
+    # --- counts
 
+    @property
+    def in_flight(self) -> int:
+        """How many decisions under way may lead to an evaluation."""
+        return len(self._chosen) - self._asides + len(self._waiting) + len(self._evaluating)
 
-def waste_from_json(entry: Mapping[str, Any]) -> RejectedProposal:
-    """Returns what learners are told of an entry."""
-    model, variant = entry.get("model"), entry.get("variant", "")
-    return RejectedProposal(
-        entry["operator"], model, variant, entry["island"], entry["reason"], _calls(entry)
-    )
+    @property
+    def model_calls(self) -> int:
+        """How many decisions are at a model."""
+        return self._model_calls
 
+    @property
+    def open_calls(self) -> int:
+        """How many of them are paid for; what is asked of a study is answered by whoever made it, if at all."""
+        return self._model_calls - self._asked
 
-def note_to_json(decision: Decision, note: Note, reason: str = "") -> dict[str, Any]:
-    """Returns the entry of a note; one without texts says why in `reason`."""
-    return {
-        "type": "noted",
-        "kind": decision.kind,
-        "decision": decision.number,
-        "operator": decision.operator,
-        "island": decision.island,
-        "program_id": decision.about,
-        "texts": dict(note.texts),
-        "calls": [asdict(call) for call in note.calls],
-        **({"reason": reason} if reason else {}),
-        **_arm_to_json(decision),
-        **_turns_to_json(note.turns),
-    }
+    @property
+    def waiting(self) -> int:
+        """How many programs wait for an evaluator."""
+        return len(self._waiting)
 
+    @property
+    def evaluating(self) -> int:
+        """How many programs are handed out to evaluators, exams aside."""
+        return len(self._evaluating)
 
-def remark_from_json(entry: Mapping[str, Any]) -> NoteRecord:
-    """Returns what learners are told of an entry."""
-    return NoteRecord(
-        entry["kind"],
-        entry["program_id"],
-        entry["operator"],
-        entry.get("model"),
-        entry.get("variant", ""),
-        entry["island"],
-        entry["texts"],
-        _calls(entry),
-    )
+    @property
+    def backlog(self) -> int:
+        """How many programs are on their way to an evaluator that no model holds up."""
+        return len(self._chosen) - self._model_calls + len(self._waiting) + len(self._evaluating)
 
+    @property
+    def is_examining(self) -> bool:
+        """Whether an exam is under way."""
+        return any(job.stage is Stage.EXAMINING for job in self._exams.values())
 
-def turns_of(entry: Mapping[str, Any]) -> Turns:
-    """Returns what an entry adds to a conversation."""
-    return tuple(dict(turn) for turn in entry.get("turns", ()))
+    def expected(self) -> Iterator[Decision]:
+        """Yields the decisions whose program waits for its evaluation or is at an evaluator."""
+        yield from self._waiting
+        yield from self._evaluating.values()
 
+    def asking(self) -> list[tuple[str, Decision]]:
+        """Returns the decisions that are at a model, each with its job id."""
+        return [(job_id, job) for job_id, job in self._chosen.items() if job.needs_model]
 
-def _calls(entry: Mapping[str, Any]) -> tuple[ModelCall, ...]:
-    return tuple(ModelCall(**call) for call in entry["calls"])
+    # --- a decision's way
 
+    def choose(self, job_id: str, decision: Decision) -> None:
+        """Takes in a decision that an operator works on under a job id."""
+        self._chosen[job_id] = decision
+        self._model_calls += decision.needs_model
+        self._asked += decision.operator == ASK_OPERATOR
+        self._asides += decision.is_aside
 
-def _arm_to_json(decision: Decision) -> dict[str, str]:
-    """Returns the model and the variant that were asked for, where any were."""
-    model = {"model": decision.model} if decision.model else {}
-    return model | ({"variant": decision.variant} if decision.variant else {})
+    def answered(self, job_id: str) -> Decision | None:
+        """Takes out the decision whose operator is done; None where there is none of that job id."""
+        if (decision := self._chosen.pop(job_id, None)) is not None:
+            self._model_calls -= decision.needs_model
+            self._asked -= decision.operator == ASK_OPERATOR
+            self._asides -= decision.is_aside
+        return decision
 
+    def wait(self, decision: Decision, *, is_first: bool = False) -> None:
+        """Lets the program of a decision wait for an evaluator."""
+        decision.advance(Stage.WAITING)
+        (self._waiting.appendleft if is_first else self._waiting.append)(decision)
 
-def _step_to_json(decision: Decision) -> dict[str, int]:
-    """Returns the plan and the candidate's number in it, where there is one (a tuning session asks no model)."""
-    if decision.session is None or decision.step is None:
-        return {}
-    return {"session": decision.session, "step": decision.step}
+    def next_waiting(self) -> Decision:
+        """Hands out the next program that waits; there must be one."""
+        decision = self._waiting.popleft()
+        decision.advance(Stage.EVALUATING)
+        self._evaluating[decision.job_id] = decision
+        return decision
 
+    def evaluated(self, job_id: str) -> Decision | None:
+        """Takes out the decision whose program was evaluated; None where there is none of that job id."""
+        return self._evaluating.pop(job_id, None)
 
-def _turns_to_json(turns: Turns) -> dict[str, Any]:
-    return {"turns": [dict(turn) for turn in turns]} if turns else {}
+    def find_waiting(self, number: int) -> Decision | None:
+        """Returns the waiting decision of a number, or None."""
+        return next((job for job in self._waiting if job.number == number), None)
+
+    def forget(self, number: int) -> Decision | None:
+        """Takes out the waiting decision of a number, for a replay; None where there is none."""
+        if (found := self.find_waiting(number)) is not None:
+            self._waiting.remove(found)
+        return found
+
+    # --- exams
+
+    def owe_exam(self, program_id: str, decision: Decision) -> None:
+        """Notes that the program of a recorded decision is owed an exam."""
+        self._exams[program_id] = decision
+
+    def exams_owed(self) -> list[tuple[str, Decision]]:
+        """Returns the programs, by id, that are owed an exam which is not under way."""
+        return [(key, job) for key, job in self._exams.items() if job.stage is Stage.RECORDED]
+
+    def examined(self, program_id: str) -> Decision | None:
+        """Takes out the decision whose program was examined; None where no exam is owed to it."""
+        return self._exams.pop(program_id, None)
+
+    def give_up_evaluations(self) -> None:
+        """Waits for no evaluation and no exam any more; they are owed still, and begun again after a resume."""
+        for decision in self._evaluating.values():
+            decision.advance(Stage.DROPPED)
+        self._evaluating.clear()
+        for decision in self._exams.values():
+            if decision.stage is Stage.EXAMINING:
+                decision.advance(Stage.RECORDED)

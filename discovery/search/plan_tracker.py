@@ -180,6 +180,10 @@ class PlanTracker:
         self._awaited.pop(program_id, None)
         self._given.discard(program_id)
 
+    def release_summary(self, program_id: str) -> None:
+        """Notes that a summary was asked for in vain: it is owed still."""
+        self._given.discard(program_id)
+
     def _await(self, record: Record, individual: Individual) -> None:
         turns: Turns = ()
         session = None if record.session is None else self._sessions.get(record.session)

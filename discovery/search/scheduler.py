@@ -38,6 +38,8 @@ class SearchSettings:
         parents: the rule by which they are drawn.
         rebase: whether a change of the best program is carried over into what is the best when the reply comes.
         context: what questions to models tell of the search.
+        models: the names of those that may be asked, as far as they are known.
+        outage_s: how long a model may be away before it is asked no more.
     """
 
     seed: int
@@ -49,6 +51,8 @@ class SearchSettings:
     parents: Rule = "boltzmann"
     rebase: bool = True
     context: ContextConfig = field(default_factory=ContextConfig)
+    models: tuple[str, ...] = ()
+    outage_s: float = 600.0
 
     @property
     def ahead(self) -> int:

@@ -194,6 +194,16 @@ class RunState:
         """Returns a program that failed recently, or None where it is forgotten."""
         return next((one for _, one in self._failures if one.program_id == program_id), None)
 
+    def note_repair(self, operator: str, parents: Sequence[str]) -> None:
+        """Notes that a program was tried to be repaired, where that is what an operator did."""
+        if operator == "repair":
+            self._repaired.update(parents[:1])
+
+    def release_repair(self, operator: str, parents: Sequence[str]) -> None:
+        """Notes that a repair was asked for in vain, so that it is tried again."""
+        if operator == "repair":
+            self._repaired.difference_update(parents[:1])
+
     def fitness(self, record: Record) -> float | None:
         """Returns the record's fitness (larger is better), None if it has no score."""
         return credit(self.statement, record.evaluation)

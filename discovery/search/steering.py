@@ -63,4 +63,6 @@ class Steering:
         texts = {"request": request.request_id} | ({"idea": request.text} if request.text else {})
         island = self._state.archipelago.island_of(decision)
         proposal = Proposal(request.program, (), texts=texts)
-        return Decision(decision, INJECT_OPERATOR, island, (), proposal=proposal, fingerprint=mark)
+        found = Decision(decision, INJECT_OPERATOR, island, ())
+        found.propose(proposal, mark)
+        return found

@@ -6,28 +6,24 @@ import json
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from discovery.core.errors import DiscoveryError, RunFolderError
-from discovery.core.events import Broken, Event
 from discovery.core.records import Record
 from discovery.core.requests import Request
 from discovery.execution.broker import BrokerConfig
-from discovery.execution.embedded import Executor
-from discovery.execution.session import (
-    Session,
-    StopRequest,
-    embedded_executor,
-)
+from discovery.execution.embedded import Executor, embedded_executor
+from discovery.execution.ending import StopRequest
+from discovery.execution.session import Session
 from discovery.search.state import RunState
 from discovery.settings.budget import stored_limits
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import with_changes
-from discovery.storage.requests import new_request, send
+from discovery.storage.files import sync_folder
+from discovery.storage.requests import new_request
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import ContractError
 from evaluators.problems.bundle import Bundle
@@ -35,8 +31,6 @@ from evaluators.problems.describe import Description
 from evaluators.problems.loading import ProblemSource, load_source
 
 EVENTS_KEPT = 1000
-PAUSED_STOP_S, LONGEST_STOP_S = 5.0, 300.0
-"""How long a run that was asked to end waits for what is in flight: while its broker is away, and at most."""
 _log = logging.getLogger(__name__)
 
 Stated = Any
@@ -45,40 +39,6 @@ Stated = Any
 
 class BusyError(DiscoveryError):
     """What was asked for does not fit the run's state, or the service is full."""
-
-
-class EndingExecutor:
-    """An executor that waits no longer for its jobs some time after it was asked to stop. See `Executor`.
-
-    Args:
-        inner: does the work.
-        stop: the request to end.
-        monotonic: the clock.
-    """
-
-    def __init__(
-        self, inner: Executor, stop: StopRequest, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._inner = inner
-        self._stop = stop
-        self._monotonic = monotonic
-        self._asked_at_s: float | None = None
-        self.propose, self.evaluate, self.close = inner.propose, inner.evaluate, inner.close
-
-    @property
-    def paused(self) -> str:
-        """Returns why nothing moves at the moment; "" when it does."""
-        return str(getattr(self._inner, "paused", ""))
-
-    def next_events(self, timeout_s: float) -> list[Event]:
-        """Returns what has happened since the last call, the last of which may be that nothing more will."""
-        events = self._inner.next_events(timeout_s)
-        if self._stop.event.is_set():
-            now = self._monotonic()
-            self._asked_at_s = now if self._asked_at_s is None else self._asked_at_s
-            if now - self._asked_at_s > (PAUSED_STOP_S if self.paused else LONGEST_STOP_S):
-                events.append(Broken(self._stop.message))
-        return events
 
 
 class HostedRun:
@@ -92,16 +52,15 @@ class HostedRun:
         self._service = json.loads((folder.path / "service.json").read_text(encoding="utf-8"))
         self._stop = StopRequest()
         self._thread: threading.Thread | None = None
-        self._executor: EndingExecutor | None = None
+        self._executor: Executor | None = None
         self._session: Session | None = None
         self._news = threading.Condition()
         self._saving = threading.Lock()
         self._events: list[tuple[int, dict[str, Any]]] = []
         self._number = 0
-        self._is_leaving = False
         nothing = {"evaluations": 0, "best_score": None, "best_id": None}
         self.facts: dict[str, Any] = self._service.get("facts", nothing)
-        self.is_active = False
+        self.is_active = self._is_restart = False
 
     @property
     def is_wanted(self) -> bool:
@@ -134,29 +93,39 @@ class HostedRun:
             **self.facts,
         }
 
-    def start(self, changes: Mapping[str, Any] | None = None) -> None:
+    def start(self, changes: Mapping[str, Any] | None = None, *, is_restart: bool = False) -> None:
         """Begins or goes on with the run, with other settings if given (settings.doors.read_changes).
 
+        Args:
+            changes: what changes.
+            is_restart: whether it is the service that goes on with it, and not a person: then a pause stays.
+
         Raises:
-            BusyError: it is under way.
+            BusyError: it is under way. RunFolderError: it cannot be written.
         """
         if self.is_active:
             raise BusyError(f"run {self.name} is under way")
         changes = dict(changes or {})
+        asked = self._service.get("asked", [])
         if limits := changes.pop("budget", None):  # journalled, so that they outlast limits asked for before
-            send(self.folder, new_request("budget", budget=limits))
-        if changes:
-            self._service["changes"] = {**self._service.get("changes", {}), **changes}
-        self._is_leaving = False
+            asked = [new_request("budget", budget=limits).to_json()]
         self._stop = StopRequest()
-        self._save(wanted=True, state="running", message="")
+        kept = {**self._service.get("changes", {}), **changes}
+        self._save(wanted=True, state="running", message="", asked=asked, changes=kept)
+        self._is_restart = is_restart
         self.is_active = True
         self._thread = threading.Thread(target=self._work, name=f"run-{self.name}", daemon=True)
         self._thread.start()
 
     def stop(self, *, for_good: bool, message: str = "stopped on request") -> None:
-        """Asks the run to end; one that is not stopped for good goes on when the service starts again."""
-        self._is_leaving = not for_good
+        """Asks the run to end; one that is not stopped for good goes on when the service starts again.
+
+        What a person wants is on the disk before it is done, and only a person takes it back: a service that closes
+        after it, or while it is done, does not make the run wanted again.
+
+        Raises:
+            RunFolderError: it cannot be written; the run goes on.
+        """
         if for_good:
             self._save(wanted=False)
         self._stop.ask(message)
@@ -213,6 +182,10 @@ class HostedRun:
         _log.warning("run %s: %s", self.name, text)
         self._tell({"event": "warned", "text": text})
 
+    def informed(self, text: str) -> None:
+        """Tells how the run fares."""
+        self._tell({"event": "informed", "text": text})
+
     def _note(self, state: RunState) -> None:
         best, ledger = state.best, state.ledger
         assert self._session is not None, "it is the session that tells"
@@ -238,18 +211,15 @@ class HostedRun:
             self._news.notify_all()
 
     def _work(self) -> None:
-        state, message, wanted = "failed", "", False
+        state, message, is_final = "failed", "", True
         try:
             with self.folder.lock():
                 outcome = self._new_session().run()
             state = "done" if outcome.is_success else "failed"
             message = outcome.message
             if outcome.reason == "interrupted":
-                state, wanted = "stopped", self._is_leaving
-            elif outcome.reason == "broken" and self._broker is not None:
-                wanted = self._service["wanted"] and (
-                    "does not answer" in message or "out of memory" in message
-                )
+                state = "stopped"
+            is_final = outcome.reason not in ("interrupted", "outage")
         except (DiscoveryError, ContractError, OSError) as error:
             message = str(error)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a run: the service and its other runs go on
@@ -259,7 +229,8 @@ class HostedRun:
             self._executor = self._session = None
             self.facts["in_flight"] = 0
             try:
-                self._save(wanted=wanted, state=state, message=message, facts=self.facts)
+                intent = {"wanted": False} if is_final else {}  # else it stays as a person left it
+                self._save(**intent, state=state, message=message, facts=self.facts, asked=[])
             except RunFolderError as error:
                 _log.error("run %s: %s", self.name, error)
             self.is_active = False
@@ -277,7 +248,14 @@ class HostedRun:
 
             self.warned(estimate(config))
         self._session = Session(
-            self.folder, config, problem, observer=self, stop=self._stop, make_executor=self._make_executor
+            self.folder,
+            config,
+            problem,
+            observer=self,
+            stop=self._stop,
+            make_executor=self._make_executor,
+            requests=[Request.from_json(one) for one in self._service.get("asked", [])],
+            keeps_pause=self._is_restart,
         )
         return self._session
 
@@ -289,7 +267,7 @@ class HostedRun:
     def _make_executor(self, config: RunConfig, problem: Stated, secret: bytes) -> Executor:
         is_foreign = self._service["description"] is not None
         if self._broker is not None:
-            from discovery.execution.celery import executor_maker
+            from discovery.execution.remote import executor_maker
 
             bundle = (
                 Bundle.from_json(json.loads((self.folder.path / "problem.json").read_bytes()))
@@ -297,10 +275,11 @@ class HostedRun:
                 else None
             )
             make = executor_maker(self._broker, self.settings, bundle=bundle, untrusted=is_foreign)
-            inner: Executor = make(config, problem, secret)
+            self._executor = make(config, problem, secret)
         else:
-            inner = embedded_executor(config, problem, secret, untrusted=is_foreign)
-        self._executor = EndingExecutor(inner, self._stop)
+            self._executor = embedded_executor(
+                config, problem, secret, calls=self.folder.calls, untrusted=is_foreign
+            )
         return self._executor
 
     def _save(self, **changes: Any) -> None:
@@ -324,6 +303,7 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.rename(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise RunFolderError(
             f"cannot write {path}: {error.strerror}; make room, or look at who owns the folder"

@@ -17,11 +17,7 @@ from typing import Any
 from discovery.certify.improvement import begin
 from discovery.core.errors import DiscoveryError, RunError, RunFolderError
 from discovery.execution.broker import BrokerConfig
-from discovery.execution.session import (
-    check_operators,
-    create_run,
-    import_items,
-)
+from discovery.execution.runs import check_operators, create_run, import_items
 from discovery.learning.memory.items import Item
 from discovery.service.hosted_run import BusyError, HostedRun, Stated, write_json
 from discovery.settings.config import RunConfig
@@ -89,7 +85,7 @@ class Host:
         for name, run in self._runs.items():
             if run.is_wanted:
                 try:
-                    run.start()
+                    run.start(is_restart=True)
                     names.append(name)
                 except DiscoveryError as error:
                     _log.error("run %s does not go on: %s", name, error)

@@ -94,6 +94,16 @@ class RunConfig:
             operator_only="programs would run without protection",
         ),
     ] = False
+    grace_s: Annotated[
+        float,
+        setting(
+            "How long, once a run ends, replies of models are waited for that are under way and will be charged.",
+            key="grace",
+            unit="s",
+            ge=0,
+            le=3600,
+        ),
+    ] = 20.0
     parents: Annotated[
         Literal["boltzmann", "best", "uniform", "seed"],
         setting("How parents are drawn; all but boltzmann are for comparisons."),

@@ -137,7 +137,7 @@ SETTINGS: tuple[Setting, ...] = tuple(_all())
 LIMITS: tuple[Setting, ...] = tuple(setting for setting in SETTINGS if setting.group == "budget")
 RESUMED: tuple[Setting, ...] = (
     *LIMITS,
-    *(setting for setting in SETTINGS if setting.key in ("target", "workers")),
+    *(setting for setting in SETTINGS if setting.key in ("target", "workers", "grace")),
 )
 """What may change when a run goes on."""
 REMOTE: tuple[Setting, ...] = tuple(setting for setting in SETTINGS if not setting.operator_only)

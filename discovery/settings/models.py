@@ -109,8 +109,23 @@ class ModelConfig:
         float, setting("Longest wait for an answer, of one attempt.", unit="s", gt=0, le=3600)
     ] = 180.0
     retries: Annotated[
-        int, setting("Further attempts after rate limits, time-outs and server errors.", ge=0, le=20)
+        int,
+        setting(
+            "Further attempts after rate limits, time-outs and server errors, some seconds apart.",
+            ge=0,
+            le=20,
+        ),
     ] = 4
+    outage_s: Annotated[
+        float,
+        setting(
+            "How long a model may be away, in spite of them, before it is asked no more; a fifth of it where it has never "
+            "answered in the run.",
+            unit="s",
+            gt=0,
+            le=86_400,
+        ),
+    ] = 600.0
 
     def __post_init__(self) -> None:
         low, high = self.temperature

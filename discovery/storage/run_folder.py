@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from discovery.core.errors import ConfigError, RunFolderError
-from discovery.storage.secret import derived_secret, read_secret, write_secret
 from discovery.storage.files import sync_folder
+from discovery.storage.secret import derived_secret, read_secret, write_secret
 
 FORMAT = 1
 

@@ -23,7 +23,7 @@ def unseal(path: Path, program: str, again: bool, as_json: bool) -> None:
     into the journal and into git.
     """
     from discovery.core.records import shown
-    from discovery.execution.session import run_folder
+    from discovery.execution.runs import run_folder
     from discovery.families.alphas.unsealing import open_test
 
     opening = open_test(run_folder(path), program, again=again)

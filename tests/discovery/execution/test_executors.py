@@ -19,8 +19,9 @@ from discovery.core.errors import ConfigError, RunError
 from discovery.core.events import Broken, Evaluated, EvaluateJob, Event, Proposed
 from discovery.core.types import Context, Individual, ProposeJob
 from discovery.execution.broker import BrokerConfig, Levels, build_version
-from discovery.execution.celery import CeleryExecutor, check_broker, connect, executor_maker
+from discovery.execution.celery import check_broker, connect
 from discovery.execution.embedded import EmbeddedExecutor, Executor
+from discovery.execution.remote import CeleryExecutor, executor_maker
 from discovery.execution.worker import JobRunner, RefusedError, place_of_processes, private_folder
 from discovery.llm.client import LiteLLMModel
 from discovery.operators.registry import OPERATORS
@@ -387,7 +388,7 @@ class TestFaults:
     def test_a_worker_of_another_version_or_without_the_problem_says_so(
         self, server: RedisServer, steady: Workers, problem: Problem, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("discovery.execution.celery.REFUSAL_LIMIT", 2)
+        monkeypatch.setattr("discovery.execution.remote.REFUSAL_LIMIT", 2)
         monkeypatch.setattr("discovery.execution.celery.build_version", lambda: "9.9/9")
         executor = celery(server.url, problem, RunConfig(str(problem.source.where), seed=1))
         executor.evaluate(EvaluateJob("0-seed", Program({"program.py": SEED})))
@@ -396,7 +397,7 @@ class TestFaults:
         assert isinstance(event, Broken)
         assert "the run 9.9/9; install the same on both" in event.reason
         monkeypatch.undo()
-        monkeypatch.setattr("discovery.execution.celery.REFUSAL_LIMIT", 2)
+        monkeypatch.setattr("discovery.execution.remote.REFUSAL_LIMIT", 2)
         source = replace(load_problem("circle_packing").source, version="0" * 16)
         executor = celery(server.url, replace(problem, source=source), RunConfig("circle_packing", seed=1))
         executor.evaluate(EvaluateJob("0-seed", Program({"program.py": SEED})))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from discovery.core.types import Individual, Model, ModelCall, ModelError, Propo
 from discovery.execution.jobs import propose
 from discovery.learning.tuning import Tuner
 from discovery.llm.client import LiteLLMModel
+from discovery.llm.meter import CallMeter
 from discovery.search.context import bare_context
 from discovery.search.state import RunState, Statement
 from discovery.settings.learning import TuningConfig
@@ -36,7 +38,9 @@ class Fixed:
 
 
 class Several(Fixed):
-    def only(self, name: str) -> Model:
+    def for_job(self, name: str | None, avoid: Sequence[str], meter: CallMeter) -> Model:
+        if name is None:
+            return self
         if name == "gone":
             raise ModelError("model 'gone' was chosen, and the settings do not name it", is_fatal=True)
         return Fixed(name)
@@ -73,9 +77,10 @@ def test_a_model_that_the_settings_do_not_name_ends_the_run_with_its_name() -> N
 
 def test_litellm_models_can_be_asked_for_one_by_one() -> None:
     model = LiteLLMModel(ModelConfig(models=(("a", 1.0), ("b", 3.0))))
-    assert model.only("b")._config.models == (("b", 1.0),)
+    assert model.for_job("b", (), CallMeter())._config.models == (("b", 3.0),)
+    assert model.for_job(None, ("b",), CallMeter())._config.models == (("a", 1.0),)
     with pytest.raises(ModelError, match="'c'"):
-        model.only("c")
+        model.for_job("c", (), CallMeter())
 
 
 def test_a_child_that_cannot_be_read_is_refused_with_what_it_cost(monkeypatch: pytest.MonkeyPatch) -> None:

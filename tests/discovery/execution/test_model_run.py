@@ -85,7 +85,7 @@ def test_a_useless_model_ends_the_run_with_its_reason_and_all_is_kept(
 
 def test_an_endpoint_that_is_not_there_is_named(discovery: Discovery, toy: Path, tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
-    config.write_text("[models]\nretries = 0\n")
+    config.write_text("[models]\nretries = 0\noutage_s = 2\n")
     more = ("--evals", 50, "--operators", "diff", "--config", config)
     done = run(discovery, toy, tmp_path / "run", unused_api_base(), *more)
     assert done.returncode == 3

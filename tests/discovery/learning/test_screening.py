@@ -20,7 +20,8 @@ from discovery.learning.tuning import Tuner
 from discovery.programs.fingerprint import fingerprint
 from discovery.search.assembly import new_state
 from discovery.search.components import LearningComponents
-from discovery.search.coordinator import WASTE_LIMIT, Coordinator
+from discovery.search.coordinator import Coordinator
+from discovery.search.model_health import WASTE_LIMIT
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
 from discovery.settings.budget import Budget

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import email.utils
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from discovery.core.errors import ConfigError
 from discovery.core.redaction import redact
 from discovery.core.types import ModelError, Reply
 from discovery.llm.client import LiteLLMModel, check_model, close_connections
+from discovery.llm.meter import CallMeter
 from discovery.settings.models import ModelConfig, parse_models
 from discovery.testing import (
     FAULTS,
@@ -50,13 +52,25 @@ def ask(script: Script, **settings: object) -> tuple[Reply, tuple[ChatRequest, .
         return reply, endpoint.requests
 
 
+class Pauses(CallMeter):
+    """Notes the pauses instead of making them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
 def fails(script: Script, **settings: object) -> tuple[ModelError, int, list[float]]:
-    pauses: list[float] = []
+    meter = Pauses()
     with ChatEndpoint(script) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base, **settings), sleep=pauses.append)
+        model = LiteLLMModel(config(endpoint.api_base, **settings), meter=meter)
         with pytest.raises(ModelError) as caught:
             model.complete(ASK, rng=np.random.default_rng(1))
-        return caught.value, len(endpoint.requests), pauses
+        assert caught.value.calls == meter.calls
+        return caught.value, len(endpoint.requests), meter.pauses
 
 
 def test_a_reply_comes_with_its_tokens_and_seconds() -> None:
@@ -127,15 +141,62 @@ def test_equal_generators_draw_equal_models() -> None:
 
 
 def test_a_rate_limit_is_waited_out_as_the_endpoint_asks() -> None:
-    pauses: list[float] = []
+    meter = Pauses()
     busy = Answer("Slow down", status=429, headers={"Retry-After": "7"})
     with ChatEndpoint(recorded(busy, busy, "Hello.")) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base), sleep=pauses.append)
+        model = LiteLLMModel(config(endpoint.api_base), meter=meter)
         reply = model.complete(ASK, rng=np.random.default_rng(1))
         requests = endpoint.requests
     assert reply.text == "Hello."
     assert len(requests) == 3
-    assert pauses == [7.0, 7.0]
+    assert meter.pauses == [7.0, 7.0]
+    assert meter.calls == (reply.call,), "what was refused is not paid"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_long_wait_that_an_endpoint_asks_for_is_left_to_who_asks(status: int, form: str) -> None:
+    said = "600" if form == "seconds" else email.utils.formatdate(time.time() + 600, usegmt=True)
+    error, requests, pauses = fails(recorded(Answer("Not now", status=status, headers={"Retry-After": said})))
+    assert (requests, pauses) == (1, [])
+    assert error.retry_after_s is not None
+    assert 500 < error.retry_after_s <= 600
+
+
+@pytest.mark.parametrize(
+    ("fault", "paid"),
+    [
+        ("unauthorised", 0),
+        ("no_credit", 0),
+        ("malformed", 0),
+        ("rate_limited", 0),
+        ("server_error", 0),
+        ("not_json", 1),
+        ("no_choices", 1),
+        ("hangs_up", 1),
+        ("time_out", 1),
+    ],
+)
+def test_every_request_that_may_be_charged_is_counted(fault: str, paid: int) -> None:
+    error, requests, _ = fails(FAULTS[fault], timeout_s=1.0, retries=1)
+    assert len(error.calls) == paid * requests
+    assert all(call.is_estimated and call.prompt_tokens > 0 < call.completion_tokens for call in error.calls)
+
+
+def test_a_refused_connection_costs_nothing_and_nothing_goes_out_after_a_stop() -> None:
+    stop = threading.Event()
+    meter = CallMeter(stop)
+    model = LiteLLMModel(config(unused_api_base(), retries=0), meter=meter)
+    with pytest.raises(ModelError) as refused:
+        model.complete(ASK, rng=np.random.default_rng(0))
+    assert (refused.value.calls, meter.calls) == ((), ())
+    with ChatEndpoint(FAULTS["server_error"]) as endpoint:
+        model = LiteLLMModel(config(endpoint.api_base, retries=4), meter=meter)
+        stop.set()
+        with pytest.raises(ModelError) as stopped:
+            model.complete(ASK, rng=np.random.default_rng(0))
+        assert stopped.value.is_stop
+        assert not endpoint.requests
 
 
 def test_server_errors_are_tried_again_after_growing_pauses() -> None:

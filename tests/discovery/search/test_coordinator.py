@@ -15,6 +15,7 @@ from discovery.core.events import (
     Evaluated,
     Event,
     Finish,
+    GivenUp,
     NotProposed,
     Propose,
     Save,
@@ -28,7 +29,8 @@ from discovery.core.verdicts import sources
 from discovery.execution.jobs import propose
 from discovery.learning.tuning import Tuner
 from discovery.programs.fingerprint import fingerprint
-from discovery.search.coordinator import ENDPOINT_LIMIT, WASTE_LIMIT, Coordinator
+from discovery.search.coordinator import Coordinator
+from discovery.search.model_health import WASTE_LIMIT
 from discovery.search.scheduler import SearchSettings
 from discovery.search.state import RunState, Statement
 from discovery.settings.budget import Budget
@@ -226,9 +228,7 @@ def test_a_reply_that_was_paid_for_is_evaluated_after_a_kill_and_not_asked_for_a
     }
     done = {record["fingerprint"] for record in world.records}
     world.act(world.coordinator.start())
-    waiting = {
-        job.fingerprint for job in (*world.coordinator._queued, *world.coordinator._evaluating.values())
-    }
+    waiting = {job.fingerprint for job in world.coordinator._decisions.expected()}
     assert waiting == (paid - done if world.records else {fingerprint(SEED)})
 
 
@@ -261,13 +261,21 @@ def test_duplicates_are_never_evaluated_and_an_exhausted_search_says_so() -> Non
     assert world.coordinator.duplicates > 100
 
 
-@pytest.mark.parametrize(("is_fatal", "tries"), [(True, 1), (False, ENDPOINT_LIMIT)])
-def test_a_dead_endpoint_ends_the_run_with_its_reason(is_fatal: bool, tries: int) -> None:
-    world = World({"diff": DeadModel(is_fatal=is_fatal)}, slots=1, model_slots=1).run()
+@pytest.mark.parametrize("is_fatal", [True, False])
+def test_a_dead_endpoint_ends_the_run_with_its_reason(is_fatal: bool) -> None:
+    world = World({"diff": DeadModel(is_fatal=is_fatal)}, slots=1, model_slots=3, outage_s=100.0)
+    world.act(world.coordinator.start())
+    seconds = 0.0
+    while world.finish is None and seconds < 200:
+        while world.inbox and world.finish is None:
+            world.step()
+        seconds += 0.25
+        world.act(world.coordinator.handle(Ticked(seconds)))
     assert world.finish is not None
     assert (world.finish.reason, world.finish.is_success) == ("endpoint", False)
     assert "is the endpoint up?" in world.finish.message
-    assert world.coordinator._next_decision == 1 + tries
+    assert seconds < 1 if is_fatal else 20 <= seconds < 60  # it never answered: a fifth of the patience
+    assert world.coordinator._next_decision < 12, "after the first failures one call at a time asks again"
 
 
 def test_a_model_that_is_paid_for_nothing_ends_the_run_before_it_costs_much() -> None:
@@ -364,12 +372,15 @@ def test_a_stop_lets_what_runs_be_recorded_and_begins_nothing_new() -> None:
     assert (world.finish.reason, world.finish.is_success) == ("interrupted", False)
 
 
-def test_a_broken_system_ends_the_run_at_once_with_its_reason() -> None:
+def test_a_broken_system_ends_the_run_with_its_reason_and_waits_only_for_what_is_paid() -> None:
     world = World(MIXED, slots=4)
     world.act(world.coordinator.start())
     for _ in range(20):
         world.step()
+    open_calls = {job_id: (CALL,) for job_id, _ in world.coordinator._decisions.asking()}
     world.act(world.coordinator.handle(Broken("score() raised KeyError in line 12")))
+    assert (world.finish is None) == bool(open_calls)
+    world.act(world.coordinator.handle(GivenUp("too slow", open_calls)))
     assert world.finish is not None
     assert (world.finish.reason, world.finish.is_success) == ("broken", False)
 
@@ -452,3 +463,19 @@ def test_parents_are_drawn_for_as_many_asks_as_are_waited_for() -> None:
     refused = world.coordinator.handle(NotProposed(drawn[0].job.job_id, "no idea"))
     assert [one.entry["reason"] for one in refused if isinstance(one, Save)] == ["no idea"]
     assert not [one for one in refused if isinstance(one, Propose)]
+
+
+def test_the_tuner_is_told_how_a_program_under_way_did_when_it_made_the_same_one() -> None:
+    class Same(Jitter):
+        def propose(self, job, rng, model) -> Proposal:
+            return Proposal(Program({"program.py": "x = 0.6\n"}), (job.parents[0].program_id,))
+
+    told: list[tuple[int, int, float | None]] = []
+    world = World({"tune": Same("tune")}, slots=2)
+    world.coordinator.state.tuner.tell = lambda *one: told.append(one)
+    world.act(world.coordinator.start())
+    while not world.records or len(world.records) < 2:
+        world.step()
+    fitness = judge(Program({"program.py": "x = 0.6\n"})).score
+    assert told
+    assert {one[2] for one in told} == {fitness}

@@ -16,6 +16,7 @@ from discovery.core.events import (
     Evaluated,
     Event,
     Finish,
+    GivenUp,
     Noted,
     NotProposed,
     Propose,
@@ -44,6 +45,7 @@ from evaluators.contract import Evaluation, Objective, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.archive import Axis
 
+CALL = ModelCall("scripted", 90, 10, 0.001, 0.1)
 SEED = Program({"program.py": "def answer():\n    return [0.31, 0.52, 0.7]\n"})
 relaxed = settings(
     deadline=None,
@@ -117,6 +119,11 @@ class World:
             Instructions(self.plan.context.instructions),
         )
         return Coordinator(self.plan, self.state, JOBS)
+
+    @property
+    def asides(self) -> list[str]:
+        """The jobs under way that lead to a summary or an instruction."""
+        return [job_id for job_id, job in self.coordinator._decisions.asking() if job.is_aside]
 
     def act(self, instructions) -> None:
         for one in instructions:
@@ -332,10 +339,10 @@ def test_no_summary_is_asked_for_when_the_money_is_spent_and_paid_ones_are_saved
     assert saved == ledger.calls
 
 
-def test_a_stop_does_not_wait_for_summaries() -> None:
+def test_a_stop_waits_for_summaries_until_they_are_given_up_and_they_are_owed_still() -> None:
     world = World(PlanningConfig(), slots=1)
     world.act(world.coordinator.start())
-    while not world.coordinator._noting:
+    while not world.asides:
         world.step()
     summaries = [event for event in world.inbox if isinstance(event, Noted)]
     world.inbox = [event for event in world.inbox if isinstance(event, Evaluated)]
@@ -343,10 +350,15 @@ def test_a_stop_does_not_wait_for_summaries() -> None:
     while world.inbox:
         world.step()
     assert summaries
+    assert world.finish is None
+    open_calls = {job_id: (CALL,) for job_id, _ in world.coordinator._decisions.asking()}
+    spent = world.state.ledger.calls
+    world.act(world.coordinator.handle(GivenUp("too slow", open_calls)))
     assert world.finish is not None
     world.restart(len(world.journal))
+    assert world.state.ledger.calls == spent + len(open_calls)
     world.act(world.coordinator.start())
-    assert world.coordinator._noting, "the summary that never came is asked for again"
+    assert world.asides, "the summary that never came is asked for again"
 
 
 def test_a_budget_that_is_used_up_waits_for_summaries_under_way() -> None:
@@ -362,7 +374,7 @@ def test_a_budget_that_is_used_up_waits_for_summaries_under_way() -> None:
         world.inbox.remove(event)
         world.act(world.coordinator.handle(event))
         if world.state.ledger.evaluations == 5 and world.finish is None:
-            assert world.coordinator._noting
+            assert world.asides
     assert world.finish.reason == "evaluations"
     assert sum(entry["kind"] == "summary" for entry in world.notes) >= 1
 

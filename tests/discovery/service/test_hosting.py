@@ -5,32 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from discovery.core.errors import RunFolderError
-from discovery.core.events import Broken, Event
+from discovery.core.errors import ConfigError, RunFolderError
+from discovery.execution import ending
 from discovery.execution.broker import BrokerConfig
-from discovery.execution.session import StopRequest
 from discovery.service import hosted_run, hosting
-from discovery.service.hosted_run import BusyError, EndingExecutor, HostedRun, write_json
+from discovery.service.hosted_run import BusyError, HostedRun, write_json
 from discovery.service.hosting import Host, HostConfig
 from discovery.settings.doors import make_config
+from discovery.storage.journal import read_entries
+from discovery.storage.requests import new_request, send
 from discovery.testing import ChatEndpoint, ScriptedMutator
 from discovery.testing.redis_server import RedisServer, find_server
 from tests.discovery.service.test_service import wait_until
-
-
-class Waiting:
-    """An executor whose jobs never end."""
-
-    paused = ""
-
-    def propose(self, job: object, *, needs_model: bool) -> None: ...
-
-    def evaluate(self, job: object) -> None: ...
-
-    def next_events(self, timeout_s: float) -> list[Event]:
-        return []
-
-    def close(self) -> None: ...
 
 
 def begin(host: Host, name: str | None = None, **settings: object) -> HostedRun:
@@ -48,28 +34,11 @@ def host(tmp_path: Path) -> Iterator[Host]:
     hosted.close()
 
 
-@pytest.mark.parametrize(
-    ("reason", "limit_s"), [("", hosted_run.LONGEST_STOP_S), ("Redis is away", hosted_run.PAUSED_STOP_S)]
-)
-def test_a_run_that_is_to_end_does_not_wait_for_ever(reason: str, limit_s: float) -> None:
-    inner, stop, now = Waiting(), StopRequest(), [0.0]
-    inner.paused = reason
-    executor = EndingExecutor(inner, stop, lambda: now[0])
-    now[0] = 10 * limit_s
-    assert executor.next_events(0.0) == []
-    stop.ask("stopped on request")
-    assert executor.next_events(0.0) == []
-    now[0] += limit_s
-    assert executor.next_events(0.0) == []
-    now[0] += 0.1
-    assert executor.next_events(0.0) == [Broken("stopped on request")]
-
-
 @pytest.mark.skipif(find_server() is None, reason="there is no redis-server")
 def test_a_run_whose_broker_is_away_can_be_stopped_and_stays_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosted_run, "PAUSED_STOP_S", 0.1)
+    monkeypatch.setattr(ending, "PAUSED_STOP_S", 0.1)
     with RedisServer() as gone:
         broker = BrokerConfig(gone.url)
     config = HostConfig(tmp_path / "runs", broker)
@@ -152,3 +121,52 @@ def test_what_a_call_costs_at_most_is_told_before_the_first(host: Host) -> None:
     assert told[0]["text"].startswith("a call of gpt-4o costs at most $")
     assert "$5 pay for at least" in told[0]["text"]
     assert run.state == "done", run.status()
+
+
+def test_a_run_stopped_for_good_while_the_service_closes_stays_stopped(tmp_path: Path) -> None:
+    config = HostConfig(tmp_path / "runs")
+    for first in ("stop", "close"):
+        host = Host(config)
+        run = begin(host, first, minutes=5)
+        wait_until(lambda run=run: run.facts["evaluations"] > 0)
+        if first == "stop":
+            run.stop(for_good=True)
+            host.close()
+        else:
+            run.stop(for_good=False, message="the service ends")
+            run.stop(for_good=True)
+            host.close()
+        again = Host(config)
+        assert again.resume_unfinished() == []
+        again.close()
+
+
+def test_a_run_goes_on_after_a_restart_and_one_that_a_person_paused_stays_paused(tmp_path: Path) -> None:
+    config = HostConfig(tmp_path / "runs")
+    host = Host(config)
+    run = begin(host, "held", minutes=5)
+    wait_until(lambda: run.facts["evaluations"] > 0)
+    send(run.folder, new_request("pause"))
+    wait_until(lambda: any(event["event"] == "asked" for _, event in run.events_after(0, 0.0)))
+    host.close()
+    again = Host(config)
+    assert again.resume_unfinished() == ["held"]
+    run = again.run("held")
+    wait_until(lambda: run.facts.get("in_flight") == 0 and run.facts.get("seconds") is not None)
+    count = run.facts["evaluations"]
+    wait_until(lambda: len(list(read_entries(run.folder.journal))) > 0)
+    again.close()
+    assert run.facts["evaluations"] == count
+    assert [e for e in read_entries(run.folder.journal) if e["type"] == "opened"][-1]["paused"]
+
+
+def test_limits_of_a_resume_are_checked_before_anything_is_written_and_shown_from_then_on(host: Host) -> None:
+    run = begin(host, evals=2)
+    wait_until(lambda: not run.is_active)
+    before = (run.folder.path / "service.json").read_bytes()
+    with pytest.raises(ConfigError, match="evals must be > 0"):
+        host.resume(run.name, {"evaluations": float("inf")})
+    assert (run.folder.path / "service.json").read_bytes() == before
+    host.resume(run.name, {"evaluations": 4})
+    wait_until(lambda: not run.is_active)
+    assert run.status()["budget"]["evaluations"] == 4 == run.facts["evaluations"]

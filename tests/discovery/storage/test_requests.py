@@ -127,9 +127,19 @@ class TestCoordinator:
         made = world()
         tell(made, new_request("pause"))
         made.restart(len(made.journal))
+        made.coordinator.replay({"type": "opened", "at_s": 1.0})
         made.act(made.coordinator.start())
         assert not made.coordinator.is_paused
         assert made.inbox
+
+    def test_a_pause_of_a_person_outlives_a_restart_of_the_service(self) -> None:
+        made = world()
+        tell(made, new_request("pause"))
+        made.restart(len(made.journal))
+        made.coordinator.replay({"type": "opened", "at_s": 1.0, "paused": True})
+        made.act(made.coordinator.start())
+        assert made.coordinator.is_paused
+        assert not made.inbox
 
     def test_other_limits_hold_at_once_and_after_a_replay(self) -> None:
         made = world()
@@ -363,3 +373,49 @@ def test_what_was_paused_is_no_working_time_after_a_resume_either(
     more = last_json(discovery("resume", run, "--evals", 4, "--json"))
     assert 0.5 <= more["seconds"] < 60
     assert more["evaluations"] == 4
+
+
+@pytest.mark.parametrize("why", ["in use", "no operators' model", "no such broker"])
+def test_a_resume_that_is_refused_leaves_nothing_behind(
+    discovery: Discovery, toy: Path, tmp_path: Path, why: str
+) -> None:
+    out = tmp_path / "run"
+    assert discovery("run", toy, "--evals", 5, "--out", out).returncode == 0
+    before = {path: path.read_bytes() for path in out.iterdir() if path.is_file() and path.name != ".lock"}
+    arguments = ["resume", out, "--evals", 90]
+    folder = RunFolder(out)
+    if why == "in use":
+        with folder.lock():
+            done = discovery(*arguments)
+    elif why == "no such broker":
+        done = discovery(*arguments, "--broker", "redis://127.0.0.1:1/0")
+    else:
+        config = folder.config.read_text()
+        folder.config.write_text(config.replace('"operators": {}', '"operators": {"diff": 1.0}'))
+        before[folder.config] = folder.config.read_bytes()
+        done = discovery(*arguments)
+    assert done.returncode == 1, done.stderr
+    assert {path: path.read_bytes() for path in out.iterdir() if path in before} == before
+    assert not list(folder.requests.glob("*")) if folder.requests.exists() else True
+
+
+def test_a_resume_that_another_limit_forbids_says_which_and_is_no_success(
+    discovery: Discovery, toy: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    assert discovery("run", toy, "--minutes", 0.03, "--out", out).returncode == 0
+    done = discovery("resume", out, "--evals", 100_000)
+    assert done.returncode == 3
+    assert "0.03 minutes are used up" in done.stderr
+    assert discovery("resume", out).returncode == 0  # what was asked for is done
+    done = discovery("resume", out, "--minutes", 0.08)
+    assert done.returncode == 0
+    assert "nothing was done" not in done.stderr
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1"])
+def test_a_limit_that_cannot_be_journalled_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="cost-usd must be > 0"):
+        new_request("budget", budget={"cost_usd": float(value)})
+    with pytest.raises(ConfigError, match="whole number"):
+        new_request("budget", budget={"evaluations": 1.5})

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from discovery.cli.history import best, report
-from discovery.execution.session import run_folder
+from discovery.execution.runs import run_folder
 from discovery.families.alphas.unseal import unseal
 from discovery.families.alphas.unsealing import ASKED, SealError, open_test, openings, panel_of
 from discovery.storage.git.repository import Repository
