@@ -389,7 +389,7 @@ class TestFaults:
         self, server: RedisServer, steady: Workers, problem: Problem, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("discovery.execution.remote.REFUSAL_LIMIT", 2)
-        monkeypatch.setattr("discovery.execution.celery.build_version", lambda: "9.9/9")
+        monkeypatch.setattr("discovery.execution.remote.build_version", lambda: "9.9/9")
         executor = celery(server.url, problem, RunConfig(str(problem.source.where), seed=1))
         executor.evaluate(EvaluateJob("0-seed", Program({"program.py": SEED})))
         (event,) = events_of(executor, 1)
