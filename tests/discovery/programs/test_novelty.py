@@ -147,6 +147,8 @@ def search(repeats: int = 1) -> tuple[Coordinator, list[Record], int]:
     while todo:
         one = todo.pop(0)
         if isinstance(one, Save):
+            if one.entry["type"] != "evaluated":
+                continue
             records.append(Record.from_json(json.loads(json.dumps(one.entry["record"].to_json()))))
         elif isinstance(one, Propose):
             todo += live.handle(propose(one.job, Rewriter(), None))

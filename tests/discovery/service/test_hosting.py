@@ -164,9 +164,9 @@ def test_limits_of_a_resume_are_checked_before_anything_is_written_and_shown_fro
     run = begin(host, evals=2)
     wait_until(lambda: not run.is_active)
     before = (run.folder.path / "service.json").read_bytes()
-    with pytest.raises(ConfigError, match="evals must be > 0"):
-        host.resume(run.name, {"evaluations": float("inf")})
+    with pytest.raises(ConfigError, match="evals must be "):
+        host.resume(run.name, {"budget": {"evaluations": float("inf")}})
     assert (run.folder.path / "service.json").read_bytes() == before
-    host.resume(run.name, {"evaluations": 4})
+    host.resume(run.name, {"budget": {"evaluations": 4}})
     wait_until(lambda: not run.is_active)
     assert run.status()["budget"]["evaluations"] == 4 == run.facts["evaluations"]

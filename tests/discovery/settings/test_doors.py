@@ -193,7 +193,7 @@ def test_no_door_has_a_setting_of_its_own() -> None:
     assert set(described()) == {s.key for s in SETTINGS if not s.operator_only}
     assert set(re.findall(r"^\| `([\w.]+)` \|", DOCS.read_text(), re.M)) == set(KEYS)
     assert len(KEYS) == len(set(KEYS))
-    resumed = {s.key for s in SETTINGS if s.group == "budget"} | {"workers", "target"}
+    resumed = {s.key for s in SETTINGS if s.group == "budget"} | {"workers", "target", "grace"}
     assert set(described("/runs/{name}/resume")) == resumed
 
 

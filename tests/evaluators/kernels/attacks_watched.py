@@ -137,9 +137,6 @@ __attribute__((constructor)) static void look(void) { signal(SIGCONT, count); }"
         first="struct rusage usage = {0}; getrusage(RUSAGE_SELF, &usage);",
     ),
     "25 wrong where no /proc is": _c('open("/proc/self/status", O_RDONLY) < 0'),
-    "25 wrong where the machine is loaded": _c(
-        "about.loads[0] + about.procs > 0", first="struct sysinfo about = {0}; sysinfo(&about);"
-    ),
     "25 wrong where the page size is told": _c("getauxval(AT_PAGESZ) == 4096"),
     "25 stale outputs on the timed shape": _c(
         "0",
