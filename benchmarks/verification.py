@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.baselines.circle_packing import solve
 from evaluators.contract import Case
 from evaluators.exact import read_vector
-from problems.algorithms import circle_packing, second_autocorrelation
+from problems.constructions import circle_packing, second_autocorrelation
 
 STEPS = 30_000
 REPEATS = 7

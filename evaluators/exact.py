@@ -274,3 +274,16 @@ def _decimal(value: Fraction, digits: int) -> str:
 
 def _show(value: int) -> str:
     return str(value) if value.bit_length() <= 64 else "a huge integer"
+
+
+def as_finite(value: object) -> float | None:
+    """Returns a number (numpy's too) as a finite float, else None; a bool is no number."""
+    if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, (str, bytes)):
+        return None
+    if getattr(value, "shape", ()) != () or type(value).__name__ == "bool":
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

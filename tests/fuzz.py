@@ -35,8 +35,7 @@ from discovery.prompts.quoting import change_text, show_program
 from discovery.storage.journal import read_entries
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Program
-from evaluators.judging import plain
-from evaluators.sandbox import frames
+from evaluators.sandbox import frames, plain
 from evaluators.text import blocks, measures
 
 DEADLINE_S = 5.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.contract import Case
-from problems.algorithms.cap_set import _greedy
+from problems.constructions.cap_set import _greedy
 
 
 def solve(case: Case, seconds: float, rng: np.random.Generator) -> NDArray[np.int64]:

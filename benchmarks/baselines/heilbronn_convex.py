@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.spatial import ConvexHull
 
 from evaluators.contract import Case
-from problems.algorithms import heilbronn_convex as problem
+from problems.constructions import heilbronn_convex as problem
 
 COUNT = 13
 TRIPLES = np.array(list(combinations(range(COUNT), 3)))

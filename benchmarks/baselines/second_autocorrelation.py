@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from evaluators.contract import Case
-from problems.algorithms import second_autocorrelation as problem
+from problems.constructions import second_autocorrelation as problem
 
 STEPS = (50, 50, 50, 100, 200)
 POWERS = (8.0, 30.0, 100.0, 400.0, 1500.0)

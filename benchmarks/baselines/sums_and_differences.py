@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from evaluators.contract import Case
-from problems.algorithms import sums_and_differences as problem
+from problems.constructions import sums_and_differences as problem
 
 
 def solve(case: Case, seconds: float, rng: np.random.Generator) -> list[int]:

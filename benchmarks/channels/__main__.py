@@ -28,8 +28,8 @@ import numpy as np
 
 from benchmarks.channels.pairs import CHANNELS, COMMON, Channel
 from evaluators.contract import Limits, Program
-from evaluators.problems.source_files import SourceFiles
 from evaluators.sandbox import Harness, LinuxSandbox, SandboxError
+from evaluators.source.files import SourceFiles
 
 RUN = "def run(program, inputs):\n    return program.f(inputs)\n"
 LIMITS = Limits(cpu_s=20, wall_s=40, memory_mib=1024, scratch_mib=16)

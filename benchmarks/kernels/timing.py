@@ -23,6 +23,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from evaluators.contract import Limits, Program
+from evaluators.kernel_task import Baseline, Buffer, KernelTask, Scalar
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.bench.client import Bench
 from evaluators.kernels.judge import KernelJudge
@@ -32,7 +33,6 @@ from evaluators.kernels.sessions.course import Course
 from evaluators.kernels.sessions.session import Sessions
 from evaluators.kernels.sessions.timing import Timer, Timing
 from evaluators.kernels.statistics import Interval, Precision
-from evaluators.kernels.task import Baseline, Buffer, KernelTask, Scalar
 from evaluators.problems.loading import load_problem
 
 _STEPS = 120

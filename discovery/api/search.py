@@ -20,8 +20,8 @@ from discovery.settings.config import RunConfig
 from discovery.settings.doors import LIMITS, make_config
 from discovery.storage.secret import shared_secret
 from evaluators.contract import Evaluation, Program
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import load_problem
+from evaluators.worker import JudgeProcess
 
 
 def search(

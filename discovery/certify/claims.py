@@ -26,8 +26,8 @@ from discovery.storage.run_folder import RunFolder
 from discovery.storage.secret import new_secret
 from evaluators.contract import Evaluation, Invalid, Status
 from evaluators.judging.scoring import Scored, object_cases, score_apart
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, load_problem, shipped_names
+from evaluators.worker import JudgeProcess
 
 
 @dataclass(frozen=True, slots=True)

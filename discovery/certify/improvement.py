@@ -21,8 +21,8 @@ from discovery.settings.config import RunConfig
 from discovery.storage.secret import new_secret
 from evaluators.contract import Incumbent
 from evaluators.judging.scoring import object_cases
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, load_source
+from evaluators.worker import JudgeProcess
 
 
 def begin(

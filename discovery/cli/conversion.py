@@ -17,7 +17,7 @@ from evaluators.foreign.needs import PEERS
 from evaluators.foreign.settings import read_settings
 from evaluators.problems.declaration import CONTRACT_NAMES
 from evaluators.problems.loading import ProblemError
-from evaluators.problems.source import imported_names
+from evaluators.source.imports import imported_names
 
 _SCORERS = ("evaluate", "main", "evaluate_stage1", "evaluate_stage2", "evaluate_stage3")
 _TOUCHING = {

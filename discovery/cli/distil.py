@@ -18,8 +18,8 @@ from discovery.core.errors import RunError
 from discovery.core.texts import one_line, printable
 from discovery.execution.runs import run_folder
 from discovery.settings.config import RunConfig
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import ProblemSource, load_source
+from evaluators.worker import JudgeProcess
 
 
 @click.command()

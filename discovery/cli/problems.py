@@ -24,8 +24,8 @@ from discovery.settings.config import RunConfig
 from discovery.storage.purged import current_entries
 from discovery.storage.secret import new_secret, shared_secret
 from evaluators.contract import Evaluation
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
+from evaluators.worker import JudgeProcess
 
 EXIT_FAILED = 1
 

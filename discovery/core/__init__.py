@@ -1,1 +1,19 @@
-"""The words that every room uses: operator and proposal types, records, events, budget, errors, clock."""
+"""The words that every room uses: operator and proposal types, records, events, budget, errors, clock.
+
+budget      budgets of a run, and the ledger of what was spent. Both survive a resume
+choices     what can be chosen for a decision, and who chooses
+clock       the time of day for lengths
+errors      the exceptions a person may meet at the command line
+events      what happens to a run (events) and what the coordinator asks for (instructions)
+gains       what a child gained, on a scale that does not know the problem's unit
+plugins     operators, languages, report pages, verdicts, commands and stop rules by name, of any package
+population  what parts that learn may see of a run's state: who lives in its archives, and their programs
+records     what a run remembers of each evaluated program, and of itself: plain records, JSON both ways
+redaction   secrets taken out of messages
+requests    what a person asks of a run while it works
+results     what the learning parts of a run are told
+stopping    rules that end a run before its budget is used up, of any package
+texts       foreign text made safe to show: on a terminal, in a commit message, in a page
+types       the operator seam: an operator turns parents and context into one child
+verdicts    what a family of problems has to say of a program beyond its score
+"""

@@ -23,8 +23,8 @@ from discovery.operators.registry import JOBS
 from discovery.settings.config import RunConfig
 from discovery.storage.open_calls import OpenCalls
 from evaluators.contract import Evaluation, Incumbent, Program
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem
+from evaluators.worker import JudgeProcess
 
 
 class Judging(Protocol):

@@ -30,10 +30,10 @@ from discovery.llm.meter import CallMeter
 from discovery.settings.models import ModelConfig
 from evaluators.contract import Evaluation, Status
 from evaluators.judging.judge import JudgeError
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.bundle import hash_of, unpack
 from evaluators.problems.loading import ProblemError, ProblemSource
 from evaluators.sandbox.base import SandboxError
+from evaluators.worker import JudgeProcess
 
 _STREAM_LENGTH = 5000
 _INSIST_S = 120.0

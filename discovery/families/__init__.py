@@ -1,1 +1,4 @@
-"""Guests: what single families of problems add, registered by the seam that any package can use."""
+"""Guests: what single families of problems add, registered by the seam that any package can use.
+
+alphas  alpha mining
+"""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from discovery.programs.indentation import indentation
 from discovery.programs.languages import language
 from discovery.programs.languages.python import PYTHON
 from discovery.programs.search_replace import (
@@ -17,7 +18,6 @@ from discovery.programs.search_replace import (
     check_child,
     check_reply,
     find_elision,
-    indentation,
     path_above,
 )
 from evaluators.contract import DEFAULT_ENTRY, Program

@@ -1,1 +1,11 @@
-"""What a run keeps on disk: journal, folder, requests."""
+"""What a run keeps on disk: journal, folder, requests.
+
+files       names that outlive a loss of power: a new or renamed file is on the disk once its folder is
+git         the run's git repository: commits, fast-import, lineage, history
+journal     the journal: append-only JSON lines, the only truth a run is resumed from
+open_calls  the model calls of jobs under way, in a file beside the journal
+purged      the journal as it counts now
+requests    what a person asks of a run while it works
+run_folder  the run folder
+secret      the secret of a run
+"""

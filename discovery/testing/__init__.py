@@ -3,6 +3,10 @@
 endpoint.py   ChatEndpoint: speaks the OpenAI chat format; what it answers is a script
 mutator.py    scripts that mutate: they read the program from the prompt, answer with a diff or a rewrite
 faults.py     scripts that misbehave: refused keys, rate limits, endless replies, code that breaks out
+
+__main__      serves a scripted model on loopback
+moved_clock   runs the command line with a time of day that a test moves
+redis_server  a real Redis server on loopback for tests, benchmarks and one machine
 """
 
 from discovery.testing.endpoint import (

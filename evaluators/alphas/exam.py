@@ -15,8 +15,7 @@ dates. Labels, dates and test prices stay in the judge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ from evaluators.alphas.markets.world import WARM_UP_DAYS, World, make_world
 from evaluators.alphas.metrics import mutual_information
 from evaluators.alphas.rank_ic import RankScorer, rank_ic
 from evaluators.alphas.twins import check_knowledge
-from evaluators.contract import Case, ContractError, Invalid, Oracle
+from evaluators.contract import Case, Invalid, Oracle
 
 Array = NDArray[np.float64]
 
@@ -141,37 +140,6 @@ class Examiner:
             return make_world(load_panel(self._panel), rng, horizon=self._horizon, sealed=self._sealed)
         market = self.market(rng)
         return make_world(market.panel, rng, horizon=self._horizon, sealed=self._sealed, caused=market.caused)
-
-
-def unseal(text: str) -> str:
-    """Returns a problem's text with its line `SEALED = True` turned to False: the exam over the test days.
-
-    Raises:
-        ContractError: the text has no such line.
-    """
-    return _with_line(text, "SEALED", "SEALED = False", "'SEALED = True'", lambda value: value == "True")
-
-
-def with_panel(text: str, folder: Path) -> str:
-    """Returns a problem's text that mines the panel in `folder` (an absolute path).
-
-    Raises:
-        ContractError: the text has no line `PANEL = ...`.
-    """
-    return _with_line(text, "PANEL", f"PANEL = {str(folder)!r}", "'PANEL = ...'", lambda value: True)
-
-
-def _with_line(text: str, name: str, line: str, what: str, holds: Callable[[str], bool]) -> str:
-    lines = text.split("\n")
-    places = [
-        place
-        for place, old in enumerate(lines)
-        if old.startswith(f"{name} = ") and holds(old.removeprefix(f"{name} = ").split("#")[0].strip())
-    ]
-    if len(places) != 1:
-        raise ContractError(f"the problem must have one line {what}, found {len(places)}")
-    lines[places[0]] = line
-    return "\n".join(lines)
 
 
 class FirstSitting:

@@ -18,11 +18,11 @@ import numpy as np
 from evaluators.checking import probes
 from evaluators.checking.cases import Draws, check_cases
 from evaluators.checking.findings import Finding, Level, brief
+from evaluators.checking.kernels import check_kernel
 from evaluators.checking.score import check_score
 from evaluators.contract import Evaluation, Measure, Program
-from evaluators.kernels.check import check_kernel
 from evaluators.problems.loading import Problem
-from evaluators.problems.modules import import_source, run_source
+from evaluators.source.modules import import_source, run_source
 from evaluators.text import blocks
 
 __all__ = ["Finding", "Level", "check_problem"]

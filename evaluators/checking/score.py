@@ -12,14 +12,15 @@ from functools import partial
 from typing import Any
 
 from evaluators.checking import probes
-from evaluators.checking.cases import Draws, same_data
+from evaluators.checking.cases import Draws
 from evaluators.checking.findings import Finding, Level, brief
 from evaluators.contract import Case, Exhausted, Invalid, Oracle, PlainData
-from evaluators.judging import plain
 from evaluators.judging.alarm import AlarmError, time_limit
+from evaluators.judging.equality import same_data
 from evaluators.problems.loading import Problem, ProblemError
-from evaluators.problems.modules import import_source
-from evaluators.problems.source_files import SourceFiles
+from evaluators.sandbox import plain
+from evaluators.source.files import SourceFiles
+from evaluators.source.modules import import_source
 
 SCORE_LIMIT_S = 1.0
 LARGE_SHARE = 0.5

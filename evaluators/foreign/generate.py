@@ -17,7 +17,7 @@ from evaluators.foreign import shims
 from evaluators.foreign.layout import Format, Layout, find_layout, read_folder
 from evaluators.foreign.needs import Needs, find_needs, pip_name
 from evaluators.foreign.settings import Settings, read_settings
-from evaluators.problems.source_files import ProblemError, SourceFiles
+from evaluators.source.files import ProblemError, SourceFiles
 from evaluators.text import blocks
 
 MODULE = "foreign_problem.py"

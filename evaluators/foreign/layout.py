@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from evaluators.problems.source_files import ProblemError
+from evaluators.source.files import ProblemError
 
 MAX_FILES = 500
 MAX_BYTES = 16 << 20

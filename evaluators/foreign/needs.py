@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evaluators.problems.source_files import ProblemError
+from evaluators.source.files import ProblemError
 from evaluators.text import trees
 
 _PIP_NAMES = {

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from evaluators.contract import Measure
+from evaluators.exact import as_finite
 from evaluators.foreign.layout import Format, Layout
-from evaluators.problems.declaration import as_finite
-from evaluators.problems.source_files import ProblemError
+from evaluators.source.files import ProblemError
 
 DEFAULT_TIMEOUT_S = 300.0
 _DEFAULT_THRESHOLDS = (0.5, 0.75, 0.9)

@@ -1,1 +1,7 @@
-"""Running a program on the cases of a problem and scoring what it returned, in processes of their own."""
+"""Running a program on the cases of a problem and scoring what it returned, in processes of their own.
+
+alarm     a time limit for trusted code, by a timer signal
+equality  whether two values hold the same data
+judge     the process that draws cases, hands them to programs and scores the outputs
+scoring   scores an output again without the program that gave it, in a process of its own with limits
+"""

@@ -33,9 +33,9 @@ from evaluators.contract import (
 )
 from evaluators.judging.alarm import AlarmError, time_limit
 from evaluators.problems.loading import Problem
-from evaluators.problems.source_files import ProblemError
 from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, Session
 from evaluators.sandbox.clean import clean_line
+from evaluators.source.files import ProblemError
 from evaluators.text.measures import axis_values
 
 MAX_CERTIFICATE_BYTES = 128 * 1024

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.checking.cases import same_data
 from evaluators.contract import Case, ContractError, Invalid, Objective, PlainData
 from evaluators.exact import exact_text
+from evaluators.judging.equality import same_data
 from evaluators.problems.loading import Problem, ProblemError, ProblemSource, load_source
 from evaluators.sandbox.clean import clean_line
 from evaluators.sandbox.linux import child_environment, module_paths

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.kernels.task import Buffer, Dims, KernelTask, Values
+from evaluators.kernel_task import Buffer, Dims, KernelTask, Values
 
 Place: TypeAlias = Literal["start", "end"]
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.contract import Program, Status
+from evaluators.kernel_task import Dims, KernelTask, Metamorphic
 from evaluators.kernels.arena import Place
 from evaluators.kernels.runner import Call, KernelFailedError, Runner
 from evaluators.kernels.stand import Stand
-from evaluators.kernels.task import Dims, KernelTask, Metamorphic
 from evaluators.kernels.tolerance import expect, find_fault
 
 _CHILD = 0

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from evaluators.contract import Program
+from evaluators.kernel_task import C_TYPES, Buffer, Dims, KernelTask
 from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.task import C_TYPES, Buffer, Dims, KernelTask
 from evaluators.sandbox.clean import clean
 
 _FLAGS = ("-std=gnu11", "-g")

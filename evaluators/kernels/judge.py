@@ -29,6 +29,7 @@ import numpy as np
 
 from evaluators.contract import Evaluation, Program, Status
 from evaluators.judging.judge import JudgeError
+from evaluators.kernel_task import Dims
 from evaluators.kernels import correctness, feedback, hotspots, roofline, rules
 from evaluators.kernels.backends.base import Backend, Built, NotBuiltError
 from evaluators.kernels.backends.c import CBackend
@@ -42,7 +43,6 @@ from evaluators.kernels.sessions.session import Sessions
 from evaluators.kernels.sessions.timing import PATIENCE, Timer, Timing
 from evaluators.kernels.stand import Stand
 from evaluators.kernels.statistics import Interval, Precision
-from evaluators.kernels.task import Dims
 from evaluators.kernels.withheld import WITHHELD
 from evaluators.problems.loading import Problem
 from evaluators.sandbox.base import SandboxError

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from evaluators.contract import ContractError
-from evaluators.kernels.task import C_TYPES, Baseline, Buffer, Dims, KernelTask, Outputs, Scalar, Values
+from evaluators.kernel_task import C_TYPES, Baseline, Buffer, Dims, KernelTask, Outputs, Scalar, Values
 from evaluators.text import trees
 
 NEEDED = ("Model", "get_inputs", "get_init_inputs")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from evaluators.judging.judge import JudgeError
+from evaluators.kernel_task import KernelTask
 from evaluators.kernels import roofline
 from evaluators.kernels.backends.base import Backend, NotBuiltError
 from evaluators.kernels.bench.client import Bench
@@ -17,7 +18,6 @@ from evaluators.kernels.lease import PROCESSOR_LEASE, Lease
 from evaluators.kernels.sessions.clocks import GPU, PROCESSOR
 from evaluators.kernels.sessions.course import Course
 from evaluators.kernels.stand import Stand
-from evaluators.kernels.task import KernelTask
 from evaluators.problems.loading import Problem
 
 _BASELINE, _SANITIZED = "baseline", "c sanitized"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluators.contract import Program
+from evaluators.kernel_task import Baseline, Buffer, Dims, KernelTask, Scalar
 from evaluators.kernels.bench.client import Bench
 from evaluators.kernels.runner import Call, KernelFailedError, Runner
-from evaluators.kernels.task import Baseline, Buffer, Dims, KernelTask, Scalar
 
 SLACK = 1.5
 """How far above the measured peaks a result may lie before it is not believed: peaks are found under load, too."""

@@ -10,7 +10,7 @@ import ast
 import re
 
 from evaluators.contract import Program
-from evaluators.kernels.task import KernelTask
+from evaluators.kernel_task import KernelTask
 from evaluators.text import grammars, trees
 
 

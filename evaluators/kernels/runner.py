@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.contract import Program, Status
+from evaluators.kernel_task import Dims, KernelTask, Values
 from evaluators.kernels.arena import Arena, Place, Spot
 from evaluators.kernels.bench.client import Reply
 from evaluators.kernels.stand import Stand
-from evaluators.kernels.task import Dims, KernelTask, Values
 from evaluators.sandbox.clean import clean, clean_line
 
 _RAISED = 70

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.kernels.task import Buffer, Dims, KernelTask, Outputs, Values
+from evaluators.kernel_task import Buffer, Dims, KernelTask, Outputs, Values
 
 _FLOOR_ULPS = 4.0
 _ITEM_FLOOR = 1e-2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.contract import DEFAULT_ENTRY, Baseline, BestKnown, ContractError, Measure, Objective, Program
-from evaluators.kernels.task import KernelTask
-from evaluators.problems.source_files import ProblemError, SourceFiles
+from evaluators.exact import as_finite
+from evaluators.kernel_task import KernelTask
+from evaluators.source.files import ProblemError, SourceFiles
 from evaluators.text import blocks, measures, trees
 
 RUN_EXTRAS = ("oracle", "report", "deadline_s", "files")
@@ -325,16 +325,3 @@ class Declaration:
             )
             raise self.error("run", what, "define both: def serve(case), def run(program, inputs, oracle)")
         return tuple(extras)
-
-
-def as_finite(value: object) -> float | None:
-    """Returns a number (numpy's too) as a finite float, else None; a bool is no number."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, (str, bytes)):
-        return None
-    if getattr(value, "shape", ()) != () or type(value).__name__ == "bool":
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None

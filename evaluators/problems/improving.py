@@ -7,14 +7,11 @@ problem whose outputs speak for themselves can be searched so: nothing of its mo
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from evaluators.contract import Program
-from evaluators.problems.modules import import_source
-from evaluators.problems.source_files import ProblemError, SourceFiles
-
-if TYPE_CHECKING:
-    from evaluators.problems.loading import Problem
+from evaluators.problems.problem import Problem
+from evaluators.source.files import ProblemError, SourceFiles
+from evaluators.source.modules import import_source
 
 LEAST_S, MOST_S = 0.1, 3600.0
 _GOAL = """

@@ -6,18 +6,17 @@ A problem is read into memory once; its version is a hash of the text that is th
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.machinery
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from evaluators.problems.source_files import ProblemError, SourceFiles
-from evaluators.text import trees
+from evaluators.source.files import ProblemError, SourceFiles
+from evaluators.source.imports import imported_names
 
 ENTRY_POINT_GROUP = "code_discovery.problems"
 _MAX_FILES = 1000
@@ -265,33 +264,6 @@ def _add_imported(folder: Path, texts: dict[str, str], package: str) -> None:
                     texts.update(new)
 
 
-def imported_names(text: str, package: str) -> set[str]:
-    """Returns the top names that a module's imports may find beside it."""
-    names = set()
-    for node in ast.walk(_parse_or_empty(text)):
-        if isinstance(node, ast.Import):
-            names |= {strip_package(alias.name, package).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level <= 1:
-            module = node.module or ""
-            if (not module and node.level) or (module == package and not node.level):
-                names |= {alias.name for alias in node.names}
-            else:
-                names.add(strip_package(module, package).partition(".")[0])
-    return names
-
-
-def strip_package(dotted: str, package: str) -> str:
-    """Returns a dotted name as seen from inside `package`."""
-    return dotted.removeprefix(package + ".") if package else dotted
-
-
-def _parse_or_empty(text: str) -> ast.Module:
-    try:
-        return trees.parse(text, "")
-    except (SyntaxError, ValueError):
-        return ast.Module([], [])
-
-
 def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -309,8 +281,3 @@ def _read_text(path: Path) -> str:
 def _add(digest: Any, relative: str, data: bytes) -> None:
     for part in (relative.encode(), data):
         digest.update(len(part).to_bytes(8, "big") + part)
-
-
-def dotted_name(relative: str) -> str:
-    """Returns the dotted name of a module by its path within a problem."""
-    return ".".join(PurePosixPath(relative).with_suffix("").parts)

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.judging import plain
-from evaluators.sandbox import frames, programs
+from evaluators.sandbox import frames, plain, programs
 from evaluators.sandbox.locks.lock import IN_FD, OUT_FD
 
 _MAX_FRAMES = 12

@@ -7,10 +7,10 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluators.problems.source_files import SourceFiles
 from evaluators.sandbox import channels
 from evaluators.sandbox.base import SandboxError
 from evaluators.sandbox.linux import Harness, LinuxSandbox
+from evaluators.source.files import SourceFiles
 
 _TRIAL = "def run(program, inputs):\n    return program.answer(inputs)\n"
 _CGROUPS = Path("/sys/fs/cgroup")

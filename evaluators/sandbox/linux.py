@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.contract import Limits, Program
-from evaluators.problems.source_files import SourceFiles
 from evaluators.sandbox import control, scratch
 from evaluators.sandbox.base import SandboxError, SandboxUnavailable
 from evaluators.sandbox.locks import private_files
 from evaluators.sandbox.session import LinuxSession
+from evaluators.source.files import SourceFiles
 
 _ANSWER_TIMEOUT_S = 30.0
 _START_TIMEOUT_S = 120.0

@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from evaluators.contract import Limits, Oracle, PlainData, Program, Status
-from evaluators.judging import plain
-from evaluators.sandbox import frames
+from evaluators.sandbox import frames, plain
 from evaluators.sandbox.base import Outcome, SandboxError
 from evaluators.sandbox.clean import clean, clean_line
 

@@ -159,8 +159,8 @@ def _warm_up(request: Mapping[str, Any]) -> Callable[..., Any]:
     """Imports what programs will want, and the half of the problem that may live beside them."""
     for name in ("numpy", "numpy.random", "numpy.linalg", *request["preload"]):
         importlib.import_module(name)
-    from evaluators.problems.modules import import_source
-    from evaluators.problems.source_files import SourceFiles
+    from evaluators.source.files import SourceFiles
+    from evaluators.source.modules import import_source
 
     run: Callable[..., Any] = import_source(SourceFiles(**request["source"])).run
     child.warm_up()

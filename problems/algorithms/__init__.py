@@ -1,1 +1,1 @@
-"""Mathematical constructions, heuristics and learning rules."""
+"""Heuristics, policies and learning rules, judged on instances that are drawn anew."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.contract import Limits, Measure, Objective
-from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
+from evaluators.kernel_task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 
 Arrays = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.contract import Limits, Measure, Objective
-from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
+from evaluators.kernel_task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 from problems.kernels.inputs import FLOATS, floats, is_close
 
 Arrays = Mapping[str, Any]

@@ -11,7 +11,7 @@ Without a GPU, programs are checked by Triton's interpreter and get no score.
 from __future__ import annotations
 
 from evaluators.contract import Limits, Measure, Objective
-from evaluators.kernels.task import Baseline, Buffer, KernelTask, Scalar
+from evaluators.kernel_task import Baseline, Buffer, KernelTask, Scalar
 from problems.kernels.inputs import FLOATS, ROWS_EDGES, ROWS_PUBLIC, rows_hidden
 from problems.kernels.softmax import ROWS, SHIFT, make_inputs, reference, reference_single
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 
 from evaluators.contract import Evaluation, Program
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import load_problem
 from evaluators.sandbox import LinuxSandbox, SandboxError
+from evaluators.worker import JudgeProcess
 
 SECRET = b"the hidden cases derive from this"
 HONEST = "def f(x):\n    return x + 1\n"
@@ -139,8 +139,8 @@ def open_arena(folder: Path, tier: int, limits: str = STRICT) -> Arena:
 
 def tiers() -> list[int]:
     """Returns the tiers that this machine has."""
-    from evaluators.problems.source_files import SourceFiles
     from evaluators.sandbox.linux import Harness
+    from evaluators.source.files import SourceFiles
 
     harness = Harness(SourceFiles("t", "t.py", {"t.py": "def run(program, inputs):\n    return 0\n"}))
     found = [1]

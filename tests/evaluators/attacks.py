@@ -234,7 +234,7 @@ ENDED = {
     "a report that nobody asked for, then a sleep": (
         """
         import os, time
-        from evaluators.judging import plain
+        from evaluators.sandbox import plain
         from evaluators.sandbox import frames
         def f(x):
             os.write(4, frames.frame(frames.REPORT, plain.encode(999.0)))
@@ -246,7 +246,7 @@ ENDED = {
     "a report that nobody asked for, then nothing": (
         """
         import os
-        from evaluators.judging import plain
+        from evaluators.sandbox import plain
         from evaluators.sandbox import frames
         def f(x):
             os.write(4, frames.frame(frames.REPORT, plain.encode(999.0)))
@@ -257,7 +257,7 @@ ENDED = {
     "a report that nobody asked for, then the CPU limit": (
         """
         import os
-        from evaluators.judging import plain
+        from evaluators.sandbox import plain
         from evaluators.sandbox import frames
         def f(x):
             os.write(4, frames.frame(frames.REPORT, plain.encode(999.0)))
@@ -521,7 +521,7 @@ HARMLESS = {
     "patched harness": """
         import sys
         from evaluators.sandbox import child, frames
-        import evaluators.judging.plain as plain
+        import evaluators.sandbox.plain as plain
         plain.MAX_DEPTH = 10**9
         child._answer.__globals__["frames"].MAX_TEXT_BYTES = 10**9
         def f(x): return 1

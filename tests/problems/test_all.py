@@ -9,14 +9,14 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from evaluators.checking.cases import same_data
 from evaluators.checking.check import Level, check_problem
 from evaluators.checking.probes import called_functions
-from evaluators.judging import plain
-from evaluators.judging.worker import JudgeProcess
+from evaluators.judging.equality import same_data
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source, shipped_names
-from evaluators.problems.modules import TRUSTED_FUNCTIONS, import_source, run_source
+from evaluators.sandbox import plain
+from evaluators.source.modules import TRUSTED_FUNCTIONS, import_source, run_source
 from evaluators.text.blocks import check_frozen, editable_text, has_blocks
+from evaluators.worker import JudgeProcess
 
 FIRST = ("circle_packing", "function_minimization", "online_bin_packing")
 

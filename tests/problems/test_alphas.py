@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluators.alphas.exam import unseal, with_panel
 from evaluators.alphas.markets.panel import save_panel
 from evaluators.alphas.markets.synthetic import synthesize
+from evaluators.alphas.problem_text import unseal, with_panel
 from evaluators.alphas.zoo import FAMILIES
 from evaluators.contract import ContractError, Evaluation, Invalid, Program, Status
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import load_problem
+from evaluators.worker import JudgeProcess
 from problems.alphas import alpha_combine, alpha_pool, alpha_single
 from tests.evaluators.alphas.programs import HEAD, HONEST, LEAKING, program
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from discovery.operators.chat import read_child
+from evaluators.checking.kernels import check_filters, check_inputs, check_kernel
 from evaluators.contract import Case, Evaluation, Invalid, Limits, Program, Status
+from evaluators.kernel_task import KernelTask
 from evaluators.kernels import correctness
 from evaluators.kernels.backends.c import CBackend
 from evaluators.kernels.backends.python import PythonBackend
 from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.check import check_filters, check_inputs, check_kernel
 from evaluators.kernels.runner import KernelFailedError
-from evaluators.kernels.task import KernelTask
 from evaluators.kernels.tolerance import expect, find_fault
 from evaluators.problems.loading import Problem, load_problem, shipped_names
 from problems.kernels import tiling_heuristic

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks.baselines import max_min_distance_ratio as ratio_baseline
-from problems.algorithms import (
+from problems.constructions import (
     cap_set,
     erdos_minimum_overlap,
     kissing_number,

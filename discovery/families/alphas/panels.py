@@ -83,8 +83,8 @@ def synthesize(out: Path, seed: int, days: int, names: int, as_json: bool) -> No
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: PROBLEM.py]")
 def problem(folder: Path, problem: str, out: Path | None) -> None:
     """Write a copy of an alpha PROBLEM (alpha_single, ...) that mines the panel in FOLDER."""
-    from evaluators.alphas.exam import with_panel
     from evaluators.alphas.markets.panel import load_panel
+    from evaluators.alphas.problem_text import with_panel
     from evaluators.problems.loading import load_problem
 
     load_panel(folder)

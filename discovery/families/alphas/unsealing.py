@@ -29,10 +29,10 @@ from discovery.settings.config import RunConfig
 from discovery.storage.git.repository import Repository
 from discovery.storage.journal import Journal, read_entries
 from discovery.storage.run_folder import RunFolder
-from evaluators.alphas.exam import unseal as without_seal
+from evaluators.alphas.problem_text import unseal as without_seal
 from evaluators.contract import ContractError, Evaluation, Program
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
+from evaluators.worker import JudgeProcess
 
 ASKED, ANSWERED = "unsealing", "unsealed"
 LOOKS = "looks.jsonl"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from evaluators.contract import Program
+from evaluators.kernel_task import KernelTask
 from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.task import KernelTask
 
 
 class NotBuiltError(Exception):

@@ -12,11 +12,11 @@ import re
 import subprocess
 
 from evaluators.contract import Program
+from evaluators.kernel_task import KernelTask
 from evaluators.kernels import feedback
 from evaluators.kernels.backends.base import Built, NotBuiltError
 from evaluators.kernels.bench.client import Bench, Compiled
 from evaluators.kernels.bench.compiler import address_sanitizer
-from evaluators.kernels.task import KernelTask
 from evaluators.sandbox.linux import child_environment
 
 _PARSED = "preprocessed.i"

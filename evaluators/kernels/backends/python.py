@@ -8,11 +8,11 @@ import importlib.util
 import platform
 
 from evaluators.contract import Program
+from evaluators.kernel_task import KernelTask
 from evaluators.kernels.backends.base import Built, NotBuiltError
 from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.task import KernelTask
-from evaluators.problems.source import imported_names
 from evaluators.sandbox.clean import clean_line
+from evaluators.source.imports import imported_names
 from evaluators.text import trees
 
 OPTIONAL = {

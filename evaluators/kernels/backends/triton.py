@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 
 from evaluators.contract import Program
+from evaluators.kernel_task import KernelTask
 from evaluators.kernels.backends.base import Built, NotBuiltError
 from evaluators.kernels.backends.python import OPTIONAL, PythonBackend
 from evaluators.kernels.bench.client import Bench
-from evaluators.kernels.task import KernelTask
-from evaluators.problems.source import imported_names
+from evaluators.source.imports import imported_names
 
 
 class TritonBackend:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from evaluators.contract import Status
 from evaluators.judging.judge import JudgeError
+from evaluators.kernel_task import Dims, KernelTask, Outputs, Values
 from evaluators.kernels.arena import slot_bytes
 from evaluators.kernels.runner import Call, KernelFailedError, Runner
 from evaluators.kernels.sessions.clocks import Clocks
 from evaluators.kernels.stand import Stand
-from evaluators.kernels.task import Dims, KernelTask, Outputs, Values
 from evaluators.kernels.tolerance import Expected, expect, find_fault
 
 _CHILD = 0

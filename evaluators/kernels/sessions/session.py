@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.contract import Program
+from evaluators.kernel_task import Dims, Values
 from evaluators.kernels import correctness
 from evaluators.kernels.arena import Place
 from evaluators.kernels.correctness import Trial, Trials
@@ -25,7 +26,6 @@ from evaluators.kernels.runner import Call, KernelFailedError, Ran, Runner
 from evaluators.kernels.sessions.clocks import Clocks, Sample
 from evaluators.kernels.sessions.course import Course, are_same
 from evaluators.kernels.stand import Stand
-from evaluators.kernels.task import Dims, Values
 
 ROLES = ("program", "baseline", "baseline again")
 _WARM_UPS = 2

@@ -18,8 +18,8 @@ from discovery.search.state import Statement, credit, improved
 from discovery.storage.journal import read_entries
 from evaluators.contract import Evaluation, Incumbent, Objective, Program, Status
 from evaluators.judging.judge import JudgeError
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemError, ProblemSource, load_problem, load_source
+from evaluators.worker import JudgeProcess
 from tests.discovery.certify.test_certificates import CONSTRUCTIVE, certificate
 
 ROOTS = '''"""Return three numbers with answer(); the closer their squares are to 0.5, the better."""

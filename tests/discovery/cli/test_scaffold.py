@@ -9,8 +9,8 @@ from discovery.cli.scaffold import write_problem
 from discovery.core.errors import ConfigError
 from evaluators.contract import Invalid
 from evaluators.problems.loading import load_problem
-from evaluators.problems.modules import import_source
-from evaluators.problems.source_files import SourceFiles
+from evaluators.source.files import SourceFiles
+from evaluators.source.modules import import_source
 
 
 def test_the_new_problem_runs_as_it_is(tmp_path: Path):

@@ -30,8 +30,8 @@ from discovery.settings.models import ModelConfig
 from discovery.testing import ChatEndpoint, ScriptedMutator
 from discovery.testing.redis_server import RedisServer, find_server
 from evaluators.contract import Evaluation, Incumbent, Program, Status
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
+from evaluators.worker import JudgeProcess
 from tests.discovery.conftest import TOY
 from tests.foreign_folders import OPENEVOLVE, SEED_SCORE, write_folder
 

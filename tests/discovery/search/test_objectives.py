@@ -12,8 +12,8 @@ from discovery.learning.tuning import Tuner
 from discovery.search.state import RunState, Statement
 from discovery.settings.learning import TuningConfig
 from evaluators.contract import ContractError, Evaluation, Objective, Program, Status
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import load_problem
+from evaluators.worker import JudgeProcess
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.archive import Axis
 

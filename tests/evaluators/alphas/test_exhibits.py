@@ -9,8 +9,8 @@ import pytest
 
 from evaluators.contract import Evaluation, Program
 from evaluators.judging.judge import JudgeError
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import load_problem
+from evaluators.worker import JudgeProcess
 
 PROBLEM = '''"""Return a number with `answer()`; more is better."""
 

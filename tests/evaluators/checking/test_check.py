@@ -11,12 +11,12 @@ import pytest
 from evaluators.checking.check import SEED_RUNS, Level, check_problem
 from evaluators.checking.findings import Finding
 from evaluators.contract import Evaluation, Exhausted, Invalid, Program, Status
-from evaluators.judging import plain
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import Problem, load_problem
-from evaluators.problems.modules import import_source
-from evaluators.problems.source_files import SourceFiles
+from evaluators.sandbox import plain
+from evaluators.source.files import SourceFiles
+from evaluators.source.modules import import_source
 from evaluators.text.measures import axis_values
+from evaluators.worker import JudgeProcess
 
 TEXT = '''"""Guess the hidden number: guess(hint) is given a list of hints and returns a float."""
 

@@ -14,9 +14,9 @@ from evaluators.checking.findings import Level
 from evaluators.contract import Evaluation, Invalid, Program, Status
 from evaluators.foreign.layout import MAX_BYTES, find_layout, problem_name
 from evaluators.foreign.readout import read_metrics
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.bundle import Bundle, pack, unpack
 from evaluators.problems.loading import Problem, ProblemError, ProblemSource, load_problem, load_source
+from evaluators.worker import JudgeProcess
 from tests.foreign_folders import (
     FOLDERS,
     LOONGFLOW,

@@ -11,7 +11,7 @@ SOFTMAX = '''"""Write softmax(x, out, rows, cols): each row of out is the softma
 import numpy as np
 
 from evaluators.contract import Limits, Objective
-from evaluators.kernels.task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
+from evaluators.kernel_task import Baseline, Buffer, KernelTask, Metamorphic, Scalar
 
 ENTRY = "kernel.c"
 SEED = """#include <math.h>
@@ -97,7 +97,7 @@ HISTOGRAM = '''"""Write histogram(x, counts, n): counts[b] is how often the byte
 import numpy as np
 
 from evaluators.contract import Limits, Objective
-from evaluators.kernels.task import Baseline, Buffer, KernelTask, Scalar
+from evaluators.kernel_task import Baseline, Buffer, KernelTask, Scalar
 
 ENTRY = "kernel.c"
 SEED = """#include <stdint.h>

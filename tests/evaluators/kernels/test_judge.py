@@ -7,9 +7,9 @@ import pytest
 
 from evaluators.contract import Program, Status
 from evaluators.judging.judge import JudgeError
-from evaluators.judging.worker import JudgeProcess
 from evaluators.kernels.bench import compiler
 from evaluators.kernels.statistics import Precision
+from evaluators.worker import JudgeProcess
 from tests.evaluators.arena import TIERS
 from tests.evaluators.kernels.tasks import HISTOGRAM, SOFTMAX, quick_judge, write_problem
 

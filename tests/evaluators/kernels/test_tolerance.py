@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluators.kernels.task import Baseline, Buffer, KernelTask, Scalar
+from evaluators.kernel_task import Baseline, Buffer, KernelTask, Scalar
 from evaluators.kernels.tolerance import expect, find_fault
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from evaluators.contract import Case, Invalid, Objective
 from evaluators.problems.loading import ProblemError, ProblemSource, load_problem, load_source, shipped_names
-from evaluators.problems.modules import import_source, run_half, run_source
-from evaluators.problems.source_files import SourceFiles
+from evaluators.source.files import SourceFiles
+from evaluators.source.modules import import_source, run_half, run_source
 
 TEXT = '''"""Guess the number that guess() should return."""
 

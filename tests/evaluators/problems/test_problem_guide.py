@@ -12,10 +12,10 @@ import pytest
 from benchmarks.problem_table import algorithm_names
 from evaluators.checking.check import Level, check_problem
 from evaluators.contract import Limits, Objective
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.declaration import _OPTIONAL, _REQUIRED
 from evaluators.problems.loading import Problem, load_problem
 from evaluators.text.measures import NAMES
+from evaluators.worker import JudgeProcess
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "problems.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from evaluators.contract import Program, Status
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.describe import describe
 from evaluators.problems.loading import ProblemError, ProblemSource, load_problem
+from evaluators.worker import JudgeProcess
 from tests.discovery.conftest import TOY
 
 GOOD = Program({"program.py": "def answer():\n    return [0.7, 0.7, 0.7]\n"})

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from evaluators.contract import Limits, Program
-from evaluators.problems.source_files import SourceFiles
 from evaluators.sandbox import Harness, LinuxSandbox, SandboxError, channels
 from evaluators.sandbox.locks import elf, private_files
+from evaluators.source.files import SourceFiles
 from tests.evaluators.arena import TIERS
 
 RUN = "def run(program, inputs):\n    return program.f(inputs)\n"

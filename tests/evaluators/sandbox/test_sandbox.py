@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from evaluators.contract import Exhausted, Invalid, Limits, Program, Status
-from evaluators.problems.source_files import SourceFiles
 from evaluators.sandbox import (
     Harness,
     LinuxSandbox,
@@ -24,6 +23,7 @@ from evaluators.sandbox import (
 )
 from evaluators.sandbox.clean import clean, clean_line
 from evaluators.sandbox.locks import lock, seccomp
+from evaluators.source.files import SourceFiles
 from tests.evaluators.arena import TIERS
 
 RUN = """

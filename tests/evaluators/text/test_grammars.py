@@ -201,7 +201,7 @@ def test_every_character_but_space_is_in_one_token(grammar: grammars.Grammar, te
 
 def test_a_process_that_reads_no_such_text_loads_no_grammar():
     code = (
-        "import sys; import evaluators.judging.worker, evaluators.checking.check, discovery.prompts.question\n"
+        "import sys; import evaluators.worker, evaluators.checking.check, discovery.prompts.question\n"
         "import discovery.operators.splice, discovery.programs.rewrites, discovery.cli.main\n"
         "from discovery.programs.fingerprint import fingerprint; from evaluators.contract import Program\n"
         "fingerprint(Program({'program.py': 'x = 1'})); fingerprint(Program({'a.sql': 'select'}, 'a.sql'))\n"

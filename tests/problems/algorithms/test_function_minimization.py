@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.contract import Case, Exhausted, Invalid, Program
-from evaluators.judging import plain
 from evaluators.problems.loading import Problem, load_problem
-from evaluators.problems.modules import import_source
-from evaluators.problems.source_files import SourceFiles
+from evaluators.sandbox import plain
+from evaluators.source.files import SourceFiles
+from evaluators.source.modules import import_source
 from problems.algorithms import function_minimization as problem_module
 from problems.algorithms.function_minimization import SHAPES, draw_landscape, run, score, serve
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from evaluators.contract import Case, Invalid
 from evaluators.problems.loading import Problem, load_problem
-from evaluators.problems.modules import import_source
-from evaluators.problems.source_files import SourceFiles
+from evaluators.source.files import SourceFiles
+from evaluators.source.modules import import_source
 from problems.algorithms.online_bin_packing import Packing, _case, aggregate, draw_items, run, score, serve
 
 ITEMS = [60, 30, 50, 100, 40, 1]

@@ -14,9 +14,9 @@ from discovery.families.alphas.unseal import unseal
 from discovery.families.alphas.unsealing import ASKED, SealError, open_test, openings, panel_of
 from discovery.storage.git.repository import Repository
 from discovery.storage.journal import read_entries
-from evaluators.alphas.exam import with_panel
 from evaluators.alphas.markets.panel import save_panel
 from evaluators.alphas.markets.synthetic import synthesize
+from evaluators.alphas.problem_text import with_panel
 from problems.alphas import alpha_single
 from tests.discovery.conftest import Discovery
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evaluators.checking.findings import Finding, Level, brief
 from evaluators.contract import Evaluation, Program
-from evaluators.kernels.task import Buffer, Dims, KernelTask, Outputs, Values
+from evaluators.kernel_task import Buffer, Dims, KernelTask, Outputs, Values
 from evaluators.kernels.tolerance import Expected, expect, find_fault
 from evaluators.kernels.withheld import is_withheld
 from evaluators.problems.loading import Problem

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.algorithms import erdos_minimum_overlap as problem
+from problems.constructions import erdos_minimum_overlap as problem
 from tests.problems.hostile import (
     NO_LISTS,
     NO_NUMBERS,

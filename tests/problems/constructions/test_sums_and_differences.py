@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.algorithms import sums_and_differences as problem
+from problems.constructions import sums_and_differences as problem
 from tests.problems.hostile import (
     NO_LISTS,
     check_declaration,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from problems.algorithms import hexagon_packing as problem
+from problems.constructions import hexagon_packing as problem
 from tests.problems.hostile import (
     NO_LISTS,
     NO_NUMBERS,

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.baselines import matrix_multiplication as baseline
 from evaluators.contract import Case
-from problems.algorithms import matrix_multiplication as problem
+from problems.constructions import matrix_multiplication as problem
 from tests.problems.hostile import NO_LISTS, check_declaration, reject, seed_program
 
 CASES = problem.cases(np.random.default_rng(0), 0)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.judging.plain import MAX_DEPTH, PlainDataError, decode, encode
+from evaluators.sandbox.plain import MAX_DEPTH, PlainDataError, decode, encode
 
 PLAIN = st.recursive(
     st.none()

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from evaluators.problems.source import dotted_name, imported_names, strip_package
-from evaluators.problems.source_files import ProblemError, SourceFiles
+from evaluators.source.files import ProblemError, SourceFiles
+from evaluators.source.imports import dotted_name, imported_names, strip_package
 from evaluators.text import trees
 
 TRUSTED_FUNCTIONS = ("cases", "score", "serve", "aggregate", "held_out", "vary", "exact")

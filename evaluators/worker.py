@@ -36,7 +36,7 @@ from evaluators.sandbox.locks import memory
 
 _START_TIMEOUT_S = 180.0
 _MEMORY_BYTES = 4 << 30
-_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from evaluators.judging.worker import main; main()"
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from evaluators.worker import main; main()"
 _ERRORS: dict[str, type[Exception]] = {
     "ProblemError": ProblemError,
     "JudgeError": JudgeError,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from problems.algorithms import max_min_distance_ratio as problem
+from problems.constructions import max_min_distance_ratio as problem
 from tests.problems.hostile import (
     NO_LISTS,
     NO_NUMBERS,

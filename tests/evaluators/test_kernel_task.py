@@ -1,7 +1,7 @@
 import pytest
 
 from evaluators.contract import ContractError, Program
-from evaluators.kernels.task import Baseline, Buffer, Scalar
+from evaluators.kernel_task import Baseline, Buffer, Scalar
 from evaluators.problems.loading import ProblemError
 from tests.evaluators.kernels.tasks import HISTOGRAM, SOFTMAX, write_problem
 from tests.evaluators.kernels.test_tolerance import make_task

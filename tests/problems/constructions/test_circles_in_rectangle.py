@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from problems.algorithms import circles_in_rectangle as problem
+from problems.constructions import circles_in_rectangle as problem
 from tests.problems.hostile import (
     NO_LISTS,
     NO_NUMBERS,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evaluators.contract import Case
-from problems.algorithms import cap_set as problem
+from problems.constructions import cap_set as problem
 from tests.problems.hostile import (
     NO_LISTS,
     check_declaration,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.exact import read_vector
-from problems.algorithms import second_autocorrelation as problem
+from problems.constructions import second_autocorrelation as problem
 from tests.problems.hostile import (
     NO_LISTS,
     NO_NUMBERS,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.baselines import kissing_number as baseline
-from problems.algorithms import kissing_number as problem
+from problems.constructions import kissing_number as problem
 from tests.problems.hostile import (
     NO_LISTS,
     check_declaration,

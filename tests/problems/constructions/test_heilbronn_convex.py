@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from problems.algorithms import heilbronn_convex as problem
+from problems.constructions import heilbronn_convex as problem
 from tests.problems.hostile import (
     NO_LISTS,
     NO_NUMBERS,

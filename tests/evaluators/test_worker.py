@@ -13,12 +13,12 @@ import time
 import psutil
 import pytest
 
+from evaluators import worker
 from evaluators.contract import Program
-from evaluators.judging import worker
 from evaluators.judging.judge import JudgeError
-from evaluators.judging.worker import JudgeProcess
 from evaluators.problems.loading import ProblemError, load_problem
 from evaluators.sandbox import SandboxError
+from evaluators.worker import JudgeProcess
 from tests.evaluators.arena import HONEST, PROBLEM, SECRET, STRICT
 
 HONEST_PROGRAM = Program({"program.py": HONEST})
@@ -210,10 +210,8 @@ def test_a_broken_scorer_is_the_problems_fault(judge_of):
 
 def test_a_fault_of_the_judge_itself_is_no_verdict(tmp_path, monkeypatch):
     problem = write_problem(tmp_path)
-    boot = "import evaluators.judging.judge as j; j.Judge._judge = lambda *a: 1 / 0; from evaluators.judging.worker import main"
-    monkeypatch.setattr(
-        worker, "_BOOT", worker._BOOT.replace("from evaluators.judging.worker import main", boot)
-    )
+    boot = "import evaluators.judging.judge as j; j.Judge._judge = lambda *a: 1 / 0; from evaluators.worker import main"
+    monkeypatch.setattr(worker, "_BOOT", worker._BOOT.replace("from evaluators.worker import main", boot))
     judge = JudgeProcess(problem.source, SECRET, tier=1)
     with pytest.raises(SandboxError, match="the judge failed: ZeroDivisionError"):
         judge.evaluate(HONEST_PROGRAM)
@@ -236,11 +234,11 @@ def test_cases_that_cannot_be_drawn_are_named(judge_of):
 
 OWNER = """
 import sys, time
-from evaluators.judging import worker
+from evaluators import worker
 from evaluators.contract import Program
 from evaluators.problems.loading import load_problem
 from evaluators.sandbox import SandboxError
-from evaluators.judging.worker import JudgeProcess
+from evaluators.worker import JudgeProcess
 judge = JudgeProcess(load_problem(sys.argv[1]).source, b"s", tier=1)
 print(judge.pid, flush=True)
 judge.evaluate(Program({"program.py": sys.argv[2]}))

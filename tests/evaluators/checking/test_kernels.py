@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from evaluators.checking.kernels import check_filters, check_inputs, check_kernel
 from evaluators.contract import Evaluation, Status
-from evaluators.kernels.check import check_filters, check_inputs, check_kernel
 from tests.evaluators.kernels.tasks import HISTOGRAM, SOFTMAX, write_problem
 from tests.evaluators.kernels.test_tolerance import make_task
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.contract import Case, Invalid
-from problems.algorithms import circle_packing
+from problems.constructions import circle_packing
 
 CASE = Case(inputs=None)
 

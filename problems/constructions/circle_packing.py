@@ -17,7 +17,7 @@ import numpy as np
 
 from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
 from evaluators.exact import ONE, amount, read_table
-from problems.algorithms.discs import check_disjoint, radius_spread
+from problems.constructions.discs import check_disjoint, radius_spread
 
 CIRCLES = 26
 TOUCHING = 1e-6  # gap up to which two circles count as neighbours in the measures (not in the check)
