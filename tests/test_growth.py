@@ -161,7 +161,7 @@ def test_quadratic_and_worse_expressions_are_found_out(pattern: str, flags: int)
         times = [growth.seconds(one.run, "a" * size) for size in (10, 20)]
         assert times[1] > 50 * times[0]
         return
-    assert max(growth.exponent(one.run, text) for _, text in growth.attacks(pattern, flags)) > growth.EXPONENT
+    assert any(growth.exponent(one.run, text) > growth.EXPONENT for _, text in growth.attacks(pattern, flags))
 
 
 Reader = Callable[[str], object]
