@@ -61,12 +61,13 @@ def install(
 @pytest.fixture
 def guests(tmp_path: Path) -> Path:
     """A folder with the package of docs/extending.md."""
-    swap, first = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    swap, steps, first = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
     entries = {
         "discovery.operators": {"swap": "my_package.swap:Swap"},
         "discovery.stoppers": {"first": "my_package.first:First"},
+        "discovery.languages": {"steps": "my_package.steps:STEPS"},
     }
-    install(tmp_path / "guests", "my_package", {"swap": swap, "first": first}, entries)
+    install(tmp_path / "guests", "my_package", {"swap": swap, "first": first, "steps": steps}, entries)
     return tmp_path / "guests"
 
 
@@ -89,6 +90,46 @@ def test_a_run_with_the_operator_and_the_stop_rule_of_another_package(
     missing = discovery("resume", tmp_path / "run")
     assert missing.returncode == 1
     assert "unknown stopper 'first'" in missing.stderr
+
+
+WALK = '''"""Walk as far as 20 steps, and no further."""
+from evaluators.contract import Case, Measure, Objective
+
+ENTRY = "walk.steps"
+SEED = """# a walk
+forward 9.0
+onward 8.0
+"""
+OBJECTIVE = Objective("nearness", bound=0.0)
+MEASURES = (Measure("steps", 0, 40, bins=10),)
+
+
+def cases(rng, stage):
+    return [Case(None)]
+
+
+def run(program, inputs, files):
+    lines = [line.split() for line in files["walk.steps"].splitlines() if not line.startswith("#")]
+    return sum(float(words[1]) for words in lines)
+
+
+def score(case, output):
+    return {"nearness": -abs(output - 20.0), "steps": float(output)}
+'''
+
+
+def test_a_run_in_the_language_of_another_package(discovery: Discovery, guests: Path, tmp_path: Path) -> None:
+    """Its numbers are tuned as those of a shipped language are, and what it finds faulty is not evaluated."""
+    (tmp_path / "walk.py").write_text(WALK)
+    arguments = ("run", tmp_path / "walk.py", "--operators", "tune=3,swap=1", "--seed", 1, "--evals", 40)
+    done = discovery(*arguments, "--out", tmp_path / "run", "--json", PYTHONPATH=str(guests))
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "run" / "journal.jsonl").read_text().splitlines()
+    records = [entry["record"] for entry in map(json.loads, lines) if entry["type"] == "evaluated"]
+    assert {record["operator"] for record in records} >= {"seed", "tune"}
+    assert last_json(done)["best_score"] > -1.0 > -abs(20.0 - 9.0 - 8.0)
+    missing = discovery(*arguments, "--out", tmp_path / "other", PYTHONPATH="")
+    assert missing.returncode != 0 and "swap" in missing.stderr
 
 
 def test_a_run_whose_operator_is_not_installed_here_says_so(
