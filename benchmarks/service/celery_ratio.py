@@ -113,7 +113,7 @@ def measure(place: Path, options: argparse.Namespace, *, with_broker: bool) -> M
             ),
             *(
                 "--model",
-                "openai/scripted",
+                "scripted",
                 "--api-base",
                 endpoint.api_base,
                 "--model-slots",

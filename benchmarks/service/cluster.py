@@ -120,7 +120,7 @@ class Cluster:
         self.coordinator = self.spawn(
             *("run", str(self.problem), "--evals", str(self.size.evals), "--minutes", "600"),
             *("--seed", str(self.seed), "--out", str(self.run), "--broker", self.redis.url),
-            *("--model", "openai/scripted", "--api-base", self.endpoint.api_base, "--model-slots", "12"),
+            *("--model", "scripted", "--api-base", self.endpoint.api_base, "--model-slots", "12"),
             *("--operators", "diff=1,perturb=3", "--workers", str(2 * self.size.evaluators)),
         )
 

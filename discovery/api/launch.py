@@ -16,7 +16,7 @@ from discovery.execution.ending import StopRequest
 from discovery.execution.runs import check_operators, create_run, import_items, run_folder
 from discovery.execution.session import Observer, Session
 from discovery.learning.memory.items import Item
-from discovery.llm.client import check_model
+from discovery.llm.routes import check_models
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import Source, read_changes, with_changes
 from discovery.storage.requests import new_request
@@ -160,7 +160,7 @@ def check_ready(config: RunConfig, broker: str | None = None, *, is_study: bool 
 
         check_broker(BrokerConfig(broker))
     elif config.models.models:  # with a broker, the keys are where the workers are
-        check_model(config.models)
+        check_models(config.models)
 
 
 def _opened(

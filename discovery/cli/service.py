@@ -103,7 +103,14 @@ def require_broker(broker: str | None) -> str:
     "--max-upload-mib", type=click.IntRange(1, 1024), default=16, help="Largest request.  [default: 16]"
 )
 @click.option(
-    "--api-base", envvar="DISCOVERY_API_BASE", help="Base URL of the endpoint that runs with models use."
+    "--api-base",
+    envvar="DISCOVERY_API_BASE",
+    help="Base URL of the endpoint of models that name no provider.",
+)
+@click.option(
+    "--api-key-env",
+    envvar="DISCOVERY_API_KEY_ENV",
+    help="Variable that holds that endpoint's key; none is sent there if left out.",
 )
 @click.option(
     "--token-file",
@@ -132,7 +139,9 @@ def serve(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
     broker = BrokerConfig(options["broker"], outage_limit_s=OUTAGE_LIMIT_S) if options["broker"] else None
     hosted = Host(HostConfig(folder, broker, most_runs=max_runs, most_workers=max_workers))
-    config = ServiceConfig(token, is_loopback(host), max_upload_mib << 20, options["api_base"])
+    config = ServiceConfig(
+        token, is_loopback(host), max_upload_mib << 20, options["api_base"], options["api_key_env"]
+    )
     try:
         for name in hosted.resume_unfinished():
             click.echo(f"run {name} goes on", err=True)

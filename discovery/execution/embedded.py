@@ -17,7 +17,7 @@ from discovery.core.clock import now_s
 from discovery.core.events import Broken, Evaluated, EvaluateJob, Event
 from discovery.core.types import Model, ModelCall, Operator, ProposeJob
 from discovery.execution.jobs import propose
-from discovery.llm.client import LiteLLMModel
+from discovery.llm.client import ChatModels
 from discovery.llm.meter import CallMeter
 from discovery.operators.registry import JOBS
 from discovery.settings.config import RunConfig
@@ -226,7 +226,7 @@ def embedded_executor(
         calls: the file in which the calls of jobs under way outlive a kill.
         offer: takes the jobs of the operator `ask`, whose answers are handed in.
     """
-    model: Model | None = LiteLLMModel(config.models) if config.models.models else None
+    model: Model | None = ChatModels(config.models) if config.models.models else None
     return EmbeddedExecutor(
         make_judge=lambda: JudgeProcess(
             problem.source, secret, unsafe=config.unsafe, tier=config.tier, untrusted=untrusted

@@ -58,7 +58,7 @@ def create_run(
         islands=config.islands.islands,
         seed=config.seed,
         started_at=time.time(),
-        models=tuple(name for name, _ in config.models.models),
+        models=config.models.names,
     )
     settings = {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()}
     folder.create(

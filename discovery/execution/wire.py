@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from discovery.core.events import Broken, Evaluated, Noted, NotProposed, Proposed
 
-FORMAT = 4
+FORMAT = 5
 """Raised whenever a form changes; a worker refuses jobs of another format."""
 
 Done: TypeAlias = Proposed | Noted | NotProposed | Evaluated | Broken

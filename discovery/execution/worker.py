@@ -25,7 +25,7 @@ from discovery.execution.celery import BROKER_ERRORS, connect, make_app, start_w
 from discovery.execution.jobs import propose
 from discovery.execution.judges import JudgePool
 from discovery.execution.wire import Done, content_id, event_to_json, from_plain, to_plain
-from discovery.llm.client import LiteLLMModel
+from discovery.llm.client import ChatModels
 from discovery.llm.meter import CallMeter
 from discovery.settings.models import ModelConfig
 from evaluators.contract import Evaluation, Status
@@ -132,11 +132,7 @@ class JobRunner:
 
     @functools.cache  # noqa: B019 - as above
     def _model(self, models: str) -> Model:
-        data = json.loads(models)
-        names = tuple((name, weight) for name, weight in data.pop("models"))
-        return LiteLLMModel(
-            ModelConfig(**{**data, "models": names, "temperature": tuple(data["temperature"])})
-        )
+        return ChatModels(ModelConfig(**json.loads(models)))
 
     def _claim(self, keys: Keys, message: Mapping[str, Any], token: str) -> int | str:
         places = [keys.result, keys.lease, keys.tries, message["alive"], message["stream"]]

@@ -1,47 +1,46 @@
-"""The door to chat models: any model that litellm reaches, behind the one method of `Model`.
+"""The models of a run, each at its own address and with its own settings, behind the one method of `Model`.
 
-Keys come from the environment only (OPENAI_API_KEY, ANTHROPIC_API_KEY, ...), read by litellm itself, and
-never appear in a message. litellm takes 3 s to import, so it is loaded by the first call that needs it.
+What speaks the OpenAI format at an address that a person named is asked over HTTP; models at their providers are asked through
+litellm. Keys come from the environment only, and never appear in a message.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import importlib
-import inspect
-import logging
-import os
 import threading
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import numpy as np
 
 from discovery.core.errors import ConfigError
-from discovery.core.redaction import redact
 from discovery.core.types import ModelCall, ModelError, Reply
+from discovery.llm.answers import ChatAnswer, read_answer, usage_of
+from discovery.llm.chat import FormatError, StatusError, post_chat
+from discovery.llm.chat import close_connections as close_chats
 from discovery.llm.faults import explained, may_pass, retry_after_s, was_paid
 from discovery.llm.meter import CallMeter
+from discovery.llm.prices import Usage
+from discovery.llm.providers import ask_provider, call_errors, close_provider_connections
+from discovery.llm.routes import Route, route_of
 from discovery.llm.tokens import estimate_tokens
 from discovery.settings.models import ModelConfig
-from evaluators.text import trees
 
 PATIENCE_S = 10.0
 """The longest pause between two attempts of one call."""
 UNKNOWN_REPLY_TOKENS = 1000
 """How long a reply is taken to be before a model has given any."""
+_DIRECT_ERRORS: tuple[type[Exception], ...] = (StatusError, FormatError, httpx.HTTPError, httpx.InvalidURL)
 
 
-class LiteLLMModel:
-    """The models of a configuration, through litellm.
+class ChatModels:
+    """The models of a configuration.
 
-    Thread-safe: calls share nothing but litellm's connections. Rate limits, time-outs and server errors are
-    tried again after growing pauses (or the endpoint's own Retry-After, where that is short; a longer one is left to
-    whoever asks). The retries are made here: litellm's `num_retries` needs a package that it does not install, makes no
+    Thread-safe: calls share nothing but connections and what is learned of the models. Rate limits, time-outs and server
+    errors are tried again after growing pauses (or the endpoint's own Retry-After, where that is short; a longer one is left
+    to whoever asks). The retries are made here: litellm's `num_retries` needs a package that it does not install, makes no
     pause, and also repeats calls that were refused for their key. A time-out counts from the last byte that came.
 
     Args:
@@ -54,11 +53,11 @@ class LiteLLMModel:
             raise ConfigError("models must name at least one model, for example: --model gpt-5")
         self._config = config
         self._meter = meter
-        self._lengths = _Lengths(config.max_tokens)
-        weights = np.array([weight for _, weight in config.models])
+        self._known = _Known(config)
+        weights = np.array([model.weight for model in config.models])
         self._shares = weights / weights.sum()
 
-    def for_job(self, name: str | None, avoid: Sequence[str], meter: CallMeter) -> LiteLLMModel:
+    def for_job(self, name: str | None, avoid: Sequence[str], meter: CallMeter) -> ChatModels:
         """Returns the model of a name, or all but those to avoid; its calls are counted by `meter`.
 
         Raises:
@@ -67,13 +66,13 @@ class LiteLLMModel:
         kept = tuple(
             one
             for one in self._config.models
-            if (one[0] == name if name is not None else one[0] not in avoid)
+            if (one.name == name if name is not None else one.name not in avoid)
         )
         if not kept:
             what = f"model {name!r} was chosen, and the settings do not name it"
             raise ModelError(what if name else "no model is left to ask", is_fatal=True, model=name or "")
-        found = LiteLLMModel(replace(self._config, models=kept), meter=meter)
-        found._lengths = self._lengths
+        found = ChatModels(replace(self._config, models=kept), meter=meter)
+        found._known = self._known
         return found
 
     def complete(self, messages: Sequence[Mapping[str, Any]], *, rng: np.random.Generator) -> Reply:
@@ -82,221 +81,125 @@ class LiteLLMModel:
         Raises:
             ModelError: no attempt succeeded; fatal if a further one cannot.
         """
-        name = self._config.models[int(rng.choice(len(self._shares), p=self._shares))][0]
-        temperature = float(rng.uniform(*self._config.temperature))
+        name = self._config.models[int(rng.choice(len(self._shares), p=self._shares))].name
+        route = self._known.route(name)
+        body = _body(route, messages, float(rng.uniform(*route.temperature)))
         meter = self._meter or CallMeter()
         paid: list[ModelCall] = []
-        for attempt in range(self._config.retries + 1):
+        errors: tuple[type[Exception], ...] = (
+            _DIRECT_ERRORS if route.is_direct else (FormatError, *call_errors())
+        )
+        for attempt in range(route.retries + 1):
             start_s = time.perf_counter()
-            number = meter.begin(expected := self._expected(name, messages))
-            response: Any = None
+            number = meter.begin(expected := self._expected(route, messages))
+            answer: Mapping[str, Any] | None = None
             try:
-                response = load_litellm().completion(
-                    model=_full_name(name, self._config.api_base),
-                    messages=[dict(message) for message in messages],
-                    temperature=round(temperature, 3),
-                    max_tokens=_reply_limit(name, self._config.max_tokens),
-                    timeout=self._config.timeout_s,
-                    max_retries=0,
-                    **_endpoint(self._config.api_base),
-                )
-                reply = self._reply(name, messages, response, time.perf_counter() - start_s)
+                answer = (post_chat if route.is_direct else ask_provider)(route, body)
+                reply = self._reply(route, messages, read_answer(answer), time.perf_counter() - start_s)
                 meter.end(number, reply.call)
                 return reply
-            except _call_errors() as error:
+            except errors as error:
                 call = replace(expected, seconds=time.perf_counter() - start_s)
-                is_paid = response is not None or was_paid(error)
+                is_paid = answer is not None or was_paid(error)
                 meter.end(number, call if is_paid else None)
                 paid += [call] * is_paid
-                failure = self._failure(error, name, paid)
+                failure = _failure(error, route, paid)
                 pause_s = _pause_s(error, attempt, rng) if may_pass(error) and not failure.is_fatal else None
-            if pause_s is None or attempt == self._config.retries:
+            if pause_s is None or attempt == route.retries:
                 raise failure
             meter.pause(pause_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _failure(self, error: Exception, name: str, paid: Sequence[ModelCall]) -> ModelError:
-        """Returns the error as ours: what happened, to which model, and what to do about it."""
-        where = f" at {redact(self._config.api_base)}" if self._config.api_base else ""
-        what, is_fatal = explained(error, load_litellm().exceptions, timeout_s=self._config.timeout_s)
-        return ModelError(
-            f"model {name}{where}: {what}",
-            is_fatal=is_fatal,
-            model=name,
-            retry_after_s=retry_after_s(error),
-            calls=paid,
-        )
-
-    def _expected(self, name: str, messages: Sequence[Mapping[str, Any]]) -> ModelCall:
+    def _expected(self, route: Route, messages: Sequence[Mapping[str, Any]]) -> ModelCall:
         """Returns what a call is taken to cost while nothing is known of its answer."""
-        counts = _estimated_prompt(messages), self._lengths.expected(name)
-        return ModelCall(name, *counts, _price(_full_name(name, self._config.api_base), *counts), 0.0, True)
+        usage = Usage(_estimated_prompt(messages), self._known.expected_tokens(route))
+        return _call(route, usage, 0.0, is_estimated=True)
 
     def _reply(
-        self, name: str, messages: Sequence[Mapping[str, Any]], response: Any, seconds: float
+        self, route: Route, messages: Sequence[Mapping[str, Any]], answer: ChatAnswer, seconds: float
     ) -> Reply:
-        content = response.choices[0].message.content
-        text = content if isinstance(content, str) else ""
-        usage = getattr(response, "usage", None)
-        guess = (_estimated_prompt(messages), estimate_tokens(text))
-        counts = (
-            _believable(getattr(usage, "prompt_tokens", None), guess[0], most=guess[0]),
-            _believable(getattr(usage, "completion_tokens", None), guess[1], most=self._config.max_tokens),
+        written = estimate_tokens(answer.text) + estimate_tokens(answer.reasoning)
+        usage, is_estimated = usage_of(
+            answer.usage, (_estimated_prompt(messages), written), most_completion=route.max_tokens
         )
-        prompt_tokens, completion_tokens = (counts[0] or guess[0]), (counts[1] or guess[1])
-        is_estimated = None in counts
-        cost = None if is_estimated else getattr(response, "_hidden_params", {}).get("response_cost")
-        if not cost:
-            cost = _price(_full_name(name, self._config.api_base), prompt_tokens, completion_tokens)
-        self._lengths.learn(name, completion_tokens)
-        call = ModelCall(name, prompt_tokens, completion_tokens, cost, seconds, is_estimated)
-        return Reply(text, call)
+        self._known.learn(route, usage.completion)
+        return Reply(answer.text, _call(route, usage, seconds, is_estimated=is_estimated))
 
 
-class _Lengths:
-    """How long the replies of models are, on average. Thread-safe."""
+class _Known:
+    """What is known of the models of a configuration: how they are reached, and how long their replies are. Thread-safe."""
 
-    def __init__(self, max_tokens: int) -> None:
-        self._unknown = min(max_tokens, UNKNOWN_REPLY_TOKENS)
+    def __init__(self, config: ModelConfig) -> None:
+        self._config = config
+        self._routes: dict[str, Route] = {}
         self._sums: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
-    def learn(self, name: str, tokens: int) -> None:
+    def route(self, name: str) -> Route:
+        """Returns how a model is reached.
+
+        Raises:
+            ModelError: (fatal) it cannot be; see `Route.check`.
+        """
+        with self._lock:
+            if (found := self._routes.get(name)) is None:
+                model = next(one for one in self._config.models if one.name == name)
+                found = route_of(self._config, model)
+                found.check()
+                self._routes[name] = found
+        return found
+
+    def learn(self, route: Route, tokens: int) -> None:
         """Takes a reply's length in."""
         with self._lock:
-            count, total = self._sums.get(name, (0, 0))
-            self._sums[name] = count + 1, total + tokens
+            count, total = self._sums.get(route.name, (0, 0))
+            self._sums[route.name] = count + 1, total + tokens
 
-    def expected(self, name: str) -> int:
+    def expected_tokens(self, route: Route) -> int:
         """Returns how many tokens a reply that nobody has seen is taken to have."""
         with self._lock:
-            count, total = self._sums.get(name, (0, 0))
-        return round(total / count) if count else self._unknown
-
-
-def check_model(config: ModelConfig) -> None:
-    """Checks, without asking any model, that every model of a configuration can be asked.
-
-    Raises:
-        ModelError: (fatal) a name without provider, or a key that is not in the environment, by its name.
-    """
-    litellm = load_litellm()
-    for name in [
-        name for name, value in os.environ.items() if name.endswith("_API_KEY") and not value.strip()
-    ]:
-        del os.environ[name]  # an empty key (as container settings pass on what is unset) is no key
-    for name, _ in config.models:
-        full = _full_name(name, config.api_base)
-        try:
-            provider = litellm.get_llm_provider(full)[1]
-        except _call_errors():
-            raise ModelError(
-                f"model {name!r} names no provider that litellm knows; write PROVIDER/MODEL (openai/gpt-5, "
-                "ollama/llama3), or give the address of an OpenAI-compatible endpoint with --api-base",
-                is_fatal=True,
-            ) from None
-        if config.api_base is None:
-            missing = [
-                key for key in litellm.validate_environment(full)["missing_keys"] if key.endswith("_API_KEY")
-            ]
-            if missing:
-                raise ModelError(
-                    f"model {name!r} ({provider}) needs a key: set {' or '.join(missing)} in the "
-                    "environment, or give the address of an endpoint without keys with --api-base",
-                    is_fatal=True,
-                )
-
-
-def call_price(config: ModelConfig, name: str, prompt_tokens: int) -> float | None:
-    """Returns what a call costs at most whose prompt has so many tokens; None if the price is unknown."""
-    return _price(_full_name(name, config.api_base), prompt_tokens, _reply_limit(name, config.max_tokens))
+            count, total = self._sums.get(route.name, (0, 0))
+        return round(total / count) if count else min(route.max_tokens, UNKNOWN_REPLY_TOKENS)
 
 
 def close_connections() -> None:
-    """Closes the connections that litellm keeps open, of all models; the next call opens new ones."""
-    clients = load_litellm().in_memory_llm_clients_cache
-    for key, client in list(clients.cache_dict.items()):
-        close = getattr(client, "close", None)
-        if callable(close) and not inspect.iscoroutinefunction(close):
-            close()
-            clients.delete_cache(key)
+    """Closes the connections that are kept open to models; the next call opens new ones."""
+    close_chats()
+    close_provider_connections()
 
 
-def load_litellm() -> Any:
-    """Returns litellm, silenced and kept from fetching its price list from the network. Thread-safe."""
-    with trees.one_at_a_time:
-        return _load()
+def _body(route: Route, messages: Sequence[Mapping[str, Any]], temperature: float) -> dict[str, Any]:
+    own = route.settings
+    return {
+        "model": route.called,
+        "messages": [dict(message) for message in messages],
+        "temperature": round(temperature, 3),
+        "max_tokens": route.max_tokens,
+        **({} if own.top_p is None else {"top_p": own.top_p}),
+        **({} if own.reasoning_effort is None else {"reasoning_effort": own.reasoning_effort}),
+        **own.extra_body,
+    }
 
 
-@functools.cache
-def _load() -> Any:
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its dependencies, about each other
-        import litellm
-
-        litellm.ModelResponse()  # builds its classes here, not in the first call
-        with contextlib.suppress(ImportError):  # imported in the first call, by versions that have it
-            importlib.import_module("litellm.llms.github_copilot.per_user_auth")
-    litellm.suppress_debug_info = True
-    litellm.drop_params = True
-    litellm.telemetry = False
-    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
-    return litellm
+def _call(route: Route, usage: Usage, seconds: float, *, is_estimated: bool) -> ModelCall:
+    cost_usd = None if route.prices is None else route.prices.cost_usd(usage)
+    return ModelCall(route.name, usage.prompt, usage.completion, cost_usd, seconds, is_estimated)
 
 
-@functools.cache
-def _call_errors() -> tuple[type[Exception], ...]:
-    """Returns what `litellm.completion` may raise: its tree, and what odd replies do to its parsing."""
-    kinds = tuple(load_litellm().exceptions.LITELLM_EXCEPTION_TYPES)
-    return (*kinds, OSError, ValueError, TypeError, LookupError, AttributeError, UserWarning)
-
-
-@functools.cache
-def _full_name(name: str, api_base: str | None) -> str:
-    if api_base is None or name.partition("/")[0] in set(map(str, _provider_names())):
-        return name
-    return f"openai/{name}"
-
-
-def _provider_names() -> list[str]:
-    return [getattr(provider, "value", provider) for provider in load_litellm().provider_list]
-
-
-@functools.cache
-def _reply_limit(name: str, wanted: int) -> int:
-    known = load_litellm().model_cost.get(name) or load_litellm().model_cost.get(name.partition("/")[2]) or {}
-    limit = known.get("max_output_tokens")
-    return min(wanted, limit) if isinstance(limit, int) and limit > 0 else wanted
-
-
-def _endpoint(api_base: str | None) -> dict[str, str]:
-    if api_base is None:
-        return {}
-    return {"api_base": api_base} | ({} if os.environ.get("OPENAI_API_KEY") else {"api_key": "none"})
-
-
-def _believable(count: object, guess: int, *, most: int) -> int | None:
-    """Returns a reported token count; None where it is nonsense: none at all, or over ten times too many."""
-    if not isinstance(count, int) or isinstance(count, bool) or (guess > 0 and count == 0):
-        return None
-    return count if 0 <= count <= 10 * most + 1000 else None
-
-
-def _price(full_name: str, prompt_tokens: int, completion_tokens: int) -> float | None:
-    """Returns the price by litellm's list, or None if it lists none (a price of zero is none)."""
-    litellm = load_litellm()
-    if full_name not in litellm.model_cost and full_name.partition("/")[2] not in litellm.model_cost:
-        return None
-    try:
-        prices = litellm.cost_per_token(
-            model=full_name, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
-        )
-    except (*_call_errors(), litellm.exceptions.ModelNotMappedError):
-        return None
-    return float(sum(prices)) or None
+def _failure(error: Exception, route: Route, paid: Sequence[ModelCall]) -> ModelError:
+    """Returns the error as ours: what happened, to which model, and what to do about it."""
+    what, is_fatal = explained(
+        error, timeout_s=route.timeout_s, has_key=route.key_env is not None or not route.is_direct
+    )
+    for secret in route.secrets():
+        what = what.replace(secret, "[redacted]")
+    return ModelError(
+        f"{route.where}: {what}",
+        is_fatal=is_fatal,
+        model=route.name,
+        retry_after_s=retry_after_s(error),
+        calls=paid,
+    )
 
 
 def _pause_s(error: Exception, attempt: int, rng: np.random.Generator) -> float | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from discovery.llm.client import call_price
+from discovery.llm.prices import Usage
+from discovery.llm.routes import route_of
 from discovery.settings.config import RunConfig
 
 
 def estimate(config: RunConfig) -> str:
     """Returns what a call of each model costs at most, and how many a money budget pays for, in one line."""
     asked, answered = config.context.token_budget, config.models.max_tokens
-    prices = {name: call_price(config.models, name, asked) for name, _ in config.models.models}
+    routes = [route_of(config.models, model) for model in config.models.models]
+    prices = {
+        route.name: None if route.prices is None else route.prices.cost_usd(Usage(asked, route.max_tokens))
+        for route in routes
+    }
     priced = {name: price for name, price in prices.items() if price is not None}
     parts = [
         f"a call of {name} costs at most ${price:.4g}"

@@ -104,6 +104,6 @@ def settings_of(config: RunConfig, seed: Program) -> SearchSettings:
         parents=config.parents,
         rebase=config.rebase,
         context=config.context,
-        models=tuple(name for name, _ in config.models.models),
+        models=config.models.names,
         outage_s=config.models.outage_s,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -20,6 +20,7 @@ from discovery.operators.registry import OPERATORS, weights_for
 from discovery.prompts.question import variants
 from discovery.search.stop_rules import StopRules, make_stop_rules
 from discovery.settings.config import RunConfig
+from discovery.settings.learning import BanditConfig
 from evaluators.problems.loading import Problem
 
 IMPORTED = "remembered"
@@ -60,9 +61,9 @@ def make_components(config: RunConfig, problem: Problem, run: str) -> LearningCo
         weights = weights_for(config, problem.seed)
         active = [name for name, weight in weights.items() if weight > 0]
         bandit = Bandit(
-            config.bandit,
+            _with_tags(config),
             weights=weights,
-            models=config.models.models,
+            models=[(model.name, model.weight) for model in config.models.models],
             needs_model={name: OPERATORS[name].needs_model for name in active},
             meter=meter,
             variants=_variants(config),
@@ -81,6 +82,12 @@ def make_components(config: RunConfig, problem: Problem, run: str) -> LearningCo
     if stop_rules is not None:
         learners = (*learners, stop_rules)
     return LearningComponents(bandit, memory, near, measurements, learners, stop_rules)
+
+
+def _with_tags(config: RunConfig) -> BanditConfig:
+    """Returns the bandit's settings, with the models that are tagged as strong among those that it names."""
+    strong = dict.fromkeys((*config.bandit.strong, *config.models.tagged("strong")))
+    return replace(config.bandit, strong=tuple(strong))
 
 
 def _variants(config: RunConfig) -> Mapping[str, Sequence[str]]:

@@ -37,7 +37,7 @@ from discovery.service.hosted_run import BusyError, HostedRun
 from discovery.service.hosting import Host, NoSuchRunError
 from discovery.service.messages import Ask, Asked, Changes, Error, NewRun, Runs, Status
 from discovery.settings.config import RunConfig
-from discovery.settings.doors import Source, read, read_changes, with_api_base
+from discovery.settings.doors import Source, read, read_changes, with_endpoint
 from discovery.settings.schema import nearest, shown_value
 from discovery.storage.git import history
 from discovery.storage.git.repository import Repository
@@ -58,13 +58,15 @@ class ServiceConfig:
         token: what callers must present; "" for none, which only loopback may have.
         is_local: whether it listens on loopback.
         most_bytes: the largest body of a request.
-        api_base: the endpoint of all models; callers cannot name one, for keys would go there.
+        api_base: the endpoint of models whose names have no provider; callers cannot name one, for keys would go there.
+        api_key_env: the variable of its key; no key goes there if left out.
     """
 
     token: str = ""
     is_local: bool = True
     most_bytes: int = 16 << 20
     api_base: str | None = None
+    api_key_env: str | None = None
 
 
 def is_loopback(host: str) -> bool:
@@ -268,7 +270,7 @@ class _Service:
             )
         problem = given if isinstance(given, str) else Bundle.from_json(given)
         config, launch = read([Source({**body, "problem": "none"}, _WHERE)], remote=True)
-        config = with_api_base(config, self._config.api_base)
+        config = with_endpoint(config, self._config.api_base, self._config.api_key_env)
 
         def make_config(spec: str) -> RunConfig:
             return replace(config, problem=spec)

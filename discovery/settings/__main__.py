@@ -6,7 +6,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from discovery.settings.doors import SETTINGS, TABLES, Setting
+from discovery.settings.doors import OF_A_MODEL, SETTINGS, TABLES, Setting
 
 HEAD = """# Settings
 
@@ -26,6 +26,16 @@ and over HTTP, `islands` may be a number or a table, and `model` a text, a list 
 is refused over HTTP, for the reason given. A value out of range, an unknown name, and a number that is not finite stop the
 run before it begins, at every door.
 """
+_ONE_MODEL = """## One model
+
+What may stand in a table of `[[models]]` (or of `model = [...]`, or of `"model": [...]` over HTTP), and after a model's name on the
+command line: `--model local=2,api_base=http://127.0.0.1:8000/v1,temperature=0.2:0.8`. There a range is `LOW:HIGH`, prices are
+`IN:CACHED:OUT`, tags are `A:B`, and `extra_body` and `extra_headers` are JSON. What is left out is as for all models of the run.
+
+A key goes to the provider whose it is, and nowhere else: to an address of one's own goes the key whose variable is named for it in
+`api_key_env`, or none. Where a file has `[[models]]`, it cannot have `[models]`; write `model = [...]` then.
+
+"""
 _COLUMNS = "| setting | type | default | range | what it does |\n|---|---|---|---|---|\n"
 
 
@@ -35,6 +45,7 @@ def table() -> str:
     for name, settings in groupby(sorted(SETTINGS, key=_order), key=_table):
         parts.append(f"## {name}" if name else "## The run")
         parts.append(_COLUMNS + "\n".join(map(_row, settings)) + "\n")
+    parts.append(_ONE_MODEL + _COLUMNS + "\n".join(map(_row, OF_A_MODEL)) + "\n")
     return "\n".join(parts)
 
 

@@ -21,6 +21,8 @@ from discovery.core.errors import ConfigError
 from discovery.settings.budget import read_limits
 from discovery.settings.config import GROUPS, RunConfig, check_keys, make_group, parse_operators
 from discovery.settings.launch import LaunchConfig
+from discovery.settings.models import read_models
+from discovery.settings.named_model import FIELDS, NamedModel, check_remote
 from discovery.settings.schema import about, fields_of, nearest, rule_of, shown_value
 
 T = TypeVar("T")
@@ -30,6 +32,9 @@ _DRAWN = {"workers": None}
 """What is not left to the class, but found out when a run begins."""
 LAUNCH = "launch"
 """What the group of a `LaunchConfig` is called here; its settings, like those of `budget`, stand in no table."""
+
+MODEL = "a model"
+"""What the group of a `NamedModel` is called here; its settings stand in no table of a run, but in those of its models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,8 @@ def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _class_of(group: str) -> type:
+    if group == MODEL:
+        return NamedModel
     return LaunchConfig if group == LAUNCH else GROUPS.get(group, RunConfig)
 
 
@@ -134,6 +141,7 @@ def _all() -> Iterable[Setting]:
 
 
 SETTINGS: tuple[Setting, ...] = tuple(_all())
+OF_A_MODEL: tuple[Setting, ...] = tuple(Setting(name, MODEL, name, field) for name, field in FIELDS.items())
 LIMITS: tuple[Setting, ...] = tuple(setting for setting in SETTINGS if setting.group == "budget")
 RESUMED: tuple[Setting, ...] = (
     *LIMITS,
@@ -264,6 +272,8 @@ def _flat(source: Source, *, remote: bool) -> Iterable[tuple[Setting, Any, str]]
             yield _allowed(TABLES[table][name], value, place, remote=remote)
         elif (found := BY_KEY.get(name) or _SHORT.get(name)) and not table:
             yield _allowed(found, value, place, remote=remote)
+        elif name == "models" and not table and isinstance(value, list):  # [[models]] in a file
+            yield _allowed(BY_KEY["model"], value, place, remote=remote)
         elif name in TABLES and not table:
             raise ConfigError(f"{place}: {name} must be a table, got {shown_value(value)}")
         else:
@@ -276,6 +286,11 @@ def _flat(source: Source, *, remote: bool) -> Iterable[tuple[Setting, Any, str]]
 def _allowed(setting: Setting, value: Any, place: str, *, remote: bool) -> tuple[Setting, Any, str]:
     if remote and (why := setting.operator_only):
         raise ConfigError(f"{place}: {setting.key} may only be set by who operates the service: {why}")
+    if remote and setting.key == "model":
+        try:
+            check_remote(read_models(value))
+        except ConfigError as error:
+            raise ConfigError(f"{place}: {error}") from error
     if remote and setting.is_document and isinstance(value, str):
         raise ConfigError(f"{place}: {setting.key} must be the content, not a path, got {shown_value(value)}")
     return setting, value, place
@@ -286,9 +301,11 @@ def make_config(settings: Mapping[str, Any], where: str) -> RunConfig:
     return read([Source(settings, where)])[0]
 
 
-def with_api_base(config: RunConfig, api_base: str | None) -> RunConfig:
-    """Returns the settings with the endpoint that a service's operator chose, if any."""
-    return config if api_base is None else replace(config, models=replace(config.models, api_base=api_base))
+def with_endpoint(config: RunConfig, api_base: str | None, api_key_env: str | None = None) -> RunConfig:
+    """Returns the settings with the endpoint that a service's operator chose, if any, and the variable of its key."""
+    if api_base is None:
+        return config
+    return replace(config, models=replace(config.models, api_base=api_base, api_key_env=api_key_env))
 
 
 def read_changes(source: Source) -> dict[str, Any]:

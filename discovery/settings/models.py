@@ -2,81 +2,63 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic.dataclasses import dataclass
 
 from discovery.core.errors import ConfigError
-from discovery.core.redaction import redact
+from discovery.settings.named_model import (
+    Degrees,
+    NamedModel,
+    check_address,
+    check_variable,
+    models_of,
+    parse_models,
+    remote_schema,
+)
 from discovery.settings.schema import LISTS, STRICT, checked, setting
 
-MAX_WEIGHT = 1e6
 
-
-def parse_models(texts: str | Iterable[str]) -> tuple[tuple[str, float], ...]:
-    """Returns the (name, weight) pairs of "gpt-5=2,anthropic/claude-x" or a list of such (a name alone is 1).
+def read_models(value: Any) -> tuple[NamedModel, ...]:
+    """Returns the models of whatever names some: texts, a table of weights, tables, or pairs.
 
     Raises:
-        ConfigError: a weight that is no positive number, an empty name, a name given twice.
+        ConfigError: it names none, or one that is none.
     """
-    weights: dict[str, float] = {}
-    for text in [texts] if isinstance(texts, str) else texts:
-        for part in filter(None, (part.strip() for part in text.split(","))):
-            name, given, number = (piece.strip() for piece in part.partition("="))
-            try:
-                weight = float(number) if given else 1.0
-            except ValueError:
-                weight = math.nan
-            if not name or not 0 < weight <= MAX_WEIGHT:
-                raise ConfigError(
-                    f"a model must be NAME or NAME=WEIGHT with 0 < WEIGHT <= {MAX_WEIGHT:g}, got {part!r:.80}"
-                )
-            if name in weights:
-                raise ConfigError(f"model {name!r} is given twice; give it one weight")
-            weights[name] = weight
-    return tuple(weights.items())
-
-
-def _read_models(value: Any) -> Any:
-    """Returns the pairs of whatever names models: texts, a table of weights, or pairs."""
     if isinstance(value, Mapping):
-        return tuple(value.items())
+        return models_of([value] if "name" in value else value.items())
     if isinstance(value, str):
         return parse_models(value)
     if not isinstance(value, list | tuple):
         raise ConfigError(f"model must be NAME or NAME=WEIGHT, or a list of these, got {value!r:.80}")
-    return parse_models(value) if all(isinstance(one, str) for one in value) else value
+    return models_of(value)
 
 
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
-_Weight = Annotated[float, Field(gt=0, le=MAX_WEIGHT)]
 _SCHEMA = {
     "anyOf": [
         {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "maxItems": 64},
+        {"type": "array", "items": {"anyOf": [{"type": "string"}, remote_schema()]}, "maxItems": 64},
         {"type": "object", "additionalProperties": {"type": "number"}},
     ]
 }
-_Degrees = Annotated[float, Field(ge=0, le=2)]
 
 
 @checked("models")
 @dataclass(frozen=True, slots=True, config=STRICT)
 class ModelConfig:
-    """Which models to ask, and how; `models` are (name, weight) pairs, each call draws one by the weights."""
+    """Which models to ask, and how; each call draws one by the weights."""
 
     models: Annotated[
-        tuple[tuple[_Name, _Weight], ...],
+        tuple[NamedModel, ...],
         LISTS,
-        BeforeValidator(_read_models),
+        BeforeValidator(read_models),
         WithJsonSchema(_SCHEMA),
         setting(
-            "A model's name as litellm reads it (gpt-5, anthropic/claude-sonnet-4-5, ollama/llama3), NAME or NAME=WEIGHT; "
-            "may be repeated: each call draws one by the weights.",
+            "A model's name as litellm reads it (gpt-5, anthropic/claude-sonnet-4-5, ollama/llama3), NAME or NAME=WEIGHT, and after "
+            "it, with commas, its own settings (api_base=..., reasoning_effort=high); may be repeated: each call draws one by the "
+            "weights.",
             key="model",
             max_length=64,
         ),
@@ -84,15 +66,24 @@ class ModelConfig:
     api_base: Annotated[
         str | None,
         setting(
-            "Base URL of an OpenAI-compatible endpoint, as http://HOST:8000/v1; names without a provider that litellm knows are "
-            "asked there.",
+            "Base URL of an OpenAI-compatible endpoint, as http://HOST:8000/v1, that is asked for the models whose names have no "
+            "provider and that have no address of their own. No key goes there but that of `api_key_env`.",
             key="api_base",
             operator_only="keys would be sent there",
             max_length=2000,
         ),
     ] = None
+    api_key_env: Annotated[
+        str | None,
+        setting(
+            "The environment variable that holds the key of the endpoint at `api_base`; none is sent there if left out.",
+            key="api_key_env",
+            operator_only="any variable of the service could be sent away",
+            max_length=200,
+        ),
+    ] = None
     temperature: Annotated[
-        tuple[_Degrees, _Degrees],
+        tuple[Degrees, Degrees],
         LISTS,
         setting("Range that each call draws its temperature from; left out for models that do not take it."),
     ] = (0.7, 1.0)
@@ -133,7 +124,14 @@ class ModelConfig:
             raise ConfigError(
                 f"models.temperature must be two numbers 0 <= low <= high <= 2, got {low} and {high}"
             )
-        if self.api_base is not None and not re.match(r"https?://[^\s/]", self.api_base):
-            raise ConfigError(
-                f"api_base must begin with http:// or https://, got {redact(self.api_base)!r:.80}"
-            )
+        check_address(self.api_base)
+        check_variable(self.api_key_env)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the models are called in a run."""
+        return tuple(model.name for model in self.models)
+
+    def tagged(self, tag: str) -> tuple[str, ...]:
+        """Returns the names of the models that have a tag."""
+        return tuple(model.name for model in self.models if tag in model.tags)

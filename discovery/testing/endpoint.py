@@ -25,18 +25,20 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One request as it arrived: its number (from 0), model, messages, the whole body, headers (`Like-This`)."""
+    """One request as it arrived: its number (from 0), model, messages, the whole body, headers (`Like-This`), path."""
 
     number: int
     model: str
     messages: Sequence[Mapping[str, Any]]
     body: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
 
     @property
     def prompt(self) -> str:
         """Returns the text of the last message."""
-        return str(self.messages[-1]["content"]) if self.messages else ""
+        content = self.messages[-1]["content"] if self.messages else ""
+        return "".join(map(_part_text, content)) if isinstance(content, list) else str(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ class Answer:
     delay_s: float = 0.0
     hangs_up: bool = False
     finish_reason: str = "stop"
+
+
+def _part_text(part: Any) -> str:
+    return str(part.get("text", "")) if isinstance(part, Mapping) else str(part)
 
 
 Script: TypeAlias = Callable[[ChatRequest], Answer]
@@ -97,7 +103,9 @@ class Latency:
 
 
 class ChatEndpoint:
-    """A context manager: an HTTP server on 127.0.0.1 that answers `POST /v1/chat/completions` by its script.
+    """A context manager: an HTTP server on 127.0.0.1 that answers `POST .../chat/completions` by its script.
+
+    `POST .../messages`, as Anthropic has it, is answered in that format.
 
     The script is called from one thread per connection. `latency` adds its seconds to every answer.
     """
@@ -138,10 +146,10 @@ class ChatEndpoint:
         self._server.server_close()
         self._thread.join()
 
-    def _serve(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+    def _serve(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
         with self._lock:
             request = ChatRequest(
-                len(self._requests), str(body.get("model", "")), body.get("messages", ()), body, headers
+                len(self._requests), str(body.get("model", "")), body.get("messages", ()), body, headers, path
             )
             self._requests.append(request)
         answer = self._script(request)
@@ -157,7 +165,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(
-        self, address: tuple[str, int], serve: Callable[[Mapping[str, Any], Mapping[str, str]], Answer]
+        self, address: tuple[str, int], serve: Callable[[str, Mapping[str, Any], Mapping[str, str]], Answer]
     ) -> None:
         super().__init__(address, _Handler)
         self.serve = serve
@@ -173,14 +181,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(size) or b"{}")
-        if not self.path.endswith("/chat/completions"):
+        if not self.path.endswith(("/chat/completions", "/messages")):
             self._send(404, _error(404, f"no such path: {self.path}"), {})
             return
-        answer = self.server.serve(body, {name.title(): value for name, value in self.headers.items()})
+        answer = self.server.serve(
+            self.path, body, {name.title(): value for name, value in self.headers.items()}
+        )
         if answer.hangs_up or self.server.stopping.is_set():
             self.close_connection = True
             return
-        self._send(answer.status, answer.body or _encode(answer, body), answer.headers)
+        self._send(answer.status, answer.body or _encode(answer, body, self.path), answer.headers)
 
     def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         try:
@@ -202,9 +212,11 @@ def _error(status: int, message: str | None) -> bytes:
     return json.dumps({"error": {"message": message, "type": "error", "code": status}}).encode()
 
 
-def _encode(answer: Answer, body: Mapping[str, Any]) -> bytes:
+def _encode(answer: Answer, body: Mapping[str, Any], path: str) -> bytes:
     if answer.status >= 400:
         return _error(answer.status, answer.text)
+    if path.endswith("/messages"):
+        return _encode_message(answer, body)
     reply: dict[str, Any] = {
         "id": "chatcmpl-0",
         "object": "chat.completion",
@@ -223,4 +235,21 @@ def _encode(answer: Answer, body: Mapping[str, Any]) -> bytes:
         counts = (prompt // CHARS_PER_TOKEN, len(answer.text or "") // CHARS_PER_TOKEN)
         counted = {"prompt_tokens": counts[0], "completion_tokens": counts[1], "total_tokens": sum(counts)}
         reply["usage"] = counted if answer.usage.get("count") is True else dict(answer.usage)
+    return json.dumps(reply).encode()
+
+
+def _encode_message(answer: Answer, body: Mapping[str, Any]) -> bytes:
+    """Returns an answer in Anthropic's format."""
+    text = answer.text or ""
+    asked = sum(len(str(message.get("content"))) for message in body.get("messages", ()))
+    reply = {
+        "id": "msg_0",
+        "type": "message",
+        "role": "assistant",
+        "model": body.get("model", ""),
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": asked // CHARS_PER_TOKEN, "output_tokens": len(text) // CHARS_PER_TOKEN},
+    }
     return json.dumps(reply).encode()

@@ -128,7 +128,7 @@ WITH_A_MODEL = """
 import sys, discovery
 calls = []
 run = discovery.search(
-    sys.argv[1], evals=12, seed=3, model="openai/scripted", api_base=sys.argv[2], operators="diff", out=sys.argv[3],
+    sys.argv[1], evals=12, seed=3, model="scripted", api_base=sys.argv[2], operators="diff", out=sys.argv[3],
     on_model_call=calls.append,
 )
 summary = run.outcome.summary

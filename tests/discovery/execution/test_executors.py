@@ -23,7 +23,7 @@ from discovery.execution.celery import check_broker, connect
 from discovery.execution.embedded import EmbeddedExecutor, Executor
 from discovery.execution.remote import CeleryExecutor, executor_maker
 from discovery.execution.worker import JobRunner, RefusedError, place_of_processes, private_folder
-from discovery.llm.client import LiteLLMModel
+from discovery.llm.client import ChatModels
 from discovery.operators.registry import OPERATORS
 from discovery.settings.config import RunConfig
 from discovery.settings.models import ModelConfig
@@ -110,7 +110,7 @@ def celery(url: str, problem: Problem, config: RunConfig, **quick: float) -> Cel
 
 @pytest.fixture(params=["embedded", "celery"])
 def executor(request: pytest.FixtureRequest, problem: Problem, endpoint: ChatEndpoint) -> Iterator[Executor]:
-    models = ModelConfig(models=(("openai/scripted", 1.0),), api_base=endpoint.api_base)
+    models = ModelConfig(models=(("scripted", 1.0),), api_base=endpoint.api_base)
     config = RunConfig(str(problem.source.where), seed=7, models=models)
     made: Executor
     if request.param == "celery":
@@ -122,7 +122,7 @@ def executor(request: pytest.FixtureRequest, problem: Problem, endpoint: ChatEnd
             make_judge=lambda: JudgeProcess(problem.source, SECRET),
             slots=2,
             operators=OPERATORS,
-            model=LiteLLMModel(models),
+            model=ChatModels(models),
         )
     yield made
     made.close()

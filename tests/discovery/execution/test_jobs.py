@@ -10,7 +10,7 @@ from discovery.core.events import NotProposed, Proposed
 from discovery.core.types import Individual, Model, ModelCall, ModelError, Proposal, ProposeJob, Reply
 from discovery.execution.jobs import propose
 from discovery.learning.tuning import Tuner
-from discovery.llm.client import LiteLLMModel
+from discovery.llm.client import ChatModels
 from discovery.llm.meter import CallMeter
 from discovery.search.context import bare_context
 from discovery.search.state import RunState, Statement
@@ -76,9 +76,9 @@ def test_a_model_that_the_settings_do_not_name_ends_the_run_with_its_name() -> N
 
 
 def test_litellm_models_can_be_asked_for_one_by_one() -> None:
-    model = LiteLLMModel(ModelConfig(models=(("a", 1.0), ("b", 3.0))))
-    assert model.for_job("b", (), CallMeter())._config.models == (("b", 3.0),)
-    assert model.for_job(None, ("b",), CallMeter())._config.models == (("a", 1.0),)
+    model = ChatModels(ModelConfig(models=(("a", 1.0), ("b", 3.0))))
+    assert model.for_job("b", (), CallMeter())._config.names == ("b",)
+    assert model.for_job(None, ("b",), CallMeter())._config.names == ("a",)
     with pytest.raises(ModelError, match="'c'"):
         model.for_job("c", (), CallMeter())
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from discovery.learning import bandit
-from discovery.llm import client as models
+from discovery.llm import providers
 from evaluators.text import trees
 
 
 @pytest.mark.parametrize(
     "load",
-    [models.load_litellm, lambda: bandit._largest(np.ones(1), np.ones(1), np.random.default_rng(1))],
+    [providers.load_litellm, lambda: bandit._largest(np.ones(1), np.ones(1), np.random.default_rng(1))],
     ids=["litellm", "scipy"],
 )
 def test_nothing_is_loaded_while_a_text_is_parsed(load) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,11 @@ def run(
         "scripted",
         "--api-base",
         api_base,
+        "--api-key-env",
+        "ENDPOINT_KEY",
         "--json",
     )
-    return discovery(*arguments, *more, OPENAI_API_KEY=KEY)
+    return discovery(*arguments, *more, ENDPOINT_KEY=KEY)
 
 
 def everything(out: Path, done: subprocess.CompletedProcess[str]) -> bytes:
@@ -79,8 +82,31 @@ def test_a_useless_model_ends_the_run_with_its_reason_and_all_is_kept(
     assert "Traceback" not in done.stderr
     assert KEY.encode() not in everything(out, done)
     with ChatEndpoint(ScriptedMutator(seed=1), port=0) as endpoint:
-        resumed = discovery("resume", out, "--evals", 1, "--json", OPENAI_API_KEY=KEY)
+        resumed = discovery("resume", out, "--evals", 1, "--json", ENDPOINT_KEY=KEY)
     assert last_json(resumed)["evaluations"] == 1
+
+
+def test_a_run_sends_each_provider_its_own_key_and_a_local_server_none(
+    discovery: Discovery, toy: Path, tmp_path: Path
+) -> None:
+    keys = {"ANTHROPIC_API_KEY": "anthropic-secret-1", "OPENAI_API_KEY": "openai-secret-2"}
+    with ExitStack() as stack:
+        ends = [stack.enter_context(ChatEndpoint(ScriptedMutator(seed=seed))) for seed in range(3)]
+        local, claude, gpt = ends
+        models = ("--model", "local", "--model", "anthropic/claude-sonnet-4-5", "--model", "openai/gpt-4o")
+        where = {"ANTHROPIC_API_BASE": claude.api_base.removesuffix("/v1"), "OPENAI_BASE_URL": gpt.api_base}
+        limits = ("--evals", 30, "--operators", "diff", "--out", tmp_path / "run", "--json")
+        done = discovery("run", toy, *models, "--api-base", local.api_base, *limits, **keys, **where)
+        sent = [
+            {name for one in end.requests for name, key in keys.items() if key in str(one)} for end in ends
+        ]
+    assert done.returncode == 0, done.stderr
+    assert sent == [set(), {"ANTHROPIC_API_KEY"}, {"OPENAI_API_KEY"}]
+    assert not any("Authorization" in one.headers for one in local.requests)
+    summary = last_json(done)
+    assert summary["model_calls"] <= sum(len(end.requests) for end in ends)
+    assert summary["retired_models"] == {}
+    assert not any(key.encode() in everything(tmp_path / "run", done) for key in keys.values())
 
 
 def test_an_endpoint_that_is_not_there_is_named(discovery: Discovery, toy: Path, tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ import pytest
 from discovery.core.errors import ConfigError
 from discovery.core.redaction import redact
 from discovery.core.types import ModelError, Reply
-from discovery.llm.client import LiteLLMModel, check_model, close_connections
+from discovery.llm.client import ChatModels, close_connections
 from discovery.llm.meter import CallMeter
-from discovery.settings.models import ModelConfig, parse_models
+from discovery.llm.routes import check_models
+from discovery.settings.models import ModelConfig
+from discovery.settings.named_model import parse_models
 from discovery.testing import (
     FAULTS,
     Answer,
@@ -47,7 +49,7 @@ def config(api_base: str | None, **settings: object) -> ModelConfig:
 
 def ask(script: Script, **settings: object) -> tuple[Reply, tuple[ChatRequest, ...]]:
     with ChatEndpoint(script) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base, **settings))
+        model = ChatModels(config(endpoint.api_base, **settings))
         reply = model.complete(ASK, rng=np.random.default_rng(1))
         return reply, endpoint.requests
 
@@ -63,10 +65,17 @@ class Pauses(CallMeter):
         self.pauses.append(seconds)
 
 
-def fails(script: Script, **settings: object) -> tuple[ModelError, int, list[float]]:
+def fails(
+    script: Script, *, by_litellm: bool = False, **settings: object
+) -> tuple[ModelError, int, list[float]]:
     meter = Pauses()
-    with ChatEndpoint(script) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base, **settings), meter=meter)
+    with ChatEndpoint(script) as endpoint, pytest.MonkeyPatch.context() as patch:
+        chosen = config(endpoint.api_base, **settings)
+        if by_litellm:
+            patch.setenv("OPENAI_BASE_URL", endpoint.api_base)
+            patch.setenv("OPENAI_API_KEY", "x" * 20)
+            chosen = config(None, **{"models": (("openai/toy", 1.0),), **settings})
+        model = ChatModels(chosen, meter=meter)
         with pytest.raises(ModelError) as caught:
             model.complete(ASK, rng=np.random.default_rng(1))
         assert caught.value.calls == meter.calls
@@ -119,7 +128,7 @@ def test_a_reply_limit_above_what_the_model_can_give_is_lowered() -> None:
 
 def test_models_are_drawn_by_weight_and_temperatures_from_the_range() -> None:
     with ChatEndpoint(recorded("Hi.")) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base, models=(("big", 1.0), ("small", 3.0))))
+        model = ChatModels(config(endpoint.api_base, models=(("big", 1.0), ("small", 3.0))))
         rng = np.random.default_rng(3)
         calls = [model.complete(ASK, rng=rng).call for _ in range(80)]
         asked = [request.model for request in endpoint.requests]
@@ -132,7 +141,7 @@ def test_models_are_drawn_by_weight_and_temperatures_from_the_range() -> None:
 
 def test_equal_generators_draw_equal_models() -> None:
     with ChatEndpoint(recorded("Hi.")) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base, models=(("a", 1.0), ("b", 1.0), ("c", 1.0))))
+        model = ChatModels(config(endpoint.api_base, models=(("a", 1.0), ("b", 1.0), ("c", 1.0))))
         draws = [
             [model.complete(ASK, rng=rng).call.model for _ in range(6)]
             for rng in (np.random.default_rng(5), np.random.default_rng(5))
@@ -144,7 +153,7 @@ def test_a_rate_limit_is_waited_out_as_the_endpoint_asks() -> None:
     meter = Pauses()
     busy = Answer("Slow down", status=429, headers={"Retry-After": "7"})
     with ChatEndpoint(recorded(busy, busy, "Hello.")) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base), meter=meter)
+        model = ChatModels(config(endpoint.api_base), meter=meter)
         reply = model.complete(ASK, rng=np.random.default_rng(1))
         requests = endpoint.requests
     assert reply.text == "Hello."
@@ -155,9 +164,13 @@ def test_a_rate_limit_is_waited_out_as_the_endpoint_asks() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("form", ["seconds", "date"])
-def test_a_long_wait_that_an_endpoint_asks_for_is_left_to_who_asks(status: int, form: str) -> None:
+@pytest.mark.parametrize("by_litellm", [False, True], ids=["direct", "litellm"])
+def test_a_long_wait_that_an_endpoint_asks_for_is_left_to_who_asks(
+    status: int, form: str, by_litellm: bool
+) -> None:
     said = "600" if form == "seconds" else email.utils.formatdate(time.time() + 600, usegmt=True)
-    error, requests, pauses = fails(recorded(Answer("Not now", status=status, headers={"Retry-After": said})))
+    busy = Answer("Not now", status=status, headers={"Retry-After": said})
+    error, requests, pauses = fails(recorded(busy), by_litellm=by_litellm)
     assert (requests, pauses) == (1, [])
     assert error.retry_after_s is not None
     assert 500 < error.retry_after_s <= 600
@@ -177,8 +190,9 @@ def test_a_long_wait_that_an_endpoint_asks_for_is_left_to_who_asks(status: int, 
         ("time_out", 1),
     ],
 )
-def test_every_request_that_may_be_charged_is_counted(fault: str, paid: int) -> None:
-    error, requests, _ = fails(FAULTS[fault], timeout_s=1.0, retries=1)
+@pytest.mark.parametrize("by_litellm", [False, True], ids=["direct", "litellm"])
+def test_every_request_that_may_be_charged_is_counted(fault: str, paid: int, by_litellm: bool) -> None:
+    error, requests, _ = fails(FAULTS[fault], by_litellm=by_litellm, timeout_s=1.0, retries=1)
     assert len(error.calls) == paid * requests
     assert all(call.is_estimated and call.prompt_tokens > 0 < call.completion_tokens for call in error.calls)
 
@@ -186,12 +200,12 @@ def test_every_request_that_may_be_charged_is_counted(fault: str, paid: int) -> 
 def test_a_refused_connection_costs_nothing_and_nothing_goes_out_after_a_stop() -> None:
     stop = threading.Event()
     meter = CallMeter(stop)
-    model = LiteLLMModel(config(unused_api_base(), retries=0), meter=meter)
+    model = ChatModels(config(unused_api_base(), retries=0), meter=meter)
     with pytest.raises(ModelError) as refused:
         model.complete(ASK, rng=np.random.default_rng(0))
     assert (refused.value.calls, meter.calls) == ((), ())
     with ChatEndpoint(FAULTS["server_error"]) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base, retries=4), meter=meter)
+        model = ChatModels(config(endpoint.api_base, retries=4), meter=meter)
         stop.set()
         with pytest.raises(ModelError) as stopped:
             model.complete(ASK, rng=np.random.default_rng(0))
@@ -210,7 +224,7 @@ def test_server_errors_are_tried_again_after_growing_pauses() -> None:
 @pytest.mark.parametrize(
     ("fault", "remedy"),
     [
-        ("unauthorised", "check the key"),
+        ("unauthorised", "give its variable with api_key_env"),
         ("no_credit", "no credit left"),
         ("unknown_model", "check the model's name"),
         ("malformed", "check that it is a chat model"),
@@ -225,8 +239,9 @@ def test_what_asking_again_cannot_mend_is_fatal_at_once(fault: str, remedy: str)
 
 
 @pytest.mark.parametrize("fault", ["rate_limited", "hangs_up", "not_json", "no_choices"])
-def test_what_may_pass_is_no_reason_to_stop(fault: str) -> None:
-    error, requests, _ = fails(FAULTS[fault], retries=2)
+@pytest.mark.parametrize("by_litellm", [False, True], ids=["direct", "litellm"])
+def test_what_may_pass_is_no_reason_to_stop(fault: str, by_litellm: bool) -> None:
+    error, requests, _ = fails(FAULTS[fault], by_litellm=by_litellm, retries=2)
     assert not error.is_fatal
     assert requests == 3
 
@@ -253,7 +268,7 @@ def test_a_slow_endpoint_ends_in_a_time_out_that_says_so() -> None:
 
 
 def test_a_refused_connection_names_the_endpoint_and_the_remedy() -> None:
-    model = LiteLLMModel(config(unused_api_base(), retries=0))
+    model = ChatModels(config(unused_api_base(), retries=0))
     with pytest.raises(ModelError, match=r"toy at http://127.0.0.1:\d+/v1: cannot connect; check") as caught:
         model.complete(ASK, rng=np.random.default_rng(0))
     assert not caught.value.is_fatal
@@ -272,10 +287,10 @@ def test_a_megabyte_of_text_arrives_whole() -> None:
 
 
 def test_no_key_is_ever_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "my-very-private-value")
+    monkeypatch.setenv("TOY_KEY", "my-very-private-value")
     told = "bad key my-very-private-value sk-proj-abc123def456ghi789 Bearer abcdefg Authorization key=hijklmn"
     with ChatEndpoint(recorded(Answer(told, status=401))) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base))
+        model = ChatModels(config(endpoint.api_base, api_key_env="TOY_KEY"))
         with pytest.raises(ModelError) as caught:
             model.complete(ASK, rng=np.random.default_rng(0))
         assert endpoint.requests[0].headers["Authorization"] == "Bearer my-very-private-value"
@@ -294,7 +309,7 @@ def test_redaction_leaves_ordinary_text_alone() -> None:
 
 def test_sixteen_threads_share_one_model() -> None:
     with ChatEndpoint(lambda request: Answer(f"reply to {request.prompt}")) as endpoint:
-        model = LiteLLMModel(config(endpoint.api_base))
+        model = ChatModels(config(endpoint.api_base))
         model.complete(ASK, rng=np.random.default_rng(0))  # one connection pool for all
         replies: dict[int, str] = {}
 
@@ -319,8 +334,11 @@ def test_latency_has_the_mean_it_is_told() -> None:
 
 
 def test_weights_are_read_from_text() -> None:
-    assert parse_models("gpt-5=2,anthropic/claude-x=0.5") == (("gpt-5", 2.0), ("anthropic/claude-x", 0.5))
-    assert parse_models(["gpt-5", " ollama/llama3:8b = 3"]) == (("gpt-5", 1.0), ("ollama/llama3:8b", 3.0))
+    def weights(texts: str | list[str]) -> list[tuple[str, float]]:
+        return [(model.name, model.weight) for model in parse_models(texts)]
+
+    assert weights("gpt-5=2,anthropic/claude-x=0.5") == [("gpt-5", 2.0), ("anthropic/claude-x", 0.5)]
+    assert weights(["gpt-5", " ollama/llama3:8b = 3"]) == [("gpt-5", 1.0), ("ollama/llama3:8b", 3.0)]
 
 
 @pytest.mark.parametrize("text", ["gpt-5=0", "gpt-5=-1", "gpt-5=nan", "gpt-5=much", "=2", "a,a=2"])
@@ -349,25 +367,25 @@ def test_settings_out_of_range_are_refused_by_name(settings: dict[str, object]) 
 
 def test_a_model_needs_a_name() -> None:
     with pytest.raises(ConfigError, match="--model"):
-        LiteLLMModel(ModelConfig())
+        ChatModels(ModelConfig())
 
 
 def test_the_check_names_the_missing_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = ModelConfig(models=(("gpt-4o", 1.0), ("anthropic/claude-sonnet-4-5", 1.0)))
     with pytest.raises(ModelError, match="OPENAI_API_KEY") as caught:
-        check_model(chosen)
+        check_models(chosen)
     assert caught.value.is_fatal
     monkeypatch.setenv("OPENAI_API_KEY", "x" * 20)
     with pytest.raises(ModelError, match="ANTHROPIC_API_KEY"):
-        check_model(chosen)
+        check_models(chosen)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "x" * 20)
-    check_model(chosen)
+    check_models(chosen)
 
 
 def test_the_check_explains_a_name_without_provider() -> None:
     with pytest.raises(ModelError, match=r"'my-own' names no provider.*--api-base"):
-        check_model(ModelConfig(models=(("my-own", 1.0),)))
-    check_model(config("http://127.0.0.1:1/v1", models=(("my-own", 1.0), ("meta-llama/Llama-3", 1.0))))
+        check_models(ModelConfig(models=(("my-own", 1.0),)))
+    check_models(config("http://127.0.0.1:1/v1", models=(("my-own", 1.0), ("meta-llama/Llama-3", 1.0))))
 
 
 def test_a_name_with_a_slash_that_is_no_provider_is_asked_for_as_it_is() -> None:
@@ -375,15 +393,24 @@ def test_a_name_with_a_slash_that_is_no_provider_is_asked_for_as_it_is() -> None
     assert requests[0].model == "meta-llama/Llama-3"
 
 
-def test_litellm_is_loaded_only_when_needed_and_stays_off_the_network() -> None:
+def test_litellm_is_loaded_for_providers_alone_and_stays_off_the_network() -> None:
     code = (
-        "import sys, discovery.llm.client as m; assert 'litellm' not in sys.modules\n"
+        "import sys, numpy as np, discovery.llm.client as m, discovery.llm.routes as r\n"
+        "from discovery.settings.models import ModelConfig; from discovery.core.types import ModelError\n"
         "import socket; real = socket.getaddrinfo\n"
-        "def refuse(*a, **k): raise AssertionError(f'looked up {a}')\n"
+        "def refuse(*a, **k): raise OSError(f'looked up {a}')\n"
         "socket.getaddrinfo = refuse\n"
-        "m.check_model(m.ModelConfig(models=(('x', 1.0),), api_base='http://127.0.0.1:1/v1'))\n"
+        "def ask(name, **more):\n"
+        "    config = ModelConfig(models=((name, 1.0),), retries=0, **more)\n"
+        "    r.check_models(config)\n"
+        "    try: m.ChatModels(config).complete([{'role': 'user', 'content': 'x'}], rng=np.random.default_rng(0))\n"
+        "    except ModelError as error: assert 'cannot connect' in str(error), error\n"
+        "ask('x', api_base='http://127.0.0.1:1/v1')\n"
+        "assert 'litellm' not in sys.modules\n"
+        "ask('openai/x')\n"
         "assert 'litellm' in sys.modules\n"
     )
-    env = {key: value for key, value in os.environ.items() if not key.startswith("LITELLM")}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("LITELLM", "OPENAI"))}
+    env |= {"OPENAI_API_KEY": "x" * 20, "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr

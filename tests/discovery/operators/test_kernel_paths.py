@@ -17,7 +17,7 @@ from benchmarks.kernels.paths import AIMS, replies
 from discovery.core.events import Proposed
 from discovery.core.types import Context, Individual, ProposeJob
 from discovery.execution.jobs import propose
-from discovery.llm.client import LiteLLMModel, close_connections
+from discovery.llm.client import ChatModels, close_connections
 from discovery.operators.registry import OPERATORS
 from discovery.settings.models import ModelConfig
 from discovery.testing import ChatEndpoint, ChatRequest, recorded
@@ -63,7 +63,7 @@ def quick_judge(problem: Problem, folder: Path) -> Iterator[KernelJudge]:
 
 def stepper(problem: Problem, endpoint: ChatEndpoint) -> Step:
     """Returns what makes a child of a program by asking the endpoint."""
-    model = LiteLLMModel(ModelConfig(models=(("recorded", 1.0),), api_base=endpoint.api_base, timeout_s=20))
+    model = ChatModels(ModelConfig(models=(("recorded", 1.0),), api_base=endpoint.api_base, timeout_s=20))
     context = Context(problem.goal, "speedup", "maximize", problem.seed)
 
     def step(operator: str, program: Program, evaluation: Evaluation) -> Program:

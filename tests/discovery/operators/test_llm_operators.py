@@ -14,7 +14,7 @@ from discovery.core.types import (
     Proposal,
     ProposeJob,
 )
-from discovery.llm.client import LiteLLMModel, close_connections
+from discovery.llm.client import ChatModels, close_connections
 from discovery.operators import chat
 from discovery.operators.chat import find_idea
 from discovery.operators.crossover import Crossover
@@ -70,14 +70,14 @@ def propose(
     operator: Operator, script: Script, **changes: object
 ) -> tuple[Proposal, tuple[ChatRequest, ...]]:
     with ChatEndpoint(script) as endpoint:
-        model = LiteLLMModel(ModelConfig((("toy", 1.0),), endpoint.api_base, retries=0, timeout_s=20.0))
+        model = ChatModels(ModelConfig((("toy", 1.0),), endpoint.api_base, retries=0, timeout_s=20.0))
         proposal = operator.propose(job(operator, **changes), np.random.default_rng(3), model)
         return proposal, endpoint.requests
 
 
 def fails(operator: Operator, script: Script, **changes: object) -> tuple[OperatorError, int]:
     with ChatEndpoint(script) as endpoint:
-        model = LiteLLMModel(ModelConfig((("toy", 1.0),), endpoint.api_base, retries=0, timeout_s=20.0))
+        model = ChatModels(ModelConfig((("toy", 1.0),), endpoint.api_base, retries=0, timeout_s=20.0))
         with pytest.raises(OperatorError) as caught:
             operator.propose(job(operator, **changes), np.random.default_rng(3), model)
         return caught.value, len(endpoint.requests)
@@ -120,7 +120,7 @@ class TestEveryOperator:
         assert str(error).isprintable()
 
     def test_a_dead_endpoint_is_the_models_failure(self, operator: Operator) -> None:
-        model = LiteLLMModel(ModelConfig((("toy", 1.0),), unused_api_base(), retries=0))
+        model = ChatModels(ModelConfig((("toy", 1.0),), unused_api_base(), retries=0))
         with pytest.raises(ModelError):
             operator.propose(job(operator), np.random.default_rng(0), model)
 

@@ -19,7 +19,7 @@ from discovery.core.types import (
     Pitfall,
     Trace,
 )
-from discovery.llm.client import load_litellm
+from discovery.llm.providers import load_litellm
 from discovery.llm.tokens import estimate_tokens
 from discovery.programs.search_replace import EditError, apply_edits, parse_edits
 from discovery.prompts.question import (

@@ -23,6 +23,7 @@ from discovery.settings.__main__ import table
 from discovery.settings.config import GROUPS, RunConfig
 from discovery.settings.doors import BY_KEY, LAUNCH, SETTINGS, Setting, Source, read
 from discovery.settings.launch import LaunchConfig
+from discovery.settings.named_model import FIELDS
 from discovery.settings.schema import is_integer
 from discovery.settings.toml import read_toml
 
@@ -36,8 +37,9 @@ CERTIFICATE = {"claim": "object"}
 ITEMS = [{"text": "one"}]
 TEXTS: dict[str, Any] = {
     "problem": "circle_packing", "operators": "tune=2,prune", "name": "mine", "out": "there", "broker": "redis://h:1/0",
-    "api_base": "http://h:1/v1", "model": ["gpt-5=2"], "bandit.strong": ["a", "b"], "models.temperature": [0.25, 0.5],
-    "start": "a.json", "memory.items": "b.jsonl", "context.choice": "best", "workers": 3, "stopper": ["no_gain=7"], "secret_file": "hidden",
+    "api_base": "http://h:1/v1", "api_key_env": "MY_KEY", "model": ["gpt-5=2"], "bandit.strong": ["a", "b"],
+    "models.temperature": [0.25, 0.5], "start": "a.json", "memory.items": "b.jsonl", "context.choice": "best", "workers": 3,
+    "stopper": ["no_gain=7"], "secret_file": "hidden",
 }  # fmt: skip
 KEYS = [setting.key for setting in SETTINGS]
 FROM_BEST = {"from_best": 2.0}
@@ -191,7 +193,9 @@ def test_no_door_has_a_setting_of_its_own() -> None:
     flags = {flag for parameter in run_command.params for flag in parameter.opts} - {"problem"}
     assert flags == {flag_of(s) for s in SETTINGS if s.key != "problem"} | {"--config"}
     assert set(described()) == {s.key for s in SETTINGS if not s.operator_only}
-    assert set(re.findall(r"^\| `([\w.]+)` \|", DOCS.read_text(), re.M)) == set(KEYS)
+    of_runs, _, of_models = DOCS.read_text().partition("## One model")
+    assert set(re.findall(r"^\| `([\w.]+)` \|", of_runs, re.M)) == set(KEYS)
+    assert set(re.findall(r"^\| `([\w.]+)` \|", of_models, re.M)) == set(FIELDS)
     assert len(KEYS) == len(set(KEYS))
     resumed = {s.key for s in SETTINGS if s.group == "budget"} | {"workers", "target", "grace"}
     assert set(described("/runs/{name}/resume")) == resumed
@@ -302,7 +306,7 @@ def test_an_old_run_is_read() -> None:
     }
     config = RunConfig.from_json(json.loads(json.dumps(old)))
     assert config.budget.limits == {"evaluations": 9}
-    assert config.models.models == (("gpt-5", 1.0),)
+    assert [(model.name, model.weight) for model in config.models.models] == [("gpt-5", 1.0)]
     assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
     with pytest.raises(ConfigError, match="config.json: unknown key 'wokers'.*did you mean 'workers'"):
         RunConfig.from_json({**old, "wokers": 3})

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from discovery.llm import client
 from discovery.llm.estimate import estimate
 from discovery.settings.doors import make_config
 from discovery.storage.journal import read_entries
@@ -45,18 +44,12 @@ GPT = "a call of gpt-4o costs at most $0.18 (8000 tokens asked, 16000 answered)"
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"model": "gpt-4o", "cost_usd": 5.0}, f"{GPT}; $5 pay for at least 27 calls"),
-        ({"model": "gpt-4o"}, GPT),
+        ({"model": "gpt-4o,price=2.5:10", "cost_usd": 5.0}, f"{GPT}; $5 pay for at least 27 calls"),
+        ({"model": "gpt-4o,price=2.5:10"}, GPT),
         ({"model": "openai/never-heard-of", "cost_usd": 5.0}, "the price of openai/never-heard-of is unknown"),
     ],
 )  # fmt: skip
-def test_what_a_call_costs_is_known_before_the_first(
-    settings: dict[str, object], text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listed = {"gpt-4o": 0.18}
-    monkeypatch.setattr(client, "_price", lambda name, asked, answered: listed.get(name))
-    monkeypatch.setattr(client, "_reply_limit", lambda name, wanted: wanted)
-    monkeypatch.setattr(client, "_full_name", lambda name, base: name)
+def test_what_a_call_costs_is_known_before_the_first(settings: dict[str, object], text: str) -> None:
     assert estimate(make_config({"problem": "circle_packing", **settings}, "a test")) == text
 
 
