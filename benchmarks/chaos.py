@@ -258,7 +258,7 @@ def judge(cluster: Cluster, count: Count) -> None:
     count.fsck = subprocess.run(
         [*git, "fsck", "--full", "--strict"], capture_output=True, check=False
     ).returncode
-    in_git = [entry.program_id for entry in reversed(history.log(cluster.run / "lineage", limit=10**9))]
+    in_git = [entry.program_id for entry in reversed([*history.log(cluster.run / "lineage", limit=10**9)])]
     count.recorded, count.equals_git = len(ids), in_git == ids
     count.gaps = sum(record["index"] != place for place, record in enumerate(records))
     count.doubled = len(ids) - len(set(ids))

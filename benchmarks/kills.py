@@ -125,7 +125,7 @@ def main() -> None:
             arguments = ["resume", str(folder.path), "--evals", "1000000"]
         ids = journal_ids(folder)
         state = replayed_state(folder)
-        in_git = [entry.program_id for entry in reversed(history.log(folder.lineage, limit=10**9))]
+        in_git = [entry.program_id for entry in reversed([*history.log(folder.lineage, limit=10**9)])]
         same = all(
             {elite.program_id for elite in state.archipelago.elites(k)} == git_elites(folder, k)
             for k in range(len(state.archipelago))

@@ -7,14 +7,19 @@ import sys
 import click
 
 from discovery.cli.main import cli
+from discovery.cli.pipes import is_unread, read_no_more
 
 EXIT_ERROR = 1
 
 
 def main() -> None:
-    """Runs the command line; a fault that a person can mend becomes one line and exit code 1."""
+    """Runs the command line; a fault that a person can mend becomes one line and exit code 1.
+
+    Where the reader of a pipe has read enough, it ends well, without a word.
+    """
     try:
         cli(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -22,8 +27,10 @@ def main() -> None:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(EXIT_ERROR)
+        unread = [stream for stream in (sys.stdout, sys.stderr) if is_unread(stream)]
+        if not unread:  # another pipe broke: a fault
+            raise
+        read_no_more(*unread)
     except _expected() as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(EXIT_ERROR)

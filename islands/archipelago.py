@@ -102,6 +102,7 @@ class Archipelago:
         """Starts with empty islands; add the seed program to each of them first. `order`: see `Archive`."""
         self.config = config
         self.axes = tuple(axes)
+        self.order = order
         self._islands = [_Island(self.axes, config, order) for _ in range(config.islands)]
         self._programs = 0
 
@@ -193,6 +194,17 @@ class Archipelago:
             home.births_since_best = 0
             changes += self._reseed(island)
         return tuple(changes)
+
+    def restore(
+        self,
+        island: int,
+        program_id: str,
+        fitness: float,
+        measures: Sequence[float],
+        values: Sequence[float] = (),
+    ) -> None:
+        """Puts a known elite into its island's archive; counts no birth, and nothing follows from it."""
+        self._island(island).offer(program_id, fitness, measures, "reseed", values)
 
     def record_parents(self, island: int, program_ids: Sequence[str]) -> None:
         """Notes that these programs were parents on an island; call it when the child's result is recorded.

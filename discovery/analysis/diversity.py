@@ -8,15 +8,14 @@ are not called different for what little they do not share.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from discovery.programs.fingerprint import tokens
-from discovery.storage.purged import current_entries
+from discovery.storage.index import Index
 from evaluators.contract import Program
 
 LATEST = 32
@@ -39,19 +38,18 @@ def effective_number(vectors: Vectors) -> float:
     return float(np.exp(-(seen * np.log(seen)).sum()))
 
 
-def effective_children(journal: Path) -> dict[int, float]:
+def effective_children(index: Index) -> dict[int, float]:
     """Returns, by island, how many different programs the latest children born there amount to.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    latest: dict[int, deque[Program]] = {}
-    for entry in current_entries(journal):
-        if entry["type"] == "evaluated":
-            record = entry["record"]
-            born = latest.setdefault(record["island"], deque(maxlen=LATEST))
-            born.append(Program.from_json(record["program"]))
-    return {island: effective_programs(tuple(born)) for island, born in sorted(latest.items())}
+    return {
+        island: effective_programs(
+            [index.record(number).program for number in reversed(index.latest(LATEST, island))]
+        )
+        for island in index.islands()
+    }
 
 
 def effective_programs(programs: Sequence[Program]) -> float:

@@ -23,8 +23,8 @@ from discovery.storage.journal import Journal, read_entries
 from discovery.storage.purged import (
     PURGED,
     Entry,
-    _purges,
     current_records,
+    find_purges,
     is_purged,
 )
 from discovery.storage.run_folder import RunFolder
@@ -64,7 +64,7 @@ def purge(folder: RunFolder, program: str, reason: str, *, make_state: Callable[
             )
         if records[0]["program_id"] == found[0]:
             raise RunError("the first program of a run cannot be purged, for all others descend from it")
-        if found[0] not in _purges(folder.journal):
+        if found[0] not in find_purges(folder.journal):
             journal = Journal(folder.journal)
             try:
                 journal.append([purge_entry(found[0], one_line(reason, MAX_REASON_CHARS))])

@@ -14,22 +14,22 @@ _WIDTH, _HEIGHT = 360, 64
 
 
 def run_page(
-    path: Path, info: RunInfo, records: Sequence[Record], history: Sequence[Record], state: str
+    path: Path, info: RunInfo, history: Sequence[Record], state: str, *, count: int, failed: int
 ) -> str:
     """Returns the HTML of a run.
 
     Args:
         path: its folder.
         info: what it is about.
-        records: all programs.
         history: those that were the best when they were recorded.
         state: what it does now, or how it ended; "" if that is not known.
+        count: programs that were evaluated.
+        failed: those of them without a score.
     """
     best = history[-1] if history else None
-    failed = sum(record.score is None for record in records)
     rows = [
         ("problem", info.problem),
-        ("programs", f"{len(records)}, of which {failed} failed"),
+        ("programs", f"{count}, of which {failed} failed"),
         ("state", state),
         ("folder", str(path)),
     ]
@@ -44,7 +44,7 @@ def run_page(
     )
     scores = [(record.index, record.score) for record in history if record.score is not None]
     program = "" if best is None else f"<pre>{html.escape(printable(best.text, _MOST_CHARS))}</pre>"
-    return f"<div><table>{table}</table>{_course(scores, len(records))}{program}</div>"
+    return f"<div><table>{table}</table>{_course(scores, count)}{program}</div>"
 
 
 def _text(text: str) -> str:

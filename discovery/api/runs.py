@@ -6,22 +6,24 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from discovery.api.events import BestFound, EventFold, ModelCalled, ProgramEvaluated, RunEnded, RunEvent
 from discovery.api.launch import Launch, MakeExecutor, go_on
 from discovery.api.pages import run_page
+from discovery.api.programs import Programs
 from discovery.core.errors import RunError, RunFolderError
 from discovery.core.records import Record, RunInfo, shown
 from discovery.execution.ending import StopRequest
-from discovery.execution.runs import replayed_state, run_folder
+from discovery.execution.population import population_of
+from discovery.execution.runs import run_folder
 from discovery.execution.session import Outcome
 from discovery.search.state import RunState
 from discovery.settings.doors import RESUMED
+from discovery.storage.index import Index, open_index
 from discovery.storage.journal import Follower
-from discovery.storage.purged import current_entries
 
 _POLL_S = 0.25
 _log = logging.getLogger(__name__)
@@ -130,10 +132,9 @@ class Work:
         folder = self._launch.folder
         try:
             with folder.lock():
-                if folder.journal.exists():
-                    for entry in current_entries(folder.journal):
-                        for _ in self._fold.take(entry):
-                            pass
+                with open_index(folder) as index:
+                    if (number := index.best()) is not None:
+                        self._fold.is_best(index.record(number))
                 self.outcome = self._launch.session(self, self._stop, self._make_executor).run()
         except BaseException as error:  # noqa: BLE001 - the outermost loop of a thread: raised where the run is waited for
             self.error = self.error or error
@@ -168,8 +169,7 @@ class Run:
         self.path = path
         self._folder = run_folder(path)
         self._work = work
-        self._read: tuple[int, tuple[Record, ...]] = (-1, ())
-        self._info = RunInfo.from_json(self._folder.read_settings()["info"])
+        self._info = self._folder.read_info()
 
     # --- what it found
 
@@ -184,24 +184,22 @@ class Run:
         return self._info
 
     @property
-    def programs(self) -> tuple[Record, ...]:
-        """Every program that was evaluated, in order, failures included."""
-        journal = self._folder.journal
-        size = journal.stat().st_size if journal.exists() else 0
-        if self._read[0] != size:
-            self._read = (size, _records(journal) if size else ())
-        return self._read[1]
+    def programs(self) -> Programs:
+        """Every program that was evaluated, in order, failures included; read when they are looked at."""
+        with open_index(self._folder) as index:
+            return Programs(self._folder, len(index))
 
     @property
     def best(self) -> Record | None:
         """The best program (the first among equals); None before any has a score."""
-        return history[-1] if (history := self.history) else None
+        with open_index(self._folder) as index:
+            return None if (number := index.best()) is None else index.record(number)
 
     @property
     def history(self) -> tuple[Record, ...]:
         """The programs that were the best when they were recorded, in order: how the score got better."""
-        fold = EventFold(self._info.objective)
-        return tuple(record for record in self.programs if fold.is_best(record))
+        with open_index(self._folder) as index:
+            return tuple(index.record(number) for number in index.bests())
 
     @property
     def lineage(self) -> tuple[Record, ...]:
@@ -212,13 +210,19 @@ class Run:
     @property
     def archive(self) -> tuple[Elite, ...]:
         """The elites of every cell of every island, in order."""
-        population = replayed_state(self._folder).archipelago
-        by_id = {record.program_id: record for record in self.programs}
-        return tuple(
-            Elite(island, elite.cell, elite.fitness, elite.measures, by_id[elite.program_id])
-            for island in range(len(population))
-            for elite in sorted(population.elites(island), key=lambda one: one.cell)
-        )
+        with open_index(self._folder) as index:
+            population = population_of(self._folder, index)
+            return tuple(
+                Elite(
+                    island,
+                    one.cell,
+                    one.fitness,
+                    one.measures,
+                    index.record(index.find(one.program_id)[0][0]),
+                )
+                for island in range(len(population))
+                for one in sorted(population.elites(island), key=lambda one: one.cell)
+            )
 
     @property
     def repository(self) -> Path:
@@ -231,11 +235,8 @@ class Run:
         Raises:
             RunError: there is none, or several.
         """
-        found = [record for record in self.programs if record.program_id.startswith(program_id.lower())]
-        if len(found) != 1:
-            many = "no program is" if not found else f"{len(found)} programs are"
-            raise RunError(f"{many} named {program_id!r:.40} in {self.path}; give an id of `run.programs`")
-        return found[0]
+        with open_index(self._folder) as index:
+            return index.record(self._number(index, program_id))
 
     def ancestors(self, program_id: str) -> tuple[Record, ...]:
         """Returns a program and all its ancestors, oldest first.
@@ -243,13 +244,23 @@ class Run:
         Raises:
             RunError: there is no such program.
         """
-        wanted = {self.find(program_id).program_id}
-        found: list[Record] = []
-        for record in reversed(self.programs):
-            if record.program_id in wanted:
-                found.append(record)
-                wanted.update(record.parents)
-        return tuple(reversed(found))
+        with open_index(self._folder) as index:
+            found: set[int] = set()
+            waiting = [self._number(index, program_id)]
+            while waiting:
+                number = waiting.pop()
+                if number not in found:
+                    found.add(number)
+                    parents = index.fact(number).parents
+                    waiting += [named[0][0] for one in parents if (named := index.find(one, at_most=1))]
+            return tuple(index.record(number) for number in sorted(found))
+
+    def _number(self, index: Index, program_id: str) -> int:
+        found = index.find(program_id.lower(), at_most=2)
+        if len(found) != 1:
+            many = "no program is" if not found else "several programs are"
+            raise RunError(f"{many} named {program_id!r:.40} in {self.path}; give an id of `run.programs`")
+        return found[0][0]
 
     def to_frame(self) -> Any:
         """Returns the programs as a pandas DataFrame, one row each; metrics that are not hidden are columns of their own.
@@ -356,7 +367,9 @@ class Run:
 
     def _repr_html_(self) -> str:
         state = "under way" if self.is_running else (self.outcome.message if self.outcome is not None else "")
-        return run_page(self.path, self.info, self.programs, self.history, state)
+        with open_index(self._folder) as index:
+            failed = len(index) - index.count_scored()
+            return run_page(self.path, self.info, self.history, state, count=len(index), failed=failed)
 
 
 CALLBACKS = ("on_evaluated", "on_best", "on_model_call", "on_end")
@@ -378,20 +391,6 @@ def check_limits(options: Mapping[str, Any]) -> None:
         raise RunError(
             f"a run that goes on cannot change {', '.join(sorted(unknown))}; it can change {', '.join(known)}"
         )
-
-
-def _records(journal: Path) -> tuple[Record, ...]:
-    found: dict[str, Record] = {}
-    for entry in current_entries(journal):
-        if entry["type"] == "evaluated":
-            record = Record.from_json(entry["record"])
-            found[record.program_id] = record
-        elif entry["type"] == "held_out" and entry["program_id"] in found:
-            record = found[entry["program_id"]]
-            found[record.program_id] = replace(
-                record, evaluation=replace(record.evaluation, held_out=entry["metrics"])
-            )
-    return tuple(found.values())
 
 
 def _row(record: Record) -> dict[str, Any]:

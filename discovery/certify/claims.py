@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from discovery.core.texts import SELF_SCORED
 from discovery.execution.embedded import Judging
 from discovery.settings.config import RunConfig
 from discovery.storage.git import history
-from discovery.storage.journal import read_entries
+from discovery.storage.index import Index, open_index
 from discovery.storage.run_folder import RunFolder
 from discovery.storage.secret import new_secret
 from evaluators.contract import Evaluation, Invalid, Status
@@ -87,6 +87,8 @@ def certify(folder: RunFolder, problem: Problem, config: RunConfig, record: Reco
         CertificateError: the object is refused now.
     """
     evaluation, output = record.evaluation, None
+    with open_index(folder) as index:
+        found_by = [asdict(link) for link in chain(index, record.program_id)]
     scored = Scored(float(evaluation.score or 0.0), None)
     if object_cases(problem) is not None and evaluation.certificate is not None:
         output = evaluation.certificate
@@ -98,7 +100,7 @@ def certify(folder: RunFolder, problem: Problem, config: RunConfig, record: Reco
         scored=scored,
         output=output,
         secret=folder.read_secret(config.seed),
-        found_by=[asdict(link) for link in chain(read_entries(folder.journal), record.program_id)],
+        found_by=found_by,
     )
 
 
@@ -143,26 +145,21 @@ def scored_again(problem: Problem, record: Record) -> Evaluation:
         return Evaluation(Status.INVALID, reason=str(error))
 
 
-def chain(entries: Iterable[Mapping[str, Any]], program_id: str) -> list[Link]:
+def chain(index: Index, program_id: str) -> list[Link]:
     """Returns the programs that made a program's output, one from the other, the first first; [] for a plain run.
 
     Args:
-        entries: of the run's journal.
+        index: of the run.
         program_id: the last of the chain.
     """
-    links: dict[str, tuple[Link, str]] = {}
-    for entry in entries:
-        if entry["type"] != "evaluated":
-            continue
-        record, evaluation = entry["record"], entry["record"]["evaluation"]
-        if evaluation.get("score") is None or evaluation.get("start_score") is None:
-            continue
-        link = Link(record["program_id"], record["operator"], evaluation["start_score"], evaluation["score"])
-        links[link.program_id] = (link, evaluation.get("start_id", ""))
     found: list[Link] = []
-    while program_id in links:
-        link, program_id = links.pop(program_id)
-        found.append(link)
+    while program_id and (named := index.find(program_id, at_most=1)):
+        record = index.record(named[0][0])
+        score, start_score = record.score, record.evaluation.start_score
+        if score is None or start_score is None or len(found) > record.index:
+            break
+        found.append(Link(record.program_id, record.operator, start_score, score))
+        program_id = record.evaluation.start_id
     return found[::-1]
 
 

@@ -49,7 +49,7 @@ def distil(
     settings = folder.read_settings()
     config = replace(RunConfig.from_json(settings["config"]), tier=tier, unsafe=unsafe)
     problem = load_source(ProblemSource.from_json(settings["problem"]))
-    record = best_record(folder.journal, problem)
+    record = best_record(folder)
     secret = folder.read_secret(config.seed)
     judge = JudgeProcess(problem.source, secret, unsafe=config.unsafe, tier=config.tier)
     with closing(judge):

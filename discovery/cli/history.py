@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from discovery.core.verdicts import Account, accounts
 from discovery.execution.runs import run_folder
 from discovery.storage.git import history
 from discovery.storage.git.history import Entry, Shown
+from discovery.storage.index import open_index
 
 _run = click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -50,9 +52,13 @@ def best(path: Path, out: Path | None, as_json: bool) -> None:
 def log(path: Path, limit: int, which: str, as_json: bool) -> None:
     """List the newest programs of RUN, newest first."""
     lineage = _lineage(path)
-    entries = history.chain(lineage)[:limit] if which == "chain" else history.log(lineage, limit, which)
+    entries = (
+        islice(history.chain(lineage), limit) if which == "chain" else history.log(lineage, limit, which)
+    )
     if as_json:
-        click.echo(json.dumps([asdict(entry) for entry in entries]))
+        for number, entry in enumerate(entries):
+            click.echo((", " if number else "[") + json.dumps(asdict(entry)), nl=False)
+        click.echo("]")
         return
     for entry in entries:
         score = f"{entry.score:.8g}" if entry.score is not None else entry.status
@@ -109,10 +115,12 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
     of an island amount to between 1 (clones) and 32 different programs.
     """
     from discovery.analysis.diversity import effective_children
-    from discovery.execution.runs import replayed_state
+    from discovery.execution.population import population_of
 
-    population = replayed_state(run_folder(path)).archipelago
-    different = effective_children(run_folder(path).journal)
+    folder = run_folder(path)
+    with open_index(folder) as index:
+        population = population_of(folder, index)
+        different = effective_children(index)
     rows: list[dict[str, Any]] = []
     for number in range(len(population)):
         stats = population.archive(number).store.stats

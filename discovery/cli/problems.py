@@ -21,7 +21,8 @@ from discovery.core.texts import SELF_SCORED, printable
 from discovery.core.verdicts import accounts
 from discovery.execution.runs import run_folder
 from discovery.settings.config import RunConfig
-from discovery.storage.purged import current_entries
+from discovery.storage.index import open_index
+from discovery.storage.run_folder import RunFolder
 from discovery.storage.secret import new_secret, shared_secret
 from evaluators.contract import Evaluation
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
@@ -156,7 +157,7 @@ def _verify_run(path: Path, out: Path | None, *, tier: int | None, unsafe: bool,
     settings = folder.read_settings()
     config = RunConfig.from_json(settings["config"] | {"tier": tier, "unsafe": unsafe})
     problem = load_source(ProblemSource.from_json(settings["problem"]))
-    record = best_record(folder.journal, problem)
+    record = best_record(folder)
     recorded = record.evaluation
     if problem.source.improve_s is None:
         secret = folder.read_secret(config.seed)
@@ -218,21 +219,16 @@ def doctor(as_json: bool) -> None:
         sys.exit(EXIT_FAILED)
 
 
-def best_record(journal: Path, problem: Problem) -> Record:
-    """Returns the best record of a journal (the first among equals).
+def best_record(folder: RunFolder) -> Record:
+    """Returns the best record of a run (the first among equals).
 
     Raises:
         RunFolderError: no program has a score yet.
     """
-    best: dict[str, Any] | None = None
-    fitness = float("-inf")
-    for entry in current_entries(journal):
-        score = entry["record"]["evaluation"].get("score") if entry["type"] == "evaluated" else None
-        if score is not None and problem.objective.fitness(score) > fitness:
-            best, fitness = entry["record"], problem.objective.fitness(score)
-    if best is None:
-        raise RunFolderError(f"{journal.parent} holds no program with a score yet")
-    return Record.from_json(best)
+    with open_index(folder) as index:
+        if (number := index.best()) is None:
+            raise RunFolderError(f"{folder.path} holds no program with a score yet")
+        return index.record(number)
 
 
 def _judge(problem: Problem, secret: bytes, *, tier: int | None, unsafe: bool) -> JudgeProcess:

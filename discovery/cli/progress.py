@@ -10,12 +10,22 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from discovery.cli.pipes import read_no_more
 from discovery.core.records import Record
 from discovery.core.requests import Request
 from discovery.core.texts import one_line
 from discovery.search.state import RunState
 
 PLAIN_EVERY_S = 10.0
+
+
+class _Console(Console):
+    """A console that goes silent when nobody reads it any more: the run goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Sends what else is written nowhere."""
+        self.quiet = True
+        read_no_more(self.file)
 
 
 class Progress:
@@ -28,7 +38,7 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO, budget_text: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._console = _Console(file=stream, highlight=False, soft_wrap=True)
         self._budget_text = budget_text
         self._clock = clock
         self._live = (

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from discovery.cli.options import Sections, given, settings_options
+from discovery.cli.pipes import read_no_more
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import BY_KEY, RESUMED, SETTINGS, read
 from discovery.settings.launch import LaunchConfig
@@ -92,6 +93,15 @@ def _work(launch: Launch, *, as_json: bool) -> Outcome:
 
 
 def _finish(outcome: Outcome, *, as_json: bool) -> None:
+    try:
+        _tell(outcome, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads: how it ended, the exit code still says
+        read_no_more(sys.stdout, sys.stderr)
+    _leave(0 if outcome.is_success else _exit_code(outcome))
+
+
+def _tell(outcome: Outcome, *, as_json: bool) -> None:
     summary = outcome.summary
     stream = sys.stderr if as_json else sys.stdout
     if not outcome.is_success:
@@ -106,7 +116,6 @@ def _finish(outcome: Outcome, *, as_json: bool) -> None:
     )
     if as_json:
         click.echo(json.dumps(summary))
-    _leave(0 if outcome.is_success else _exit_code(outcome))
 
 
 def _leave(code: int) -> None:

@@ -41,6 +41,7 @@ from discovery.search.plan_tracker import SUMMARY_TEXTS
 from discovery.search.state import RunState
 from discovery.settings.config import RunConfig
 from discovery.storage.git.lineage import Lineage
+from discovery.storage.index import keep_up
 from discovery.storage.journal import DiskFull, Journal, read_entries
 from discovery.storage.purged import current_entries, current_records, has_purges
 from discovery.storage.requests import completed, done, waiting
@@ -50,6 +51,7 @@ from evaluators.problems.loading import Problem
 from evaluators.text.blocks import check_frozen
 
 TICK_S = 0.25
+INDEX_BEHIND_BYTES = 4 << 20
 
 
 class Observer(Protocol):
@@ -135,6 +137,7 @@ class Session:
         self._elapsed_before = 0.0
         self._session_start = time.monotonic()
         self._warnings = CostWarnings()
+        self._indexed = 0
 
     def run(self) -> Outcome:
         """Runs until the coordinator says that it is over, and returns how it ended.
@@ -170,6 +173,7 @@ class Session:
                 _close_journal(journal, finish)
             finally:
                 journal.close()
+                self._keep_index(at_most_behind=0)
         finally:
             executor.close(at_once=self._stop.urgent.is_set())
             with contextlib.suppress(LineageError):
@@ -292,9 +296,18 @@ class Session:
                 for text in self._warnings.due(self.state.ledger, self.coordinator.settings.budget):
                     self._observer.warned(text)
                 self._observer.ticked(self.state, self.coordinator.in_flight)
+                self._keep_index()
             if self._stop.event.is_set():
                 events.append(StopAsked("interrupted", self._stop.message))
             instructions = [instruction for event in events for instruction in self.coordinator.handle(event)]
+
+    def _keep_index(self, at_most_behind: int = INDEX_BEHIND_BYTES) -> None:
+        """Brings the index of the journal up to date where it is behind by more than so many bytes."""
+        with contextlib.suppress(OSError):  # readers can do it
+            size = self._folder.journal.stat().st_size
+            if size > self._indexed + at_most_behind:
+                self._indexed = size
+                keep_up(self._folder, self._problem.objective.fitness)
 
     def _without_work(self, finish: Finish) -> Finish:
         """Returns how a session ended in which nothing was evaluated: no success where a person gave new limits."""

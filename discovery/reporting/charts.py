@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 HEAT_STEPS = 9
 OPERATOR_COLOURS = ("tune", "diff", "rewrite", "crossover", "repair", "splice", "prune")
@@ -211,15 +212,27 @@ def bar(share: float, style: str = "bar") -> str:
     )
 
 
+_T = TypeVar("_T")
+
+
 def thin(dots: Sequence[Dot], at_most: int) -> list[Dot]:
     """Returns at most about so many dots that keep the outline: of each stretch the extremes and two more."""
-    if len(dots) <= at_most:
-        return list(dots)
-    stretch = math.ceil(len(dots) * 4 / at_most)
-    kept: list[Dot] = []
-    for start in range(0, len(dots), stretch):
-        part = dots[start : start + stretch]
-        ranked = sorted(range(len(part)), key=lambda n, part=part: part[n].y)  # type: ignore[misc]
+    return outline(dots, at_most, lambda dot: dot.y)
+
+
+def outline(points: Sequence[_T], at_most: int, height: Callable[[_T], float | None]) -> list[_T]:
+    """Returns at most about so many points that keep the outline: of each stretch the extremes and two more.
+
+    Points without a height count as the lowest.
+    """
+    if len(points) <= at_most:
+        return list(points)
+    stretch = math.ceil(len(points) * 4 / at_most)
+    kept: list[_T] = []
+    for start in range(0, len(points), stretch):
+        part = points[start : start + stretch]
+        heights = [-math.inf if (found := height(one)) is None else found for one in part]
+        ranked = sorted(range(len(part)), key=heights.__getitem__)
         picked = {ranked[0], ranked[len(ranked) // 2], ranked[3 * len(ranked) // 4], ranked[-1]}
         kept += [part[n] for n in sorted(picked)]
     return kept

@@ -1,4 +1,7 @@
-"""The facts of a run that its report shows, folded from the journal's entries. Pure: no files, no drawing."""
+"""The facts of a run that its report shows, folded from what its index tells. No drawing.
+
+Memory does not grow with the run: of very many programs, those are kept that make the outline of a picture.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,16 @@ from discovery.core.records import Record, RunInfo
 from discovery.core.texts import one_line
 from discovery.core.types import ModelCall
 from discovery.learning.screening import is_screened
+from discovery.reporting.charts import outline
+from discovery.storage.index import Index, Item
+from discovery.storage.indexing import Fact, fact_of
 from evaluators.contract import Measure
 
 _NUMBERS = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 _REASON_CHARS = 110
+_MOST_POINTS = 40_000
+_MOST_REASONS = 10_000
+_OTHER_REASONS = "other reasons"
 LOST = "lost at a kill"
 """Under which name a report shows calls of which only that they were made is known."""
 
@@ -85,9 +94,15 @@ class Failure:
 
 @dataclass(slots=True)
 class Story:
-    """A run as its journal tells it; `fold` takes the entries in order."""
+    """A run as its journal tells it; `fold` takes what happened in order.
+
+    Attributes:
+        count: programs evaluated.
+        points: of the programs, or of an outline of them where they are very many.
+    """
 
     info: RunInfo
+    count: int = 0
     points: list[Point] = field(default_factory=list)
     bests: list[Point] = field(default_factory=list)
     islands: dict[int, dict[int, EliteSeen]] = field(default_factory=dict)
@@ -100,10 +115,8 @@ class Story:
     held_out: dict[str, Mapping[str, float]] = field(default_factory=dict)
     is_self_scored: bool = False
     notes: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    first_parents: dict[str, str | None] = field(default_factory=dict)
     reason: str = ""
     last_s: float = 0.0
-    _elites: dict[str, EliteSeen] = field(default_factory=dict)
     _opened_s: float | None = None
     _earlier_s: float = 0.0
     _retired: list[str] = field(default_factory=list)
@@ -118,12 +131,21 @@ class Story:
         """Returns the best evaluation."""
         return self.bests[-1] if self.bests else None
 
-    def fold(self, entry: Mapping[str, Any]) -> None:
-        """Takes in the journal's next entry; kinds that a report does not show are passed over."""
-        kind = entry["type"]
+    def fold(self, item: Item, calls: Sequence[ModelCall] = ()) -> None:
+        """Takes in what happened next; kinds that a report does not show are passed over.
+
+        Args:
+            item: a program's fact, or an entry of another kind.
+            calls: the program's model calls.
+        """
+        if isinstance(item, Fact):
+            self._fold_program(item, calls)
+            return
+        entry, kind = item, item["type"]
         if kind == "evaluated":
-            record = entry["record"]
-            self._fold_record(record if isinstance(record, Record) else Record.from_json(record))
+            record = entry["record"] if isinstance(entry["record"], dict) else entry["record"].to_json()
+            made = [ModelCall(**call) for call in record.get("calls", ())]
+            self._fold_program(fact_of(record), made)
         elif kind == "unproposed":
             self._fold_childless(entry)
         elif kind == "noted":
@@ -144,52 +166,35 @@ class Story:
             self.last_s = max(self.last_s, float(entry["at_s"]))
             self.reason = "; ".join([entry.get("message") or entry.get("reason", ""), *self._retired])
 
-    def lineage_of_best(self) -> list[str]:
-        """Returns the ids from the seed to the best, along first parents."""
-        chain: list[str] = []
-        program_id = self.best.program_id if self.best else None
-        while program_id is not None and program_id not in chain[-1:]:
-            chain.append(program_id)
-            program_id = self.first_parents.get(program_id)
-        return chain[::-1]
-
     def _worked(self, at_s: float) -> float:
         opened_s = self.info.started_at if self._opened_s is None else self._opened_s
         return max(self._earlier_s + at_s - opened_s, 0.0)
 
-    def _fold_record(self, record: Record) -> None:
-        evaluation = record.evaluation
-        self.last_s = max(self.last_s, record.at_s)
+    def _fold_program(self, fact: Fact, calls: Sequence[ModelCall]) -> None:
+        self.last_s = max(self.last_s, fact.at_s)
         point = Point(
-            record.index,
-            record.program_id,
-            evaluation.score,
-            str(evaluation.status),
-            record.operator,
-            self._worked(record.at_s),
+            fact.number, fact.program_id, fact.score, fact.status, fact.operator, self._worked(fact.at_s)
         )
+        self.count += 1
         self.points.append(point)
-        self.first_parents[record.program_id] = record.parents[0] if record.parents else None
-        self.layers[evaluation.layers] += 1
-        self.is_self_scored = self.is_self_scored or evaluation.self_scored
-        models = {call.model for call in record.calls}
-        counted = [self._operator(record.operator), self.total, *map(self._model, sorted(models))]
+        if len(self.points) > _MOST_POINTS:
+            self.points = outline(self.points, _MOST_POINTS // 2, lambda one: one.score)
+        self.layers[fact.layers] += 1
+        self.is_self_scored = self.is_self_scored or fact.is_self_scored
+        counted = [self._operator(fact.operator), self.total]
+        if calls:
+            counted += map(self._model, sorted({call.model for call in calls}))
         gain = self._gain(point)
         for each in counted:
             each.tried += 1
-            each.ok += evaluation.is_ok
-            each.new_cells += sum(c.displaced is None and c.cause == "birth" for c in record.changes)
-            each.better_cells += sum(c.displaced is not None and c.cause == "birth" for c in record.changes)
+            each.ok += fact.status == "ok"
+            each.new_cells += fact.opened
+            each.better_cells += fact.improved
             each.bests += gain is not None
             each.gain += gain or 0.0
-        self._charge(record.operator, record.calls, point.worked_s)
-        if evaluation.score is not None:
-            seen = EliteSeen(record.program_id, evaluation.score, evaluation.measures or ())
-            self._elites[record.program_id] = seen
-        else:
-            self._fail(point, evaluation.reason)
-        for change in record.changes:
-            self.islands.setdefault(change.island, {})[change.cell] = self._elites[change.program_id]
+        self._charge(fact.operator, calls, point.worked_s)
+        if fact.score is None:
+            self._fail(point, fact.reason)
 
     def _gain(self, point: Point) -> float | None:
         """Returns by how much a point beats the best so far and makes it the best; None where it does not."""
@@ -229,6 +234,8 @@ class Story:
         for call in calls:
             self._model(call.model).charge([call])
         self.spending.append((worked_s, self.total.tokens, self.total.cost_usd))
+        if len(self.spending) > _MOST_POINTS:
+            self.spending = self.spending[::2]
 
     def _operator(self, name: str) -> Yield:
         return self.operators.setdefault(name, Yield())
@@ -238,9 +245,38 @@ class Story:
 
     def _fail(self, point: Point, reason: str) -> None:
         kind = _NUMBERS.sub("#", one_line(reason, _REASON_CHARS)) or "no reason given"
+        if len(self.failures) >= _MOST_REASONS and (point.status, kind) not in self.failures:
+            kind = _OTHER_REASONS
         failure = self.failures.setdefault((point.status, kind), Failure())
         failure.count += 1
         failure.example = point.program_id
+
+
+def read_story(info: RunInfo, index: Index) -> Story:
+    """Returns a run as its index tells it."""
+    story = Story(info)
+    for item in index.timeline():
+        if isinstance(item, Fact):
+            made = [ModelCall(**call) for call in index.calls(item)] if item.calls else ()
+            story.fold(item, made)
+        else:
+            story.fold(item)
+    for island, cell, number in index.elites():
+        found = index.record(number)
+        seen = EliteSeen(found.program_id, found.score or 0.0, found.evaluation.measures or ())
+        story.islands.setdefault(island, {})[cell] = seen
+    return story
+
+
+def ancestors_of_best(index: Index) -> list[Record]:
+    """Returns the records from the seed to the best, along first parents."""
+    chain: list[Record] = []
+    number = index.best()
+    while number is not None:
+        chain.append(index.record(number))
+        parents = index.find(chain[-1].parents[0], at_most=1) if chain[-1].parents else []
+        number = parents[0][0] if parents and parents[0][0] < number else None
+    return chain[::-1]
 
 
 def bin_of(value: float, measure: Measure) -> int:

@@ -10,29 +10,33 @@ import base64
 import hashlib
 import html
 import importlib.resources
-import json
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from discovery.core import plugins
 from discovery.core.errors import RunFolderError
-from discovery.core.records import Record, RecordError, RunInfo
+from discovery.core.records import Record, RunInfo
 from discovery.reporting import sections
-from discovery.reporting.facts import Story
-from discovery.storage.purged import current_entries
-
-_CONFIG = "config.json"
-_JOURNAL = "journal.jsonl"
+from discovery.reporting.facts import Story, ancestors_of_best, read_story
+from discovery.storage.index import Index, open_index
+from discovery.storage.run_folder import RunFolder
 
 
 class ReportPage(Protocol):
     """Sections of the report that a family of problems adds; registered under `discovery.report_pages`.
 
-    Contract: made without arguments; `fold` takes the journal's entries in order and ignores those that it does not
-    know; `sections` returns HTML in which every foreign text is escaped.
+    Contract: made without arguments; `kinds` says which entries of the journal it wants, `fold` takes these in order;
+    `sections` returns HTML in which every foreign text is escaped.
     """
+
+    def kinds(self, metrics: Mapping[str, float]) -> Collection[str]:
+        """Returns the types of entries that it wants to see, given the metrics of the best program.
+
+        To ask for "evaluated" is to have every program of the run read.
+        """
+        ...
 
     def fold(self, entry: Mapping[str, Any]) -> None:
         """Takes in one entry."""
@@ -50,38 +54,25 @@ def build_report(run_path: Path, out: Path) -> None:
         RunFolderError: the run folder or `out` cannot be read or written, or the folder is of another kind.
         JournalError: the journal is broken.
     """
-    info = read_info(run_path)
-    page = render_report(info, lambda: current_entries(run_path / _JOURNAL))
+    folder = RunFolder(run_path)
+    info = folder.read_info()
+    with open_index(folder) as index:
+        page = render_report(info, index)
     try:
         out.write_text(page, encoding="utf-8")
     except OSError as error:
         raise RunFolderError(f"cannot write the report {out}: {error.strerror}") from error
 
 
-def read_info(run_path: Path) -> RunInfo:
-    """Returns what a run folder says of its run.
-
-    Raises:
-        RunFolderError: it is no run folder, or was written by another version.
-    """
-    path = run_path / _CONFIG
-    try:
-        return RunInfo.from_json(json.loads(path.read_text(encoding="utf-8"))["info"])
-    except FileNotFoundError:
-        raise RunFolderError(f"{run_path} is no run folder: {_CONFIG} is missing") from None
-    except (OSError, ValueError, KeyError, TypeError, RecordError) as error:
-        raise RunFolderError(f"cannot read {path}: {error}; restore it from a backup") from error
-
-
-def render_report(info: RunInfo, entries: Callable[[], Iterable[Mapping[str, Any]]]) -> str:
-    """Returns the page; `entries` gives the journal's entries from the start and is called twice."""
-    story = Story(info)
+def render_report(info: RunInfo, index: Index) -> str:
+    """Returns the page of a run."""
+    story = read_story(info, index)
+    ancestors = ancestors_of_best(index)
+    metrics = ancestors[-1].evaluation.metrics if ancestors else {}
     pages: list[ReportPage] = [make() for make in plugins.load("discovery.report_pages").values()]
-    for entry in entries():
-        story.fold(entry)
-        for page in pages:
+    for page in pages:
+        for entry in index.entries(page.kinds(metrics)):
             page.fold(entry)
-    ancestors = _records(entries(), story.lineage_of_best())
     style, script = _template("report.css"), _template("script.txt")
     return string.Template(_template("report.html")).substitute(
         title=html.escape(f"{sections.clean(info.problem)} · Code Discovery"),
@@ -100,7 +91,7 @@ def _body(story: Story, ancestors: Sequence[Record], pages: Sequence[ReportPage]
         yield '<section><p class="note">No program has been evaluated yet.</p></section>'
         return
     yield sections.trust(story)
-    yield sections.progress(story)
+    yield sections.progress(story, ancestors)
     for page in pages:
         yield from page.sections(story)
     yield sections.maps(story)
@@ -109,23 +100,6 @@ def _body(story: Story, ancestors: Sequence[Record], pages: Sequence[ReportPage]
     yield sections.failures(story)
     yield sections.spending(story)
     yield sections.layers(story)
-
-
-def _records(entries: Iterable[Mapping[str, Any]], program_ids: Sequence[str]) -> list[Record]:
-    """Returns the records of these programs, in their order."""
-    wanted = dict.fromkeys(program_ids)
-    found: dict[str, Record] = {}
-    for entry in entries:
-        if entry["type"] != "evaluated":
-            continue
-        record = entry["record"]
-        if not isinstance(record, Record):
-            if record["program_id"] not in wanted:
-                continue
-            record = Record.from_json(record)
-        if record.program_id in wanted:
-            found[record.program_id] = record
-    return [found[program_id] for program_id in program_ids]
 
 
 def _template(name: str) -> str:

@@ -7,6 +7,7 @@ import difflib
 import html
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from discovery.core.records import Record
 from discovery.core.texts import SELF_SCORED, one_line, printable
@@ -62,7 +63,7 @@ def tiles(story: Story) -> str:
         )
     else:
         figures.append((f"best {info.objective.name}", "none", "no program has a score yet"))
-    count = len(story.points)
+    count = story.count
     share = f"{total.ok / count:.0%} with a score" if count else "none yet"
     figures.append(("evaluations", f"{count:,}", share))
     rate = f"{count / story.worked_s:.3g} evaluations/s" if story.worked_s > 0 else ""
@@ -84,24 +85,18 @@ def trust(story: Story) -> str:
     return _section("Self-scored", note, "")
 
 
-def progress(story: Story) -> str:
+def progress(story: Story, ancestors: Sequence[Record]) -> str:
     """Returns the score over evaluations."""
-    scored = [point for point in story.points if point.score is not None]
     objective = story.info.objective
     dots = [
-        Dot(
-            point.index,
-            point.score or 0.0,
-            charts.operator_style(point.operator),
-            f"#{point.index} {point.program_id}\n{clean(point.operator, 40)}: {point.score:.8g}",
-        )
-        for point in scored
+        _dot(point.index, point.score, point.operator, point.program_id)
+        for point in story.points
+        if point.score is not None
     ]
-    by_id = dict.fromkeys(story.lineage_of_best())
     route = [
-        Dot(dot.x, dot.y, "ancestor", dot.title)
-        for dot, p in zip(dots, scored, strict=True)
-        if p.program_id in by_id
+        replace(_dot(one.index, one.score, one.operator, one.program_id), style="ancestor")
+        for one in ancestors
+        if one.score is not None
     ]
     failed = [point.index for point in story.points if point.score is None]
     stride = max(len(failed) // _FAILED_TICKS, 1)
@@ -126,6 +121,11 @@ def progress(story: Story) -> str:
         "Much worse programs stand at the edge. Click an operator to hide it.",
         f'<div class="legend">{keys}</div><div class="scatter">{chart}</div>',
     )
+
+
+def _dot(index: int, score: float, operator: str, program_id: str) -> Dot:
+    title = f"#{index} {program_id}\n{clean(operator, 40)}: {score:.8g}"
+    return Dot(index, score, charts.operator_style(operator), title)
 
 
 def maps(story: Story) -> str:
@@ -232,7 +232,7 @@ def failures(story: Story) -> str:
     )
     head = "<tr><th>status</th><th>reason</th><th class='n'>programs</th><th></th><th>newest</th></tr>"
     rest = sum(failure.count for _, failure in ranked[_FAILURES:])
-    note = f"{total:,} of {len(story.points):,} programs have no score."
+    note = f"{total:,} of {story.count:,} programs have no score."
     if rest:
         note += f" {rest:,} of them failed in rarer ways than those shown."
     return _section("Failures by reason", note + " Numbers in reasons are written #.", _table(head, rows))
@@ -242,7 +242,7 @@ def spending(story: Story) -> str:
     """Returns evaluations, tokens and cost over time."""
     end = story.worked_s / 60
     steps = max(len(story.points) // 300, 1)
-    done = [(point.worked_s / 60, float(number)) for number, point in enumerate(story.points, start=1)]
+    done = [(point.worked_s / 60, float(point.index + 1)) for point in story.points]
     drawn = [("evaluations", [*done[::steps], done[-1]], compact)]
     if story.spending:
         stride = max(len(story.spending) // 300, 1)

@@ -339,15 +339,25 @@ class RunState:
                 if self.best is not None and self.best.program_id == program_id:
                     self.best = noted
 
+    def restore(self, island: int, record: Record) -> None:
+        """Puts a program that is known to be an elite of an island there; nothing else is folded."""
+        fitness, measures = self.fitness(record), record.evaluation.measures
+        if fitness is not None and measures is not None:
+            values = self._values(record.evaluation)
+            self.archipelago.restore(island, record.program_id, fitness, measures, values)
+
     def _settle(self, record: Record, fitness: float, measures: tuple[float, ...]) -> tuple[Change, ...]:
         islands = range(len(self.archipelago)) if record.operator == SEED_OPERATOR else (record.island,)
-        objective, evaluation = self.statement.objective, record.evaluation
-        values = objective.values(evaluation.score or 0.0, evaluation.metrics) if objective.also else ()
+        values = self._values(record.evaluation)
         return tuple(
             change
             for island in islands
             for change in self.archipelago.add(island, record.program_id, fitness, measures, values)
         )
+
+    def _values(self, evaluation: Evaluation) -> tuple[float, ...]:
+        objective = self.statement.objective
+        return objective.values(evaluation.score or 0.0, evaluation.metrics) if objective.also else ()
 
     def _prune(self) -> None:
         """Forgets the text of programs that no archive holds, one round late: a decision in flight may name them."""

@@ -114,11 +114,8 @@ def read_entries(path: Path) -> Iterator[dict[str, Any]]:
             for number, line in enumerate(file, start=1):
                 if broken is not None:
                     raise JournalError(broken)
-                if (entry := _parse(line)) is None:
-                    broken = (
-                        f"{path}, line {number} is not a JSON object though lines follow it: something else wrote "
-                        f"there. Move the file aside, keep its first {number - 1} lines, and resume"
-                    )
+                if (entry := parse_line(line)) is None:
+                    broken = broken_line(path, number)
                     continue
                 yield entry
     except OSError as error:
@@ -154,7 +151,7 @@ class Follower:
                 if not line.endswith(b"\n"):
                     self._file.seek(at)  # the rest of it comes later
                     return
-                if (entry := _parse(line)) is None:
+                if (entry := parse_line(line)) is None:
                     raise JournalError(f"{self._path} holds a line at byte {at} that is not a JSON object")
                 yield entry
         except FileNotFoundError:
@@ -163,7 +160,16 @@ class Follower:
             raise JournalError(f"cannot read the journal {self._path}: {error.strerror}") from error
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def broken_line(path: Path, number: int) -> str:
+    """Returns what is wrong with a journal whose line of this number, from 1, is none."""
+    return (
+        f"{path}, line {number} is not a JSON object though lines follow it: something else wrote "
+        f"there. Move the file aside, keep its first {number - 1} lines, and resume"
+    )
+
+
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """Returns the entry of a line; None where it is torn or broken."""
     if not line.endswith(b"\n"):
         return None
     try:
@@ -183,7 +189,7 @@ def _whole_size(fd: int) -> int:
         tail = os.pread(fd, start - block, block) + tail
         start = block
     lines = tail.splitlines(keepends=True)
-    while lines and _parse(lines[-1]) is None:
+    while lines and parse_line(lines[-1]) is None:
         size -= len(lines.pop())
         if len(lines) == 1 and start > 0:  # only a piece of a line is left in this window
             break

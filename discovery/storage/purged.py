@@ -35,26 +35,36 @@ def current_entries(path: Path) -> Iterator[Entry]:
     Raises:
         JournalError: the file cannot be read, or a line before the last is broken.
     """
-    reasons = _purges(path)
+    reasons = find_purges(path)
     if not reasons:
         yield from read_entries(path)
         return
     for entry in read_entries(path):
-        kind = entry["type"]
-        if kind == "evaluated":
-            yield _record(entry, reasons)
-        elif kind == "proposed" and (reason := _reason(entry["parents"], reasons)):
-            rest = {key: value for key, value in entry.items() if key not in ("program", "texts", "turns")}
-            yield rest | {"type": "unproposed", "reason": f"purged: {reason}"}
-        elif kind == "noted" and entry.get("program_id") in reasons:
-            yield entry | {"texts": {}, "turns": []}
-        elif kind == "held_out" and entry["program_id"] in reasons:
-            continue
-        elif "items" in entry:
-            kept = [item for item in entry["items"] if not _reason(item["origin"]["programs"], reasons)]
-            yield entry | {"items": kept}
-        else:
-            yield entry
+        if (current := as_current(entry, reasons)) is not None:
+            yield current
+
+
+def as_current(entry: Entry, reasons: dict[str, str]) -> Entry | None:
+    """Returns an entry as it counts now, None where it counts no more.
+
+    Args:
+        entry: the next one of the journal.
+        reasons: what was purged and why; descendants are added as they come.
+    """
+    kind = entry["type"]
+    if kind == "evaluated":
+        return _record(entry, reasons)
+    if kind == "proposed" and (reason := _reason(entry["parents"], reasons)):
+        rest = {key: value for key, value in entry.items() if key not in ("program", "texts", "turns")}
+        return rest | {"type": "unproposed", "reason": f"purged: {reason}"}
+    if kind == "noted" and entry.get("program_id") in reasons:
+        return entry | {"texts": {}, "turns": []}
+    if kind == "held_out" and entry["program_id"] in reasons:
+        return None
+    if "items" in entry:
+        kept = [item for item in entry["items"] if not _reason(item["origin"]["programs"], reasons)]
+        return entry | {"items": kept}
+    return entry
 
 
 def current_records(path: Path, state: RecordFold) -> Iterator[Record]:
@@ -78,7 +88,7 @@ def has_purges(path: Path) -> bool:
     Raises:
         JournalError: the journal cannot be read.
     """
-    return bool(_purges(path))
+    return bool(find_purges(path))
 
 
 def is_purged(record: Record) -> bool:
@@ -116,8 +126,12 @@ def _reason(program_ids: list[str], reasons: Mapping[str, str]) -> str:
     return next((reasons[one] for one in program_ids if one in reasons), "")
 
 
-def _purges(path: Path) -> dict[str, str]:
-    """Returns the purged programs and why, without reading the rest."""
+def find_purges(path: Path) -> dict[str, str]:
+    """Returns the purged programs and why, without reading the rest.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
     found: dict[str, str] = {}
     try:
         with path.open("rb") as file:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from discovery.core.errors import ConfigError, RunFolderError
+from discovery.core.records import RecordError, RunInfo
 from discovery.storage.files import sync_folder
 from discovery.storage.secret import derived_secret, read_secret, write_secret
 
@@ -41,6 +42,11 @@ class RunFolder:
     def journal(self) -> Path:
         """Returns the journal."""
         return self.path / "journal.jsonl"
+
+    @property
+    def index(self) -> Path:
+        """Returns the index of the journal, which readers make and keep up (storage/index.py)."""
+        return self.path / "index.sqlite"
 
     @property
     def lineage(self) -> Path:
@@ -105,6 +111,17 @@ class RunFolder:
         if not isinstance(settings, dict) or settings.pop("format", None) != FORMAT:
             raise RunFolderError(f"{self.config} was not written by this version of discovery")
         return settings
+
+    def read_info(self) -> RunInfo:
+        """Returns what the run is about.
+
+        Raises:
+            RunFolderError: this is no run folder, or its settings do not say.
+        """
+        try:
+            return RunInfo.from_json(self.read_settings()["info"])
+        except (KeyError, TypeError, RecordError) as error:
+            raise RunFolderError(f"cannot read {self.config}: {error}; restore it from a backup") from error
 
     def read_secret(self, seed: int) -> bytes:
         """Returns the secret that the run's hidden cases are drawn from.

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from discovery.core.texts import one_line
 from discovery.families.alphas.admission import Luck, Trials, Verdict
-from discovery.families.alphas.unsealing import ANSWERED, Opening, openings
+from discovery.families.alphas.traces import has_trace
+from discovery.families.alphas.unsealing import ANSWERED, ASKED, Opening, openings
 from discovery.reporting import charts
 from discovery.reporting.charts import compact
 from discovery.reporting.facts import Story
@@ -33,6 +34,10 @@ class Exhibits:
         self._asked: list[Mapping[str, Any]] = []
         self._pages: dict[str, Sequence[Page]] = {}
         self._test_pages: Sequence[Page] = ()
+
+    def kinds(self, metrics: Mapping[str, float]) -> Collection[str]:
+        """Returns the types of entries that it wants: every program only where the best asks for a verdict."""
+        return ("held_out", ASKED, ANSWERED, *(("evaluated",) if has_trace(metrics) else ()))
 
     def fold(self, entry: Mapping[str, Any]) -> None:
         """Takes in one entry."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,17 @@ from discovery.core.errors import LineageError
 from discovery.core.texts import one_line
 from discovery.storage.git.commits import CERTIFICATE
 from discovery.storage.git.repository import BRANCH, Repository
+from discovery.storage.index import open_index
+from discovery.storage.run_folder import RunFolder
 
 ALL = "all"
 NOTES = "refs/notes/summaries"
 _FIELDS = "%x1e%H%x1f%P%x1f%ct%x1f%s%x1f%(trailers:only,unfold)%x1f%b"
 _HEX = re.compile(r"[0-9a-f]{1,40}")
+_AT_FIRST = 32
 _AT_ONCE = 1000
 _SUGGESTIONS = 8
+_SUGGESTED_FROM = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +95,8 @@ class Shown:
         return "\n".join(f"# ===== {path} =====\n{text}" for path, text in self.files.items())
 
 
-def log(run_path: Path, limit: int = 20, which: str = ALL) -> list[Entry]:
-    """Returns the newest programs, newest first.
+def log(run_path: Path, limit: int = 20, which: str = ALL) -> Iterator[Entry]:
+    """Yields the newest programs, newest first, as they are read.
 
     Args:
         run_path: the run folder, or its repository.
@@ -105,11 +110,30 @@ def log(run_path: Path, limit: int = 20, which: str = ALL) -> list[Entry]:
         raise LineageError(f"limit must be >= 1, got {limit}")
     repository = _open(run_path)
     branch = _branch(repository, which)
-    if which == BRANCH:
-        return _entries(repository, ("-n", str(limit), branch))
-    lines = repository.run("log", "--first-parent", "--format=%P", "-n", str(limit + 1), branch).splitlines()
-    commits = [commit for line in lines for commit in line.split()[1:]]  # the first parent is the step before
-    return _read(repository, list(dict.fromkeys(commits))[:limit])
+    commits = _ancestors(repository, branch, limit) if which == BRANCH else _merged(repository, branch, limit)
+    return _read(repository, commits)
+
+
+def _ancestors(repository: Repository, branch: str, limit: int) -> Iterator[str]:
+    yield from repository.run("rev-list", "-n", str(limit), branch).split()
+
+
+def _merged(repository: Repository, branch: str, limit: int) -> Iterator[str]:
+    """Yields the programs that the steps of a branch merged, each once: the first parent is the step before."""
+    seen: set[str] = set()
+    step, count = branch, _AT_FIRST
+    while step:
+        lines = repository.run("log", "--first-parent", "--format=%P", "-n", str(count), step).splitlines()
+        step = ""
+        for line in lines:
+            step, *commits = line.split() or [""]
+            for commit in commits:
+                if commit not in seen:
+                    seen.add(commit)
+                    yield commit
+                    if len(seen) == limit:
+                        return
+        count = _AT_ONCE
 
 
 def show(run_path: Path, name: str) -> Shown:
@@ -177,7 +201,7 @@ def chain(run_path: Path, name: str = BRANCH) -> list[Entry]:
 
 
 def _chain(repository: Repository, commit: str) -> list[Entry]:
-    found = _read(repository, [commit])
+    found = list(_read(repository, [commit]))
     while found[-1].start_id:
         found += _read(repository, [_resolve(repository, found[-1].start_id)])
     return found
@@ -218,14 +242,38 @@ def _resolve(repository: Repository, name: str) -> str:
             raise LineageError(f"{name!r} names several programs ({some}{more}); give more digits")
         if commit := _program_commit(repository, wanted):
             return commit
-    known = [program_id for program_id, _ in _named(repository, "", limit=100_000)]
-    near = difflib.get_close_matches(wanted[:16], known[-5000:], _SUGGESTIONS, cutoff=0.5)
+    known = [program_id for program_id, _ in _searched(repository, "", limit=_SUGGESTED_FROM)]
+    near = difflib.get_close_matches(wanted[:16], known, _SUGGESTIONS, cutoff=0.5)
     hint = f"; the nearest are {', '.join(near)}" if near else "; `discovery log` lists them"
     raise LineageError(f"no program is named {one_line(name, 60)!r}{hint}")
 
 
-def _named(repository: Repository, prefix: str, limit: int = _SUGGESTIONS + 1) -> list[tuple[str, str]]:
-    """Returns (program id, commit) of programs whose id begins with `prefix`."""
+def _named(repository: Repository, prefix: str) -> list[tuple[str, str]]:
+    """Returns (program id, commit) of programs whose id begins with `prefix`; of a few where there are many."""
+    folder = RunFolder(repository.path.parent)
+    if not folder.journal.exists():  # a lineage apart from its run
+        return _searched(repository, prefix)
+    with open_index(folder) as index:
+        found = index.find(prefix, at_most=_SUGGESTIONS + 1)
+    commits = [_numbered(repository, number, program_id) for number, program_id in found]
+    known = [(name, commit) for (_, name), commit in zip(found, commits, strict=True) if commit]
+    return known if len(known) == len(found) else _searched(repository, prefix)
+
+
+def _numbered(repository: Repository, number: int, program_id: str) -> str | None:
+    """Returns the commit of a program of the run; None where git holds another one in its place, or none yet."""
+    tip, _, subject = repository.run("log", "-1", "--format=%H%x09%s", _branch(repository, ALL)).partition(
+        "\t"
+    )
+    if (back := int(subject.split(" ")[0]) - number) < 0:
+        return None
+    line = repository.run("log", "-1", "--format=%P%x09%s", f"{tip}~{back}")
+    parents, _, subject = line.partition("\t")
+    return parents.split(" ")[-1] if subject.split(" ")[1] == program_id else None
+
+
+def _searched(repository: Repository, prefix: str, limit: int = _SUGGESTIONS + 1) -> list[tuple[str, str]]:
+    """Returns the same by a search through the log, the newest first."""
     grep = f"--grep=^[0-9][0-9]* {prefix}"
     found = []
     branch = _branch(repository, ALL)
@@ -265,11 +313,12 @@ def _diff(repository: Repository, before: str, after: str) -> str:
     return repository.run(*options, before, after, "--", *names) if names else ""
 
 
-def _read(repository: Repository, commits: Sequence[str]) -> list[Entry]:
-    found: list[Entry] = []
-    for at in range(0, len(commits), _AT_ONCE):
-        found += _entries(repository, ("--no-walk=unsorted", *commits[at : at + _AT_ONCE]))
-    return found
+def _read(repository: Repository, commits: Iterable[str]) -> Iterator[Entry]:
+    """Yields the entries of commits: the first few at once, so that the first line is there soon."""
+    waiting, count = iter(commits), _AT_FIRST
+    while batch := list(islice(waiting, count)):
+        yield from _entries(repository, ("--no-walk=unsorted", *batch))
+        count = _AT_ONCE
 
 
 def _entries(repository: Repository, arguments: Sequence[str]) -> list[Entry]:

@@ -14,6 +14,11 @@ import pytest
 
 import discovery
 from discovery.core.errors import ConfigError, RunError, RunFolderError
+from discovery.core.records import Record
+from discovery.execution.population import population_of
+from discovery.execution.runs import replayed_state, run_folder
+from discovery.storage.index import open_index
+from discovery.storage.journal import read_entries
 from discovery.testing import ChatEndpoint, ScriptedMutator
 from tests.discovery.conftest import Discovery, last_json
 
@@ -51,6 +56,40 @@ def test_a_search_from_python_is_the_search_of_the_command_line(
     assert judged.score == run.best.score
     shown = discovery_command("best", tmp_path / "python").stdout
     assert run.best.text.strip() in shown
+
+
+def test_what_an_index_tells_of_a_run_is_what_a_replay_tells(toy: Path, tmp_path: Path) -> None:
+    run = discovery.search(toy, evals=60, seed=5, workers=1, out=tmp_path / "run", islands={"islands": 2})
+    folder = run_folder(run.path)
+    replayed = replayed_state(folder)
+    with open_index(folder) as index:
+        told = population_of(folder, index)
+        assert len(index) == 60
+    for island in range(len(told)):
+        assert sorted(told.elites(island), key=lambda one: one.cell) == sorted(
+            replayed.archipelago.elites(island), key=lambda one: one.cell
+        )
+    assert replayed.best is not None
+    assert run.best is not None
+    assert run.best.program_id == replayed.best.program_id == run.history[-1].program_id
+    records = [
+        Record.from_json(e["record"]) for e in read_entries(folder.journal) if e["type"] == "evaluated"
+    ]
+    programs = run.programs
+    assert list(programs) == records
+    assert programs == records
+    assert programs[3:9] == tuple(records[3:9])
+    assert programs[::-7] == tuple(records[::-7])
+    assert (programs[0], programs[-1]) == (records[0], records[-1])
+    with pytest.raises(IndexError, match="60 programs"):
+        programs[60]
+    child = next(record for record in reversed(records) if record.parents)
+    wanted, found = {child.program_id}, []
+    for record in reversed(records):
+        if record.program_id in wanted:
+            found.append(record)
+            wanted.update(record.parents)
+    assert run.ancestors(child.program_id[:12]) == tuple(reversed(found))
 
 
 def test_what_is_told_live_is_what_the_journal_tells(toy: Path, tmp_path: Path) -> None:

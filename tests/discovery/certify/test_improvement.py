@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from discovery.certify.claims import chain
+from discovery.core.records import Record, RunInfo
 from discovery.core.types import Individual
 from discovery.search.state import Statement, credit, improved
+from discovery.storage.index import open_index
 from discovery.storage.journal import read_entries
+from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Evaluation, Incumbent, Objective, Program, Status
 from evaluators.judging.judge import JudgeError
 from evaluators.problems.loading import Problem, ProblemError, ProblemSource, load_problem, load_source
@@ -127,28 +130,32 @@ def test_the_best_output_is_handed_on_and_only_a_better_one_takes_its_place():
     assert after(None, reached(11.0, 10.0)) is None
 
 
-def test_the_chain_goes_back_from_one_program_to_the_one_whose_output_it_was_handed():
-    def entry(name: str, start_id: str, start_score: float, score: float | None) -> dict[str, Any]:
-        evaluation = {"score": score, "start_id": start_id, "start_score": start_score}
-        return {
-            "type": "evaluated",
-            "record": {"program_id": name, "operator": "tune", "evaluation": evaluation},
-        }
+def test_the_chain_goes_back_from_one_program_to_the_one_whose_output_it_was_handed(tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({"info": RunInfo("toy").to_json()}, bytes(16))
+    program = Program({"program.py": ""})
 
-    entries = [
-        {"type": "opened"},
-        entry("a", "", 1.0, 2.0),
-        entry("b", "a", 2.0, 1.5),
-        entry("c", "a", 2.0, 3.0),
-        entry("d", "c", 3.0, None),
-        entry("e", "c", 3.0, 4.0),
+    def record(name: str, start_id: str, start_score: float, score: float | None) -> Record:
+        status = Status.ERROR if score is None else Status.OK
+        evaluation = Evaluation(status, score, start_id=start_id, start_score=start_score)
+        return Record("abcde".index(name), program, name, (), evaluation, "tune", 0, None, 0)
+
+    records = [
+        record("a", "", 1.0, 2.0),
+        record("b", "a", 2.0, 1.5),
+        record("c", "a", 2.0, 3.0),
+        record("d", "c", 3.0, None),
+        record("e", "c", 3.0, 4.0),
     ]
-    assert [(link.program_id, link.start_score, link.score) for link in chain(entries, "e")] == [
-        ("a", 1.0, 2.0),
-        ("c", 2.0, 3.0),
-        ("e", 3.0, 4.0),
-    ]
-    assert chain(entries, "d") == []
+    lines = [{"type": "opened", "at_s": 0}, *({"type": "evaluated", "record": r.to_json()} for r in records)]
+    folder.journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with open_index(folder) as index:
+        assert [(link.program_id, link.start_score, link.score) for link in chain(index, "e")] == [
+            ("a", 1.0, 2.0),
+            ("c", 2.0, 3.0),
+            ("e", 3.0, 4.0),
+        ]
+        assert chain(index, "d") == []
 
 
 # ---- in the sandbox

@@ -25,6 +25,22 @@ def git(run: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def unread(*arguments: object) -> tuple[int, str]:
+    """Returns exit code and stderr of a command whose stdout nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "discovery", *map(str, arguments)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    return done.returncode, done.stderr
+
+
+def test_a_run_goes_on_when_nobody_reads_how_it_fares(toy: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert unread("run", toy, "--evals", 12, "--seed", 3, "--out", run) == (0, "")
+    assert len(records(run)) == 12
+
+
 def test_a_run_from_seed_to_report_and_back(discovery: Discovery, toy: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     done = discovery("run", toy, "--evals", 60, "--seed", 3, "--out", run, "--json")
@@ -55,6 +71,8 @@ def test_a_run_from_seed_to_report_and_back(discovery: Discovery, toy: Path, tmp
     seed_id = records(run)[0]["program_id"]
     changed = discovery("diff", run, seed_id, "best")
     assert "-    return [0.25, 0.35, 0.45]" in changed.stdout
+    for command in (("log", run), ("log", run, "--json"), ("show", run, "best"), ("archive", run)):
+        assert unread(*command) == (0, ""), command
     reported = discovery("report", run)
     assert reported.returncode == 0, reported.stderr
     assert (run / "report.html").read_text().startswith("<!doctype html>")

@@ -5,9 +5,11 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ import pytest
 
 from discovery.core.errors import RunFolderError
 from discovery.core.records import Change, Record, RunInfo
-from discovery.reporting.facts import Story, bin_of
+from discovery.reporting.facts import Story, ancestors_of_best, bin_of, read_story
 from discovery.reporting.report import build_report, render_report
+from discovery.storage.index import open_index
+from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Evaluation, Measure, Objective, Program, Status
 from tests.discovery.lineage_runs import made_up_run
 
@@ -73,8 +77,18 @@ def _score(record: Record) -> float:
 
 
 def page_of(records: Iterable[Record], info: RunInfo = INFO) -> str:
-    journal = [{"type": "evaluated", "record": record} for record in records]
-    return render_report(info, lambda: journal)
+    return page_from([{"type": "evaluated", "record": record.to_json()} for record in records], info)
+
+
+def page_from(journal: Iterable[Mapping[str, Any]] | None = None, info: RunInfo = INFO) -> str:
+    """Returns the report of a run with this journal; by default with that of `entries`."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = RunFolder(Path(place) / "run")
+        folder.create({"info": info.to_json()}, bytes(16))
+        lines = entries() if journal is None else journal
+        folder.journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        with open_index(folder) as index:
+            return render_report(info, index)
 
 
 class Outline(HTMLParser):
@@ -107,7 +121,7 @@ class Outline(HTMLParser):
 
 
 def test_the_page_is_the_one_that_was_looked_at() -> None:
-    page = render_report(INFO, entries)
+    page = page_from()
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(page, encoding="utf-8")
@@ -115,7 +129,7 @@ def test_the_page_is_the_one_that_was_looked_at() -> None:
 
 
 def test_the_page_is_well_formed_and_loads_nothing() -> None:
-    outline = Outline(render_report(INFO, entries))
+    outline = Outline(page_from())
     names = {tag for tag, _ in outline.tags}
     assert not names & {"link", "img", "iframe", "object", "embed", "base", "form", "a", "image", "use"}
     for tag, attributes in outline.tags:
@@ -124,7 +138,7 @@ def test_the_page_is_well_formed_and_loads_nothing() -> None:
 
 
 def test_the_policy_allows_only_the_pages_own_style_and_script() -> None:
-    page = render_report(INFO, entries)
+    page = page_from()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy
     for kind in ("style", "script"):
@@ -194,11 +208,13 @@ def test_a_large_run_stays_a_small_page() -> None:
     journal = [
         {
             "type": "evaluated",
-            "record": replace(point, index=n, program_id=f"{n:016x}", parents=(), changes=(), calls=()),
+            "record": replace(
+                point, index=n, program_id=f"{n:016x}", parents=(), changes=(), calls=()
+            ).to_json(),
         }
         for n in range(20_000)
     ]
-    assert len(render_report(INFO, lambda: journal)) < 1_500_000
+    assert len(page_from(journal)) < 1_500_000
 
 
 def test_children_that_were_screened_out_are_told_apart_from_those_that_never_came() -> None:
@@ -214,7 +230,7 @@ def test_children_that_were_screened_out_are_told_apart_from_those_that_never_ca
         story.fold(entry)
     assert (story.total.childless, story.total.screened) == (3, 2)
     assert (story.operators["diff"].childless, story.operators["diff"].screened) == (3, 2)
-    page = render_report(INFO, lambda: journal)
+    page = page_from(journal)
     assert "<th class='n'>screened out</th>" in page
     assert "<td class='n'>1</td><td class='n'>2</td>" in page
 
@@ -233,10 +249,24 @@ def test_the_story_counts_what_happened() -> None:
     assert story.total.gain == pytest.approx(max(scores) - scores[0])
     assert story.best is not None
     assert story.best.program_id == max(RUN, key=_score).program_id
-    chain = story.lineage_of_best()
-    assert (chain[0], chain[-1]) == (RUN[0].program_id, story.best.program_id)
     assert story.worked_s == pytest.approx(RUN[29].at_s - RUN[0].at_s + 20)
     assert story.reason == "40 evaluations are done"
+
+
+def test_the_story_that_an_index_tells_is_that_of_its_journal(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create({"info": INFO.to_json()}, bytes(16))
+    folder.journal.write_text("".join(json.dumps(line) + "\n" for line in entries()))
+    folded = Story(INFO)
+    for entry in entries():
+        folded.fold(entry)
+    with open_index(folder) as index:
+        story = read_story(INFO, index)
+        chain = ancestors_of_best(index)
+    assert story.best is not None
+    assert (chain[0].program_id, chain[-1].program_id) == (RUN[0].program_id, story.best.program_id)
+    assert all(child.parents[0] == parent.program_id for parent, child in pairwise(chain))
+    assert replace(story, islands={}) == folded
     for island, cells in story.islands.items():
         last = {c.cell: c.program_id for record in RUN for c in record.changes if c.island == island}
         assert {cell: elite.program_id for cell, elite in cells.items()} == last
@@ -253,16 +283,16 @@ def test_a_run_folder_becomes_a_file(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"format": 1, "info": INFO.to_json()}))
     (tmp_path / "journal.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries()))
     build_report(tmp_path, tmp_path / "report.html")
-    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render_report(INFO, entries)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == page_from()
 
 
 def test_bad_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=r"is no run folder: config.json is missing"):
         build_report(tmp_path, tmp_path / "report.html")
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text('{"format": 1}')
     with pytest.raises(RunFolderError, match="cannot read"):
         build_report(tmp_path, tmp_path / "report.html")
-    (tmp_path / "config.json").write_text(json.dumps({"info": INFO.to_json()}))
+    (tmp_path / "config.json").write_text(json.dumps({"format": 1, "info": INFO.to_json()}))
     (tmp_path / "journal.jsonl").touch()
     with pytest.raises(RunFolderError, match="cannot write the report"):
         build_report(tmp_path, tmp_path / "nowhere" / "report.html")

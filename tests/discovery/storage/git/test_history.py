@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from discovery.core.errors import LineageError
-from discovery.core.records import Record
+from discovery.core.records import Record, RunInfo
 from discovery.storage.git import history
 from discovery.storage.git.lineage import Lineage
 from discovery.storage.git.repository import Repository
+from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Objective
 from tests.discovery.lineage_runs import made_up_run
 
@@ -29,7 +31,26 @@ def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_log_shows_the_newest_first(run_path: Path) -> None:
     entries = history.log(run_path, 30)
     assert [entry.program_id for entry in entries] == [record.program_id for record in RUN[:-31:-1]]
-    assert len(history.log(run_path, 1000)) == len(RUN)
+    assert len(list(history.log(run_path, 1000))) == len(RUN)
+
+
+def test_beside_a_journal_programs_are_found_without_a_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create({"info": RunInfo("toy").to_json()}, bytes(16))
+    with Lineage(folder.lineage, Objective("score")) as lineage:
+        for record in RUN[:30]:
+            lineage.append(record)
+    journal = [{"type": "evaluated", "record": record.to_json()} for record in RUN[:33]]
+    folder.journal.write_text("".join(json.dumps(line) + "\n" for line in journal))
+    with monkeypatch.context() as patched:
+        patched.delattr(history, "_searched")
+        for record in RUN[:30:7]:
+            entry = history.show(folder.path, record.program_id[:10]).entry
+            assert (entry.program_id, entry.index) == (record.program_id, record.index)
+    with pytest.raises(LineageError, match="no program is named"):  # git has not got so far
+        history.show(folder.path, RUN[31].program_id)
 
 
 def test_an_entry_tells_what_the_record_said(run_path: Path) -> None:
