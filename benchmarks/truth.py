@@ -2,10 +2,11 @@
 
     python -m benchmarks.truth JOURNAL PROBLEM
 
-Before each program that a model made is folded in, the question for a change of its parent is composed with what was known then. Its
-statements are read back from the text, by patterns of this file and not by the code that wrote them, and compared with the
-journal's records alone: each score, gain, failure, which attempt was kept, what the best was. Told are how many statements are true, how
-many false, how many lines no pattern knows (unsupported), whether every attempt on the parent stands in the ledger, and the tokens.
+Before each program that a model made is folded in, the question for a change of its parent is composed with what was known then,
+what was under way included. Its statements, and what its task says of the program, are read back from the text, by patterns of
+this file and not by the code that wrote them, and compared with the journal's records alone: each score, gain, failure, which
+attempt was kept, what the best was. Told are how many statements are true, how many false, how many lines no pattern knows
+(unsupported), whether every attempt on the parent stands in the ledger, and the tokens.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from discovery.core.records import Record
 from discovery.prompts.question import compose, count_message_tokens
 from discovery.search.assembly import assemble
 from discovery.search.context import compose_context
+from discovery.search.decisions import UnderWay
 from discovery.settings.doors import make_config
 from evaluators.problems.loading import load_problem
 
@@ -47,7 +49,9 @@ _COUNTED = re.compile(
 _STANDING = re.compile(rf"Score {_NUMBER}(?: \((the best so far|best so far: {_NUMBER})\))?")
 _OTHER = re.compile(rf'Score {_NUMBER}(?:, "([^"]*)")?(?:, as a change of the current program)?:')
 _LOST = re.compile(r'Failed: [a-z_]+(?: \("[^"]*"\))?(?:, "[^"]*")?:')
+_UNDER_WAY = "Changes of this or of other programs that are being evaluated; their results are not known yet:"
 _HEADS = (
+    _UNDER_WAY,
     "# Earlier attempts",
     "Other programs, worst first:",
     "Some of these as changes of the current program, oldest first:",
@@ -79,6 +83,7 @@ class Journal:
 
     def __init__(self, sign: float) -> None:
         self.records: dict[str, Record] = {}
+        self.under_way: dict[int, str] = {}
         self.sign = sign
 
     def score(self, program_id: str) -> float | None:
@@ -96,6 +101,10 @@ class Journal:
         while parents := self.records[found[-1]].parents:
             found.append(parents[0])
         return found[::-1]
+
+    def is_under_way(self, idea: str) -> bool:
+        """Returns whether some model's program of this idea has no result yet."""
+        return any(_alike(idea, one) for one in self.under_way.values())
 
     def attempts(self, base: str) -> list[Record]:
         """Returns the children of a program that models made, oldest first."""
@@ -115,6 +124,7 @@ def check_question(text: str, parent: str, journal: Journal, tally: Tally) -> No
     pages = [page for page in journal.line(parent) if journal.attempts(page)]
     shown: list[str] = []
     base: str | None = None
+    is_under_way = False
     for line in lines:
         if found := _PAGE.fullmatch(line):
             at = len(pages) - sum(bool(_PAGE.fullmatch(one)) for one in lines) + len(shown)
@@ -131,6 +141,10 @@ def check_question(text: str, parent: str, journal: Journal, tally: Tally) -> No
                 line,
                 is_true=(int(found[1]), int(found[3]), int(found[4])) == (len(hidden), better, failed),
             )
+        elif line == _UNDER_WAY:
+            base, is_under_way = None, True
+        elif is_under_way and (found := re.fullmatch(r'- "([^"]*)"', line)):
+            tally.judge("under way", line, is_true=journal.is_under_way(found[1]))
         elif line.startswith("- ") and base is not None:
             tally.judge("attempt", line, is_true=_is_attempt(line, base, parent, journal))
         elif (found := _OTHER.fullmatch(line)) and (base is None or not line.startswith("- ")):
@@ -147,12 +161,33 @@ def check_question(text: str, parent: str, journal: Journal, tally: Tally) -> No
         is_true = _same(found[1], journal.score(parent))
         is_true &= _same(found[3] or found[1], journal.best) if found[2] else True
         tally.judge("standing", standing, is_true=is_true)
+    _check_task(rest.rpartition("# Task\n")[2], parent, journal, tally)
     told = sum(
         int(match["times"] or 1)
         for one in _last_page(lines)
         if (match := _SCORED.fullmatch(one) or _FAILED.fullmatch(one))
     )
     tally.incomplete += told != len(journal.attempts(parent))
+
+
+def _check_task(task: str, parent: str, journal: Journal, tally: Tally) -> None:
+    """Judges what the task says of the program, where it says anything."""
+    attempts = journal.attempts(parent)
+    gains = [journal.gain(one) for one in attempts]
+    own = journal.gain(journal.records[parent]) if journal.records[parent].parents else None
+    said = {
+        "The last change of this program made it better, and nothing was tried": not attempts
+        and (own or 0) > 0,
+        "No change of this program that was tried": bool(attempts)
+        and not any((gain or 0) > 0 for gain in gains),
+        "None of the attempts on this program made it better": not any((gain or 0) > 0 for gain in gains)
+        and len(attempts) >= 2,
+        "The last attempt left the score as it was": bool(attempts) and gains[-1] == 0,
+        "The last attempt on this program failed": bool(attempts) and attempts[-1].evaluation.score is None,
+    }
+    for begins, is_true in said.items():
+        if task.startswith(begins):
+            tally.judge("task", task[:80], is_true=is_true)
 
 
 def _is_attempt(line: str, base: str, parent: str, journal: Journal) -> bool:
@@ -233,13 +268,22 @@ def replay(entries: Iterator[Mapping[str, Any]], problem: str) -> Tally:
                 and (parent := coordinator.state.find(record.parents[0]))
             ):
                 rng = np.random.default_rng(record.decision)
+                ideas = tuple(idea for number, idea in journal.under_way.items() if number != record.decision)
                 context = compose_context(
-                    coordinator.state, record.island, (parent,), rng, config=config.context
+                    coordinator.state,
+                    record.island,
+                    (parent,),
+                    rng,
+                    config=config.context,
+                    under_way=UnderWay(ideas),
                 )
-                messages = compose("diff", (parent,), context, np.random.default_rng(record.index))
+                messages = compose("diff", (parent,), context)
                 tally.tokens.append(count_message_tokens(messages))
                 check_question(messages[1]["content"], parent.program_id, journal, tally)
             journal.records[record.program_id] = record
+            journal.under_way.pop(record.decision, None)
+        elif entry["type"] == "proposed":
+            journal.under_way[entry["decision"]] = entry["texts"].get("idea", "")
         coordinator.replay(entry)
     return tally
 

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from discovery.api.events import plain
 from discovery.api.launch import Launch
 from discovery.api.runs import Callbacks, Run, Work
@@ -72,8 +70,7 @@ class Question:
         Raises:
             ConfigError: `kind` is neither. OperatorError: the program does not fit the token budget.
         """
-        rng = np.random.default_rng(self.job.rng_key)
-        return compose(_checked(kind), (restored(self.context.seed, self.parents[0]),), self.context, rng)
+        return compose(_checked(kind), (restored(self.context.seed, self.parents[0]),), self.context)
 
     def read(self, reply: str, kind: Literal["diff", "rewrite"] = "diff") -> Program:
         """Returns the child that a model's reply to `messages` of the same kind describes.

@@ -134,6 +134,9 @@ class Context:
         instruction: a sentence that stands for the usual one on what to look for; "" for the usual one.
         is_full: whether `inspirations` are the whole history, to be shown whole (for comparisons).
         hints: what the person who runs the search wants considered, oldest first. Unlike all else it may be obeyed.
+        under_way: ideas of models' programs whose results are not known yet, oldest first.
+        asked: which sentences the questions under way on the same program end with.
+        cpu_limit_s: the CPU time that a program may use for a case; None where that is not known.
     """
 
     goal: str
@@ -155,6 +158,9 @@ class Context:
     advice: tuple[Advice, ...] = ()
     instruction: str = ""
     is_full: bool = False
+    under_way: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    cpu_limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

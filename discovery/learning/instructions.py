@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.types import Trace
-from discovery.prompts.question import sentences, variants
+from discovery.prompts.question import sentences
 
 INTERVAL = 20
 KINDS = ("diff", "rewrite")
@@ -54,9 +54,8 @@ class Instructions:
         return bool(self.slots) and not self._is_asked and self._since >= INTERVAL
 
     def names(self, kind: str) -> tuple[str, ...]:
-        """Returns the variants of an operator's prompts: the usual ones and the slots that are filled."""
-        known = variants(kind)
-        return (*known, *self._texts) if kind in KINDS else known
+        """Returns the variants of an operator's prompts: "" for the usual sentence, and the slots that are filled."""
+        return ("", *self._texts) if kind in KINDS else ("",)
 
     def text(self, variant: str) -> str:
         """Returns the instruction of a slot; "" for a usual variant and for an empty slot."""

@@ -98,6 +98,11 @@ class Session:
         self._search: _Search | None = None
 
     @property
+    def reached(self) -> float:
+        """Fitness of the best program that it came to, its root included."""
+        return self._fitness + max(self.gain, 0.0)
+
+    @property
     def gain(self) -> float:
         """Returns by how much its best program beats its root (negative if none does)."""
         return (
@@ -249,7 +254,12 @@ class Tuner:
         self._best = -math.inf
 
     def ask(
-        self, island: int, elites: Callable[[int], Sequence[Candidate]], find: Callable[[str], Individual]
+        self,
+        island: int,
+        elites: Callable[[int], Sequence[Candidate]],
+        find: Callable[[str], Individual],
+        *,
+        least: float = -math.inf,
     ) -> Ask | None:
         """Returns the next program to try, or None where nothing can be tuned or all is under way.
 
@@ -257,12 +267,16 @@ class Tuner:
             island: where a new session looks for its root, if one is opened.
             elites: returns an island's elites.
             find: returns one of them by its id.
+            least: no program below this fitness is worth it; a session that has come no further ends.
         """
         for slot in range(self.config.sessions):
             session = self._latest[slot]
+            if session is not None and least > -math.inf and session.reached < least:
+                session.is_finished = True
             proposal = None if session is None else self._next(session)
             if session is None or session.is_finished:
-                session = self._open_next(slot, island, elites(island), find)
+                worthy = [elite for elite in elites(island) if elite.fitness >= least]
+                session = self._open_next(slot, island, worthy, find)
                 if session is None:
                     return None
                 proposal = self._next(session)

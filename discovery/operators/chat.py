@@ -56,7 +56,7 @@ def propose_child(
     if model is None:
         raise OperatorError(f"operator {kind} needs a model; name one with --model")
     first = restored(job.context.seed, parents[0])
-    messages = compose(kind, (first, *parents[1:]), job.context, rng, job.variant)
+    messages = compose(kind, (first, *parents[1:]), job.context, job.variant)
     answer = ask_for_child(kind, first.program, messages, rng, model, token_budget=job.context.token_budget)
     idea = find_idea(answer.text) or find_idea(answer.turns[len(messages)]["content"])
     texts = ({"idea": idea} if idea else {}) | advice_texts(job.context, answer.text)

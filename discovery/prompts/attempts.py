@@ -32,7 +32,11 @@ PITFALLS_SHARE = 0.25
 MAX_SUMMARY_CHARS = 480
 MAX_GUIDANCE_CHARS = 240
 MAX_EARLIER_IDEA_CHARS = 160
+MAX_UNDER_WAY = 8
 """Ideas tried on ancestors are cut to so many characters; those tried on the program itself are told whole."""
+
+
+UNDER_WAY = "Changes of this or of other programs that are being evaluated; their results are not known yet:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class _Told:
     pitfalls: list[str]
     descent: list[str]
     ledger: list[str]
+    under_way: list[str]
 
     def drop(self) -> bool:
         """Gives up one piece; returns whether there was any."""
@@ -70,6 +75,9 @@ class _Told:
             self.ledger.pop(0)  # the oldest page
             while self.ledger and self.ledger[0].startswith("- "):
                 self.ledger.pop(0)
+            return True
+        if self.under_way:
+            self.under_way.pop()
             return True
         return False
 
@@ -83,14 +91,15 @@ def past_text(past: Past, context: Context, room: int) -> str:
     told = set(past.known)
     share = 1.0 if context.is_full else PROGRAMS_SHARE
     ledger = ledger_lines(context.ledger, past.subject, room - _HEADING_TOKENS)
-    left = room - _tokens(ledger)
+    under_way = [f"- {quoted(idea, MAX_EARLIER_IDEA_CHARS)}" for idea in context.under_way[-MAX_UNDER_WAY:]]
+    left = room - _tokens(ledger) - _tokens(under_way)
     pitfalls = _pitfalls(context, min(left, int(PITFALLS_SHARE * room)))
     left -= _tokens(pitfalls)
     descent = _kept(filter(None, _ancestors(context, told)), left) if past.with_plans else []
     left -= _tokens(descent)
     programs = _programs(past, context, told, int(share * left))
     changes = _changes(past, context, told, left - _tokens(programs))
-    pieces = _Told(programs, changes, pitfalls, descent, ledger)
+    pieces = _Told(programs, changes, pitfalls, descent, ledger, under_way)
     while estimate_tokens(text := _assembled(past, context, pieces)) > room and pieces.drop():
         pass
     return text
@@ -164,6 +173,8 @@ def _assembled(past: Past, context: Context, told: _Told) -> str:
         parts.append(
             f"Some of these as changes of {past.subject}, oldest first:\n" + "\n".join(reversed(told.changes))
         )
+    if told.under_way:
+        parts.append("\n".join([UNDER_WAY, *told.under_way]))
     if parts and past.with_plans and len(context.standing) > 1:
         parts.append(f"Best score of each island: {', '.join(map(score_text, context.standing))}.")
     return "# Earlier attempts\n" + "\n\n".join(parts) if parts else ""

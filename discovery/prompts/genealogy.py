@@ -6,7 +6,7 @@ A learner, kept only by runs with models. It holds words and numbers, no program
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -27,12 +27,16 @@ _NO_TEXTS: Final[Mapping[str, str]] = {}
 
 @dataclass(slots=True)
 class _Node:
-    parent: str | None
+    parents: tuple[str, ...]
     score: float | None
     gain: float | None
     fault: str
     texts: Mapping[str, str]
     children: list[str] = field(default_factory=list)
+
+    @property
+    def parent(self) -> str | None:
+        return self.parents[0] if self.parents else None
 
 
 class Genealogy:
@@ -56,7 +60,7 @@ class Genealogy:
             self._note(fault)
         parent = record.parents[0] if record.parents else None
         self._nodes[record.program_id] = _Node(
-            parent, evaluation.score, gain, fault, record.texts or _NO_TEXTS
+            record.parents, evaluation.score, gain, fault, record.texts or _NO_TEXTS
         )
         if (
             (record.calls or record.texts)
@@ -91,6 +95,20 @@ class Genealogy:
                 found.append(_trace(at, node))
             at = node.parent
         return tuple(reversed(found))
+
+    def are_kin(self, one: str, other: str) -> bool:
+        """Returns whether one of two programs descends from the other, through any of its parents, or is the other."""
+        return other in self._line(one) or one in self._line(other)
+
+    def _line(self, program_id: str) -> set[str]:
+        """Returns a program and those it descends from, the nearest `MAX_WALK` of them."""
+        found, waiting = {program_id}, deque([program_id])
+        while waiting and len(found) < MAX_WALK:
+            node = self._nodes.get(waiting.popleft())
+            new = [one for one in (node.parents if node is not None else ()) if one not in found]
+            found.update(new)
+            waiting.extend(new)
+        return found
 
     def siblings(self, parent_id: str, count: int) -> tuple[Trace, ...]:
         """Returns the newest children of a program that models made, oldest first, at most `count`."""

@@ -2,8 +2,8 @@
 
 A prompt is a system message (problem and rules: the same for every call of a run, so that endpoints can
 cache it) and a user message: what was tried, the current program, what to return. The words stand in
-texts/*.txt; the one chance in them is the sentence that says where to look ("stochastic formatting",
-AlphaEvolve, arXiv 2506.13131, section 2.2). It has a name, its variant, by which credit is given.
+texts/*.txt. The sentence that says where to look follows from where the program stands (tasks.py); it has a name, its
+variant, by which credit is given. (AlphaEvolve, arXiv 2506.13131, section 2.2, draws it: "stochastic formatting".)
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from importlib import resources
 from string import Template
 from typing import Literal
 
-import numpy as np
-
 from discovery.core.texts import one_line, printable
 from discovery.core.types import Context, Individual, OperatorError
 from discovery.llm.tokens import estimate_tokens
@@ -24,6 +22,7 @@ from discovery.programs.languages import language
 from discovery.programs.search_replace import editable_lines
 from discovery.prompts.attempts import Past, advice_text, past_text
 from discovery.prompts.quoting import change_text, failure_text, fence, show_program, standing_text
+from discovery.prompts.tasks import task_of
 from evaluators.contract import Program
 from evaluators.text.blocks import has_blocks, spans
 
@@ -54,7 +53,6 @@ def compose(
     kind: Kind,
     parents: Sequence[Individual],
     context: Context,
-    rng: np.random.Generator,
     variant: str = "",
 ) -> tuple[Message, ...]:
     """Returns the messages that ask for a child of `parents` (two for a crossover, else the first counts).
@@ -66,13 +64,13 @@ def compose(
         kind: the operator.
         parents: what is changed.
         context: what is told.
-        rng: draws the variant where none is named.
-        variant: one of `variants(kind)`; where the context has an instruction, that stands in its place.
+        variant: one of `variants(kind)`, by default the one that the program's standing asks for; where the context has an
+            instruction, that stands in its place.
 
     Raises:
         OperatorError: the program alone does not fit.
     """
-    focus = _focus(kind, context, rng, variant)
+    focus = _focus(kind, parents[0], context, variant)
     known = {parent.program_id for parent in (parents if kind == "crossover" else parents[:1])}
     past = Past(parents[0], _SUBJECTS[kind], frozenset(known))
     return question(
@@ -166,13 +164,13 @@ def sentences(name: str) -> Mapping[str, str]:
     return dict(line.split(": ", 1) for line in lines)
 
 
-def _focus(kind: Kind, context: Context, rng: np.random.Generator, variant: str) -> str:
+def _focus(kind: Kind, parent: Individual, context: Context, variant: str) -> str:
     if kind in ("crossover", "repair"):
         return ""
     if context.instruction:
         return one_line(context.instruction, MAX_INSTRUCTION_CHARS)
     known = sentences(f"focus_{kind}")
-    return known.get(variant) or list(known.values())[int(rng.integers(len(known)))]
+    return known.get(variant) or known[task_of(kind, parent, context)]
 
 
 def _system(context: Context) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from discovery.core.verdicts import sources
+from discovery.learning.fillers import Fillers
 from discovery.learning.instructions import Instructions
 from discovery.learning.line_effects import LineEffects
 from discovery.learning.novelty import novelty_of
@@ -89,6 +90,7 @@ def new_state(
         Patches() if weights_for(config, problem.seed).get(CherryPick.name, 0) > 0 else None,
         screen,
         sources(),
+        Fillers() if config.models.models else None,
     )
 
 

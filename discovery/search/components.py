@@ -17,7 +17,6 @@ from discovery.learning.memory.playbook import Playbook
 from discovery.learning.near_duplicates import NearDuplicates
 from discovery.learning.repeats import Measurements
 from discovery.operators.registry import OPERATORS, weights_for
-from discovery.prompts.question import variants
 from discovery.search.stop_rules import StopRules, make_stop_rules
 from discovery.settings.config import RunConfig
 from discovery.settings.learning import BanditConfig
@@ -91,8 +90,8 @@ def _with_tags(config: RunConfig) -> BanditConfig:
 
 
 def _variants(config: RunConfig) -> Mapping[str, Sequence[str]]:
-    """Returns the prompt variants to choose among: the usual ones and those that models write, where they do."""
+    """Returns the prompt variants to choose among: "" for the usual sentence, and those that models write, where they do."""
     if not config.context.instructions:
         return {}
     written = Instructions(config.context.instructions).slots
-    return {kind: (*variants(kind), *written) for kind in KINDS}
+    return dict.fromkeys(KINDS, ("", *written))

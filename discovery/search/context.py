@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from discovery.core.types import Advice, Context, Individual, Trace
+from discovery.search.decisions import UnderWay
 from discovery.search.state import RunState
 from discovery.settings.questions import SAMPLED, ContextConfig
 from evaluators.text.blocks import editable_text
@@ -85,6 +86,7 @@ def compose_context(
     *,
     config: ContextConfig,
     memory: Memory | None = None,
+    under_way: UnderWay | None = None,
 ) -> Context:
     """Returns the context of one question to a model.
 
@@ -95,6 +97,7 @@ def compose_context(
         rng: of the decision.
         config: which parts there are.
         memory: what was learned earlier.
+        under_way: what has no result yet.
     """
     plain = plain_context(state, config=config)
     if config.history == "none":
@@ -111,6 +114,9 @@ def compose_context(
         context = replace(context, advice=tuple(memory.advise(first, rng, config.memory_tokens)))
     if (family := state.genealogy) is None:
         return context
+    if under_way is not None:
+        asked = tuple(variant for parent, variant in under_way.asked if parent == first.program_id)
+        context = replace(context, under_way=tuple(filter(None, under_way.ideas)), asked=asked)
     bests = [best for best in _island_bests(state) if best is not None]
     pages = family.ledger(first.program_id) if config.ledger else ()
     return replace(

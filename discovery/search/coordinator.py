@@ -6,8 +6,11 @@ the run is live and when it is replayed: resume = replay. What is owed (replies 
 measurements, exams, summaries) follows from the journal alone.
 
 Two lanes keep all slots busy without a generation barrier. The model lane holds up to `model_slots` proposals at a
-model; the free lane fills idle evaluators with operators that need none. Where the number of evaluations is limited,
+model, and where an evaluation takes less time than a call, a slot is free again only when the result is known, so that the next
+question tells it. The free lane fills idle evaluators with operators that need no model, as far as these bring anything
+(learning/fillers.py) and hold up no child of a model (learning/pace.py). Where the number of evaluations is limited,
 the free lane keeps to its operators' share of the weights, so that it does not spend the budget while models think.
+Children of models are evaluated first, then what fills; exams on held-out cases wait until an evaluator is idle, but not for ever.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from discovery.core.requests import Request
 from discovery.core.types import ModelCall, Operator, Proposal
 from discovery.learning.near_duplicates import NearDuplicates
 from discovery.learning.novelty import Novelty
+from discovery.learning.pace import EXAM
 from discovery.learning.repeats import Measurements
 from discovery.programs.fingerprint import fingerprint
 from discovery.search.decisions import Decision, DecisionTable, Stage, exam_id
@@ -56,6 +60,8 @@ from evaluators.contract import Status
 
 STALL_LIMIT = 2000
 """Proposals in a row that were duplicates or failures before a run without models counts as exhausted."""
+EXAM_WAITS = 8
+"""So many evaluations an exam waits for an idle evaluator."""
 BUDGET_ENDS = ("minutes", "cost", "tokens", "calls", "patience", "evaluations")
 
 
@@ -240,28 +246,57 @@ class Coordinator:
             self._look_for_limits()
         if self.end is None and self._stop_rules is not None:
             self.end = self._stop_rules.end(self.state)
-        if self.end is None and self.state.next_index > 0:
-            while self._steering.has_waiting and self._has_room():
+        if self.end is None:
+            while self._steering.has_waiting and self.state.next_index > 0 and self._has_room():
                 self._decisions.wait(self._steering.next_injected(self._take_decision()), is_first=True)
+            while self._decisions.is_models_turn and self._decisions.evaluating < self.settings.ahead:
+                instructions.append(self._next_evaluation())
+        if self.end is None or self.end.is_success:
+            for program_id, job in self._decisions.exams_owed():
+                if self.end is None and not self._may_examine(job):
+                    break
+                job.advance(Stage.EXAMINING)
+                assert job.proposal is not None
+                instructions.append(Evaluate(EvaluateJob(exam_id(program_id), job.proposal.program, True)))
+        if self.end is None and self.state.next_index > 0:
             while (follow_up := self._next_follow_up()) is not None:
                 instructions.append(follow_up)
             while (proposal := self._next_proposal()) is not None:
                 instructions.append(proposal)
-        if self.end is None or self.end.is_success:
-            for program_id, job in self._decisions.exams_owed():
-                job.advance(Stage.EXAMINING)
-                assert job.proposal is not None
-                instructions.append(Evaluate(EvaluateJob(exam_id(program_id), job.proposal.program, True)))
         if self.end is None:
             while self._decisions.waiting and self._decisions.evaluating < self.settings.ahead:
-                job = self._decisions.next_waiting()
-                assert job.proposal is not None
-                evaluation = EvaluateJob(job.job_id, job.proposal.program, start=self.state.start)
-                instructions.append(Evaluate(evaluation))
+                instructions.append(self._next_evaluation())
         if self.end is not None and not self._is_over and not self.is_awaiting:
             self._is_over = True
             instructions.append(self.end)
         return instructions
+
+    def _next_evaluation(self) -> Evaluate:
+        job = self._decisions.next_waiting()
+        assert job.proposal is not None
+        return Evaluate(EvaluateJob(job.job_id, job.proposal.program, start=self.state.start))
+
+    @property
+    def _busy(self) -> int:
+        """How many evaluators are taken, or about to be."""
+        table = self._decisions
+        return table.backlog + (table.examining if self._scheduler.asks_models else 0)
+
+    def _may_fill(self, times: float = 1.0) -> bool:
+        """Returns whether what no model waits for may take an evaluator; `times` is how long it takes in usual evaluations."""
+        ages_s = self._decisions.ages_s(self.state.ledger.elapsed_s)
+        if not ages_s and self._scheduler.asks_models:
+            ages_s = [0.0]  # a question is about to go out
+        return self.state.pace.may_fill(
+            self._busy, slots=self.settings.slots, ahead=self.settings.ahead, ages_s=ages_s, times=times
+        )
+
+    def _may_examine(self, job: Decision) -> bool:
+        """Returns whether an exam may begin: an evaluator is idle, or it has waited long enough."""
+        if not self._scheduler.asks_models:
+            return True
+        is_overdue = self.state.next_index - job.recorded_at > EXAM_WAITS
+        return (is_overdue and self._busy < self.settings.slots) or self._may_fill(EXAM)
 
     @property
     def is_awaiting(self) -> bool:
@@ -305,7 +340,8 @@ class Coordinator:
     def _asking(self) -> Asking | None:
         """Returns whom one more model call may go to; None where it fits neither slots nor budget, or none answers."""
         calls = self._decisions.model_calls
-        has_room = calls < self.settings.model_slots
+        awaited = self._decisions.unknown if self.state.pace.is_worth_waiting else 0
+        has_room = calls + awaited < self.settings.model_slots
         if not has_room or not self.state.ledger.has_room_for_call(self.settings.budget, calls):
             return None
         return self._models.asking(self.state.ledger.elapsed_s)
@@ -322,9 +358,12 @@ class Coordinator:
         if not self._has_room() or self._outcomes.barren >= STALL_LIMIT:
             return None
         asking = self._asking() if self._decisions.waiting < self.settings.ahead else None
-        has_free_room = self._decisions.backlog < self.settings.ahead
+        has_free_room = self._may_fill()
         choice = self._scheduler.choose(
-            self._next_decision, has_model_room=asking is not None, has_free_room=has_free_room
+            self._next_decision,
+            has_model_room=asking is not None,
+            has_free_room=has_free_room,
+            under_way=self._decisions.under_way(),
         )
         return None if choice is None else self._begin(choice, asking)
 
@@ -347,6 +386,7 @@ class Coordinator:
             needs_model=choice.needs_model,
             from_best=self._filter.is_from_best(choice),
             about=request.parents[0].program_id if choice.kind in ("plan", "summary") else "",
+            asked_s=self.state.ledger.elapsed_s,
         )
         self._decisions.choose(request.job_id, job)
         return Propose(request, choice.needs_model)

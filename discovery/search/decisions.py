@@ -62,6 +62,8 @@ class Decision:
         echoes: tuning sessions and steps that came to the same program while it was under way.
         is_saved: whether the child is in the journal, so that a kill does not lose it.
         stage: where it stands.
+        asked_s: working time of the run when a model was asked.
+        recorded_at: index of its record, once it is owed an exam.
     """
 
     number: int
@@ -82,6 +84,13 @@ class Decision:
     echoes: list[tuple[int, int]] = field(default_factory=list)
     is_saved: bool = False
     stage: Stage = Stage.CHOSEN
+    asked_s: float = 0.0
+    recorded_at: int = 0
+
+    @property
+    def is_models(self) -> bool:
+        """Whether its child is there and was paid for: it is evaluated before all that merely fills evaluators."""
+        return self.proposal is not None and bool(self.proposal.calls)
 
     @property
     def job_id(self) -> str:
@@ -136,6 +145,19 @@ def exam_id(program_id: str) -> str:
     return f"held-out-{program_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """What questions must know of those that were asked before and have no result yet.
+
+    Attributes:
+        ideas: those of models' programs that wait for their result, oldest first; "" where none was given.
+        asked: (first parent, prompt variant) of each question that is at a model.
+    """
+
+    ideas: tuple[str, ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
+
+
 class DecisionTable:
     """The decisions under way, by stage. One caller at a time."""
 
@@ -180,6 +202,21 @@ class DecisionTable:
         return len(self._chosen) - self._model_calls + len(self._waiting) + len(self._evaluating)
 
     @property
+    def unknown(self) -> int:
+        """How many programs of models that the run asked by itself have no result yet."""
+        return sum(one.is_models and one.operator != ASK_OPERATOR for one in self.expected())
+
+    @property
+    def is_models_turn(self) -> bool:
+        """Whether the next program that waits is one of a model."""
+        return bool(self._waiting) and self._waiting[0].is_models
+
+    @property
+    def examining(self) -> int:
+        """How many exams are under way."""
+        return sum(job.stage is Stage.EXAMINING for job in self._exams.values())
+
+    @property
     def is_examining(self) -> bool:
         """Whether an exam is under way."""
         return any(job.stage is Stage.EXAMINING for job in self._exams.values())
@@ -192,6 +229,23 @@ class DecisionTable:
     def asking(self) -> list[tuple[str, Decision]]:
         """Returns the decisions that are at a model, each with its job id."""
         return [(job_id, job) for job_id, job in self._chosen.items() if job.needs_model]
+
+    def ages_s(self, now_s: float) -> list[float]:
+        """Returns how long ago each question for a program was asked that a model still works on; `now_s` is working time."""
+        return [
+            now_s - job.asked_s
+            for _, job in self.asking()
+            if job.kind == "child" and job.operator != ASK_OPERATOR
+        ]
+
+    def under_way(self) -> UnderWay:
+        """Returns what has no result yet."""
+        jobs = sorted((job for job in self.expected() if job.is_models), key=lambda job: job.number)
+        asked = (job for _, job in self.asking() if job.kind == "child" and job.parents)
+        return UnderWay(
+            tuple(job.proposal.texts.get("idea", "") for job in jobs if job.proposal is not None),
+            tuple((job.parents[0], job.variant) for job in asked),
+        )
 
     # --- a decision's way
 
@@ -211,9 +265,15 @@ class DecisionTable:
         return decision
 
     def wait(self, decision: Decision, *, is_first: bool = False) -> None:
-        """Lets the program of a decision wait for an evaluator."""
+        """Lets the program of a decision wait for an evaluator: those of models before the others, each in the order in which they came."""
         decision.advance(Stage.WAITING)
-        (self._waiting.appendleft if is_first else self._waiting.append)(decision)
+        if is_first:
+            self._waiting.appendleft(decision)
+        elif decision.is_models:
+            last = max((at for at, one in enumerate(self._waiting) if one.is_models), default=-1)
+            self._waiting.insert(last + 1, decision)
+        else:
+            self._waiting.append(decision)
 
     def next_waiting(self) -> Decision:
         """Hands out the next program that waits; there must be one."""

@@ -269,6 +269,7 @@ class Outcomes:
         if self.state.deserves_exam(record):
             job = decision or Decision(record.decision, record.operator, record.island, record.parents)
             job.proposal, job.stage = Proposal(record.program, record.parents), Stage.RECORDED
+            job.recorded_at = record.index
             self._decisions.owe_exam(record.program_id, job)
 
     def _on_examined(self, program_id: str, evaluation: Evaluation) -> list[Instruction]:

@@ -14,14 +14,20 @@ from typing import Protocol
 
 import numpy as np
 
-from discovery.core.choices import Arm, Draw, Policy, Rule
+from discovery.core.choices import ASK_OPERATOR, Arm, Draw, Policy, Rule
 from discovery.core.types import Individual, Operator, ProposeJob
+from discovery.prompts.tasks import task_of
 from discovery.search.context import Memory, bare_context, compose_context, plain_context, summary_context
+from discovery.search.decisions import UnderWay
 from discovery.search.parents import draw_parents
 from discovery.search.plan_tracker import PLAN, Awaited, Candidate
 from discovery.search.state import RunState
 from discovery.settings.budget import Budget
 from discovery.settings.questions import ContextConfig
+
+DRAWN_MATES = 8
+"""So many elites are drawn, among which a pair of no kin is looked for."""
+_NOTHING = UnderWay()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +138,30 @@ class ProposalScheduler:
         self._free_decisions = 0
         self._all_decisions = 0
 
-    def choose(self, decision: int, *, has_model_room: bool, has_free_room: bool) -> Choice | None:
-        """Returns what decision number `decision` is, or None where there is nothing to do now."""
+    @property
+    def asks_models(self) -> bool:
+        """Whether the run asks models by itself, so that evaluators are kept free for what they send."""
+        return self.settings.model_slots > 0 and any(
+            one.needs_model and name != ASK_OPERATOR for name, one in self._operators.items()
+        )
+
+    def choose(
+        self, decision: int, *, has_model_room: bool, has_free_room: bool, under_way: UnderWay = _NOTHING
+    ) -> Choice | None:
+        """Returns what decision number `decision` is, or None where there is nothing to do now.
+
+        Args:
+            decision: its number.
+            has_model_room: whether a model may be asked.
+            has_free_room: whether an evaluator may be filled with what no model makes.
+            under_way: what has no result yet.
+        """
         has_free_room = has_free_room and self._is_free_turn()
+        draws = np.random.default_rng([self.settings.seed, decision, 2])
         lanes = [
             name
             for name, operator in self._operators.items()
-            if (has_model_room if operator.needs_model else has_free_room)
+            if (has_model_room if operator.needs_model else has_free_room and self._is_worth_it(name, draws))
         ]
         if not lanes:
             return None
@@ -146,7 +169,7 @@ class ProposalScheduler:
         island = self._state.archipelago.island_of(decision)
         while lanes:
             arm = self._policy.choose(lanes, island, rng)
-            if (choice := self._make(arm, decision, island, rng)) is not None:
+            if (choice := self._make(arm, decision, island, rng, under_way)) is not None:
                 self._all_decisions += 1
                 self._free_decisions += not self._operators[arm.operator].needs_model
                 return choice
@@ -162,13 +185,22 @@ class ProposalScheduler:
         share = 1 - model_weight / sum(weights.values())
         return self._free_decisions < share * (self._all_decisions + 1)
 
-    def _make(self, arm: Arm, decision: int, island: int, rng: np.random.Generator) -> Choice | None:
+    def _is_worth_it(self, operator: str, rng: np.random.Generator) -> bool:
+        fillers = self._state.fillers
+        return fillers is None or fillers.may_go(operator, rng)
+
+    def _make(
+        self, arm: Arm, decision: int, island: int, rng: np.random.Generator, under_way: UnderWay
+    ) -> Choice | None:
         """Returns the job of one arm, or None where its operator has nothing to do now."""
         operator, state = self._operators[arm.operator], self._state
         values: tuple[float, ...] = ()
         session = step = None
         if arm.operator == "tune":
-            if (ask := state.tuner.ask(island, state.archipelago.elites, state.individual)) is None:
+            ask = state.tuner.ask(
+                island, state.archipelago.elites, state.individual, least=state.worth_tuning
+            )
+            if ask is None:
                 return None
             parents: tuple[Individual, ...] = (ask.root,)
             island, session, step, values = ask.island, ask.session, ask.step, ask.values
@@ -183,16 +215,28 @@ class ProposalScheduler:
             ):
                 return None
             parents = (target, *donors)
-        else:
-            parents = self._parents(operator, island, rng)
+        elif not (parents := self._mates(operator, island, rng)):
+            return None
         context = (
-            compose_context(state, island, parents, rng, config=self.settings.context, memory=self._memory)
+            compose_context(
+                state,
+                island,
+                parents,
+                rng,
+                config=self.settings.context,
+                memory=self._memory,
+                under_way=under_way,
+            )
             if operator.needs_model
             else bare_context(state)
         )
         variant = arm.variant or self._drawn_variant(arm.operator, rng)
         if instruction := state.instructions.text(variant):
             context = replace(context, instruction=instruction)
+        variant = variant or task_of(arm.operator, parents[0], context)
+        model = arm.model
+        if model is None and context.asked and len(self.settings.models) > 1:
+            model = self.settings.models[len(context.asked) % len(self.settings.models)]
         job = ProposeJob(
             f"{decision}-{arm.operator}",
             arm.operator,
@@ -203,7 +247,7 @@ class ProposalScheduler:
             rng_key=self._rng_key(decision),
             values=values,
             session=session,
-            model=arm.model,
+            model=model,
             variant=variant,
         )
         return Choice(
@@ -211,11 +255,32 @@ class ProposalScheduler:
         )
 
     def _parents(self, operator: Operator, island: int, rng: np.random.Generator) -> tuple[Individual, ...]:
-        rule, count = self.settings.parents, operator.parents_needed
+        return self._drawn(operator, island, rng, operator.parents_needed)
+
+    def _drawn(
+        self, operator: Operator, island: int, rng: np.random.Generator, count: int
+    ) -> tuple[Individual, ...]:
+        rule = self.settings.parents
         draw = partial(draw_parents, rule, self._state, island, rng)
         if self._memory is None or not operator.needs_model or rule != "boltzmann":
             return draw(count)
         return self._memory.parents(draw, count, rng)
+
+    def _mates(self, operator: Operator, island: int, rng: np.random.Generator) -> tuple[Individual, ...]:
+        """Returns parents; of two for a model, neither descends from the other, so that each has what the other never had.
+
+        There are none where all are kin, unless no other operator could go then.
+        """
+        family = self._state.genealogy
+        if family is None or operator.parents_needed != 2 or not operator.needs_model:
+            return self._parents(operator, island, rng)
+        drawn = self._drawn(operator, island, rng, DRAWN_MATES)
+        for at, first in enumerate(drawn):
+            for other in drawn[at + 1 :]:
+                if not family.are_kin(first.program_id, other.program_id):
+                    return first, other
+        is_alone = all(one.parents_needed == 2 for one in self._operators.values() if one.needs_model)
+        return drawn[:2] if is_alone else ()
 
     def follow_up(self, decision: int, *, can_evaluate: bool) -> Choice | None:
         """Returns what earlier decisions call for now: a summary; a plan's next candidate, if it `can_evaluate`; one more instruction."""
@@ -229,7 +294,7 @@ class ProposalScheduler:
         return None
 
     def _drawn_variant(self, operator: str, rng: np.random.Generator) -> str:
-        """Returns a variant where no policy chooses any; a policy's "" means the usual draw."""
+        """Returns an instruction's slot where models write some and no policy chooses; "" for the usual sentence."""
         names = (
             self._state.instructions.names(operator)
             if self._policy == FixedWeights(self.settings.weights)

@@ -17,8 +17,10 @@ from discovery.core.records import Record
 from discovery.core.results import EvaluationResult, Learner, NoteRecord, RejectedProposal
 from discovery.core.types import Individual
 from discovery.core.verdicts import VerdictSource
+from discovery.learning.fillers import Fillers
 from discovery.learning.instructions import Instructions
 from discovery.learning.line_effects import LineEffects
+from discovery.learning.pace import Pace
 from discovery.learning.patches import Patches
 from discovery.learning.screening import Screen
 from discovery.learning.tuning import Tuner
@@ -106,14 +108,18 @@ class RunState:
         patches: Patches | None = None,
         screen: Screen | None = None,
         verdicts: Sequence[VerdictSource] = (),
+        fillers: Fillers | None = None,
     ) -> None:
         """Starts empty; `learners` are told of every record and of every paid call that led to none, in order.
 
         `genealogy`, a learner too, is what questions to models tell of the past; without it they tell nothing of it.
         So are the `instructions` that models write, and the `line_effects`. `patches` is what `cherry_pick` goes by;
-        `screen` says which children are not worth an evaluation; `verdicts` which programs' exams are counted.
+        `screen` says which children are not worth an evaluation; `verdicts` which programs' exams are counted; `fillers`
+        whether operators without a model bring anything, in runs in which models are asked.
         """
-        parts = (genealogy, instructions, line_effects, patches, screen)
+        self.pace = Pace()
+        self.fillers = fillers
+        parts = (genealogy, instructions, line_effects, patches, screen, self.pace, fillers)
         own = (part for part in parts if part is not None)
         self._learners: tuple[Learner, ...] = (*learners, *own)
         self.instructions = instructions or Instructions(0)
@@ -145,6 +151,14 @@ class RunState:
         self._former: dict[str, Individual] = {}
         self._prune_at = 1024
         self._known: dict[bytes, float | None] = {}
+
+    @property
+    def worth_tuning(self) -> float:
+        """The least fitness of programs whose constants are worth tuning: where models are asked, those near the best."""
+        best, first = self._best_fitness(), self.first_fitness
+        if self.fillers is None or best is None or first is None:
+            return -math.inf
+        return best - self.tuner.config.within * (best - first)
 
     @property
     def archipelago(self) -> Archipelago:

@@ -173,6 +173,14 @@ class TuningConfig:
         float,
         setting("Share of the sessions that tune the least tuned of the best programs.", ge=0, le=1),
     ] = 0.25
+    within: Annotated[
+        float,
+        setting(
+            "With models, no program is tuned that lies further below the best than this share of all that was gained.",
+            ge=0,
+            le=1,
+        ),
+    ] = 0.25
 
 
 @checked("duplicates")

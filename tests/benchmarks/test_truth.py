@@ -14,6 +14,7 @@ from discovery.learning.tuning import Tuner
 from discovery.prompts.genealogy import Genealogy
 from discovery.prompts.question import compose
 from discovery.search.context import compose_context
+from discovery.search.decisions import UnderWay
 from discovery.search.state import RunState, Statement
 from discovery.settings.learning import TuningConfig
 from discovery.settings.questions import ContextConfig
@@ -47,6 +48,7 @@ def course(steps, direction: str) -> tuple[RunState, Journal, list[Record]]:
         genealogy=Genealogy(objective),
     )
     journal = Journal(1.0 if direction == "maximize" else -1.0)
+    journal.under_way = {99: "merge", 100: ""}
     records: list[Record] = []
     for number, (at, score, idea, is_model) in enumerate([(0, 1.0, "", False), *steps]):
         scored = [one for one in records if one.evaluation.score is not None]
@@ -78,8 +80,15 @@ def course(steps, direction: str) -> tuple[RunState, Journal, list[Record]]:
 
 def question(state: RunState, parent: Record) -> str:
     individual = state.find(parent.program_id)
-    context = compose_context(state, 0, (individual,), np.random.default_rng(0), config=ContextConfig())
-    return compose("diff", (individual,), context, np.random.default_rng(0))[1]["content"]
+    context = compose_context(
+        state,
+        0,
+        (individual,),
+        np.random.default_rng(0),
+        config=ContextConfig(),
+        under_way=UnderWay(("merge", "")),
+    )
+    return compose("diff", (individual,), context)[1]["content"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -102,6 +111,11 @@ def test_every_statement_of_every_question_is_true_and_the_ledger_is_whole(steps
         ("score 1.5", "score 1.6"),
         ("; kept: what follows builds on it", ""),
         ("the best so far", "best so far: 7"),
+        ('- "merge"', '- "split"'),
+        (
+            "The last change of this program made it better, and nothing was tried",
+            "None of the attempts on this program made it better",
+        ),
     ],
 )
 def test_a_false_statement_is_found(right: str, wrong: str) -> None:

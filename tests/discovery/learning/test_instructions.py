@@ -60,11 +60,11 @@ def test_the_question_tells_what_each_brought_worst_first() -> None:
     for _ in range(8):
         pool.learn(result("method", 1.0))
         pool.learn(result("expert", None, "rewrite"))
-        pool.learn_rejected(RejectedProposal("diff", None, "transfer", 0, "no code", (CALL,)))
+        pool.learn_rejected(RejectedProposal("diff", None, "weakness", 0, "no code", (CALL,)))
     told = pool.ask()
     shares = {one.program_id: one.score for one in told}
     assert told[-1].program_id == "method"
-    assert {told[0].program_id, told[1].program_id} == {"expert", "transfer"}
+    assert {told[0].program_id, told[1].program_id} == {"expert", "weakness"}
     assert shares["method"] == pytest.approx(9 / 12)
     assert shares["expert"] == pytest.approx(1 / 12)
 

@@ -58,8 +58,8 @@ class World:
             kinds.setdefault(self.known[key].program.text[0], []).append(Elite(key, fitness))
         return [one for kind in kinds.values() for one in sorted(kind, key=lambda one: -one.fitness)[:20]]
 
-    def ask(self) -> Ask | None:
-        return self.tuner.ask(0, self.elites, self.known.__getitem__)
+    def ask(self, least: float = -math.inf) -> Ask | None:
+        return self.tuner.ask(0, self.elites, self.known.__getitem__, least=least)
 
     def tell(self, ask: Ask) -> float | None:
         fitness = self.judge(ask.values)
@@ -90,6 +90,28 @@ class World:
 
 def test_it_finds_the_optimum_of_a_bowl():
     assert World(SPHERE).run(600) > -1e-3
+
+
+def test_no_program_far_below_the_best_is_tuned():
+    world = World(SPHERE, "a = 0.5\n")
+    near = min(world.fitness.values()) + 1e-9
+    assert world.ask(least=near).root.program.text == "a = 0.5\n"
+    assert World(SPHERE).ask(least=0.0) is None
+
+
+def test_a_session_that_falls_behind_ends_and_one_that_catches_up_goes_on():
+    world = World(SPHERE)
+    first = world.ask()
+    assert first is not None
+    start = max(world.fitness.values())
+    world.run(9)
+    reached = max(fitness for _, fitness in world.records)
+    assert reached > start
+    assert world.ask(least=reached).session == first.session
+    world.add(individual("c = 0.7\n"), 1.0)
+    late = world.ask(least=0.5)
+    assert late is not None
+    assert (late.session != first.session, late.root.program.text) == (True, "c = 0.7\n")
 
 
 def test_the_first_steps_are_of_the_order_of_the_scales():

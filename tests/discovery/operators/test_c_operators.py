@@ -301,7 +301,7 @@ class TestModels:
     def test_prompts_speak_of_c(self):
         parent = Individual(kernel(SOFTMAX), Evaluation(Status.OK, 1.0), "p1")
         context = Context("goal", "speedup", "maximize", kernel(SOFTMAX))
-        system, user = compose("rewrite", (parent,), context, np.random.default_rng(1))
+        system, user = compose("rewrite", (parent,), context)
         assert "You improve a C program" in system["content"]
         assert (
             "`void softmax(const float *x, float *y, int64_t rows, int64_t cols)` callable as it is"

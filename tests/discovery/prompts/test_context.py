@@ -222,11 +222,11 @@ class TestComposer:
         config = ContextConfig(history="full")
         context = family.context(3, config)
         parent = family.state.individual(family.ids[3])
-        full = compose("diff", (parent,), context, np.random.default_rng(0))
+        full = compose("diff", (parent,), context)
         text = full[1]["content"]
         assert text.count("def f(x)") == 6
         assert text.index("Score 1:") < text.index("Score 1.5")
-        tight = compose("diff", (parent,), replace(context, token_budget=700), np.random.default_rng(0))
+        tight = compose("diff", (parent,), replace(context, token_budget=700))
         assert count_message_tokens(tight) <= 700
         assert 1 < tight[1]["content"].count("def f(x)") < 6
 

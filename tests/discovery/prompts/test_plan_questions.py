@@ -221,10 +221,10 @@ class TestInstruct:
 
     def test_it_stands_where_the_usual_sentence_stands(self) -> None:
         context = replace(CONTEXT, instruction="Look for wasted room.")
-        text = compose("diff", (PARENT,), context, np.random.default_rng(0), "written-1")[1]["content"]
+        text = compose("diff", (PARENT,), context, "written-1")[1]["content"]
         assert "# Task\nLook for wasted room. Reply with" in text
-        named = compose("diff", (PARENT,), CONTEXT, np.random.default_rng(0), "transfer")[1]["content"]
-        assert "Take one idea that worked" in named
+        named = compose("diff", (PARENT,), CONTEXT, "weakness")[1]["content"]
+        assert "Remove a weakness" in named
 
 
 class TestSummarize:

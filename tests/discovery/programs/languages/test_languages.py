@@ -115,9 +115,7 @@ def program(path: str, text: str | None = None) -> Program:
 def question(one: Program) -> str:
     parent = Individual(one, Evaluation(Status.OK, 1.0), "p1")
     context = Context("goal", "speed", "maximize", one)
-    return "\n".join(
-        message["content"] for message in compose("rewrite", (parent,), context, np.random.default_rng(1))
-    )
+    return "\n".join(message["content"] for message in compose("rewrite", (parent,), context))
 
 
 @pytest.mark.parametrize(("path", "name"), NAMES.items())
