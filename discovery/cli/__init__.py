@@ -11,6 +11,7 @@ learned        `discovery memory` and `discovery purge`
 main           the command line
 model          `discovery model`: models that run on this machine
 options        the options of a command, made from the settings
+pipes          pipes whose reader has read enough: `discovery log RUN | head -1` is no fault
 problems       `discovery evaluate`, `check`, `new`, `verify` and `doctor`
 progress       what a person sees while a run works: one live line on a terminal, plain lines elsewhere
 scaffold       a new problem to start from
