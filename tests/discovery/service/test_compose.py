@@ -35,11 +35,14 @@ def test_every_container_is_locked_down(name: str) -> None:
 
 def test_only_proposers_have_keys_and_a_way_out() -> None:
     keys = {
-        name: [key for key in SERVICES[name].get("environment", {}) if key.endswith("_KEY")] for name in SERVICES
+        name: [key for key in SERVICES[name].get("environment", {}) if key.endswith("_KEY")]
+        for name in SERVICES
     }  # what ends in KEY_ENV is the name of a variable
     assert len(keys.pop("proposer")) > 3
     assert not any(keys.values())
-    assert all(value is None for key, value in SERVICES["proposer"]["environment"].items() if key.endswith("_KEY"))
+    assert all(
+        value is None for key, value in SERVICES["proposer"]["environment"].items() if key.endswith("_KEY")
+    )
     assert [name for name in SERVICES if "egress" in SERVICES[name].get("networks", [])] == ["proposer"]
 
 
