@@ -12,13 +12,17 @@ from typing import Any
 import click
 
 from discovery.core.errors import ConfigError
+from discovery.core.held_out import Exam
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
 from discovery.core.verdicts import Account, accounts
 from discovery.execution.runs import run_folder
+from discovery.storage.exams import best_examined, objective_of, read_agreement, read_exams
 from discovery.storage.git import history
 from discovery.storage.git.history import Entry, Shown
 from discovery.storage.index import open_index
+
+CHOSEN = "chosen by its score on the held-out cases, which are therefore no longer held out: that score is too good on average"
 
 _run = click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -31,12 +35,28 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     type=click.Path(path_type=Path),
     help="Write the program here (a folder if it has several files).",
 )
+@click.option(
+    "--by",
+    type=click.Choice(["score", "held-out"]),
+    default="score",
+    help="held-out: the best on the held-out cases, which are no longer held out then.  [default: score]",
+)
 @_json
-def best(path: Path, out: Path | None, as_json: bool) -> None:
+def best(path: Path, out: Path | None, by: str, as_json: bool) -> None:
     """Print the best program of RUN, or save it."""
-    shown = history.best(_lineage(path))
-    found = accounts(run_folder(path).journal, shown.entry.program_id, shown.entry.metrics)
-    _deliver(shown, out, as_json=as_json, found=found)
+    lineage, folder = _lineage(path), run_folder(path)
+    exams = read_exams(folder)
+    if by == "held-out":
+        shown = history.show(lineage, best_examined(exams, objective_of(folder)))
+        click.echo(CHOSEN, err=True)
+    else:
+        shown = history.best(lineage)
+    found = accounts(folder.journal, shown.entry.program_id, shown.entry.metrics)
+    exam = exams.get(shown.entry.program_id)
+    if exams:
+        click.echo(printable(f"held out: {exam.text() if exam else 'not examined yet'}"), err=True)
+        click.echo(read_agreement(folder, exams).text, err=True)
+    _deliver(shown, out, as_json=as_json, found=found, exam=exam)
 
 
 @click.command()
@@ -55,20 +75,31 @@ def log(path: Path, limit: int, which: str, as_json: bool) -> None:
     entries = (
         islice(history.chain(lineage), limit) if which == "chain" else history.log(lineage, limit, which)
     )
-    if as_json:
-        for number, entry in enumerate(entries):
-            click.echo((", " if number else "[") + json.dumps(asdict(entry)), nl=False)
-        click.echo("]")
-        return
-    for entry in entries:
-        score = f"{entry.score:.8g}" if entry.score is not None else entry.status
-        parents = " ".join(parent[:8] for parent in entry.parents) or "-"
-        place = f"island {entry.island}" + (f" cell {entry.cell}" if entry.cell is not None else "")
-        line = f"{entry.index:6} {entry.program_id[:8]} {score:>14} {entry.operator:10} {place:18} from {parents}"
-        mark = "  self-scored" if entry.self_scored and entry.score is not None else ""
-        if entry.start_score is not None:
-            mark += f"  on {entry.start_id[:8] or 'the start'} {entry.start_score:.8g}"
-        click.echo(printable(line + mark + (f"  {entry.reason}" if entry.reason else "")))
+    folder = run_folder(path)
+    with open_index(folder) as index:
+        if as_json:
+            for number, entry in enumerate(entries):
+                text = json.dumps(_data(entry, index.exam(entry.index)))
+                click.echo((", " if number else "[") + text, nl=False)
+            click.echo("]")
+            return
+        name = objective_of(folder).name
+        for entry in entries:
+            click.echo(printable(_line(entry, index.exam(entry.index), name)))
+
+
+def _line(entry: Entry, exam: Exam | None, name: str) -> str:
+    """Returns the line of a program in the log; `name` is that of the objective."""
+    score = f"{entry.score:.8g}" if entry.score is not None else entry.status
+    parents = " ".join(parent[:8] for parent in entry.parents) or "-"
+    place = f"island {entry.island}" + (f" cell {entry.cell}" if entry.cell is not None else "")
+    line = f"{entry.index:6} {entry.program_id[:8]} {score:>14} {entry.operator:10} {place:18} from {parents}"
+    mark = "  self-scored" if entry.self_scored and entry.score is not None else ""
+    if entry.start_score is not None:
+        mark += f"  on {entry.start_id[:8] or 'the start'} {entry.start_score:.8g}"
+    if exam is not None:
+        mark += f"  held out {exam.text(name)}"
+    return line + mark + (f"  {entry.reason}" if entry.reason else "")
 
 
 @click.command()
@@ -77,7 +108,10 @@ def log(path: Path, limit: int, which: str, as_json: bool) -> None:
 @_json
 def show(path: Path, program: str, as_json: bool) -> None:
     """Show PROGRAM (an id, its beginning, `best`, or a commit) of RUN."""
-    _deliver(history.show(_lineage(path), program), None, as_json=as_json, with_entry=True)
+    shown = history.show(_lineage(path), program)
+    with open_index(run_folder(path)) as index:
+        exam = index.exam(shown.entry.index)
+    _deliver(shown, None, as_json=as_json, with_entry=True, exam=exam)
 
 
 @click.command()
@@ -161,13 +195,14 @@ def _deliver(
     as_json: bool,
     with_entry: bool = False,
     found: Sequence[Account] = (),
+    exam: Exam | None = None,
 ) -> None:
     if out is not None:
         _write(shown, out)
         click.echo(f"{out} written: {_headline(shown.entry)}", err=as_json)
     if as_json:
         data: dict[str, Any] = {
-            **asdict(shown.entry),
+            **_data(shown.entry, exam),
             "files": dict(shown.files),
             "certificate": shown.certificate,
         }
@@ -179,7 +214,7 @@ def _deliver(
         for line in (line for account in found for line in account.lines):
             click.echo(printable(line), err=True)
         if with_entry:
-            click.echo(_details(shown))
+            click.echo(_details(shown, exam))
         click.echo(printable(shown.text))
 
 
@@ -202,7 +237,12 @@ def _chain_text(shown: Shown) -> str:
     )
 
 
-def _details(shown: Shown) -> str:
+def _data(entry: Entry, exam: Exam | None) -> dict[str, Any]:
+    data = asdict(entry)
+    return data if exam is None else data | {"held_out": dict(exam.metrics), "held_out_failed": exam.reason}
+
+
+def _details(shown: Shown, exam: Exam | None) -> str:
     entry = shown.entry
     cost = "unknown" if entry.cost_usd is None else f"{entry.cost_usd:.4f} USD"
     rows = [
@@ -210,7 +250,7 @@ def _details(shown: Shown) -> str:
         ("parents", " ".join(entry.parents) or "none"),
         ("island", f"{entry.island}" + (f", cell {entry.cell}" if entry.cell is not None else ", no cell")),
         ("metrics", ", ".join(f"{name} {value:.8g}" for name, value in visible(entry.metrics).items())),
-        ("held out", ", ".join(f"{name} {value:.8g}" for name, value in visible(entry.held_out).items())),
+        ("held out", "" if exam is None else exam.text()),
         ("model", f"{entry.model}, {entry.tokens} tokens, {cost}" if entry.model else ""),
         ("took", f"{entry.seconds:.3f} s"),
         ("layers", ", ".join(entry.layers)),

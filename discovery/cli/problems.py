@@ -21,6 +21,7 @@ from discovery.core.texts import SELF_SCORED, printable
 from discovery.core.verdicts import accounts
 from discovery.execution.runs import run_folder
 from discovery.settings.config import RunConfig
+from discovery.storage.exams import read_exams
 from discovery.storage.index import open_index
 from discovery.storage.run_folder import RunFolder
 from discovery.storage.secret import new_secret, shared_secret
@@ -187,6 +188,9 @@ def _verify_run(path: Path, out: Path | None, *, tier: int | None, unsafe: bool,
     found = accounts(folder.journal, record.program_id, recorded.metrics)
     for account in found:
         verdict |= account.to_json()
+    exam = read_exams(folder).get(record.program_id)
+    if exam is not None:
+        verdict |= {"held_out": visible(exam.metrics), "held_out_failed": exam.reason}
     if as_json:
         click.echo(json.dumps(verdict))
     else:
@@ -196,6 +200,9 @@ def _verify_run(path: Path, out: Path | None, *, tier: int | None, unsafe: bool,
         )
         for line in (line for account in found for line in account.lines):
             click.echo(printable(line))
+        if exam is not None:
+            told = "; nothing is known of it on cases that were not seen" if exam.has_failed else ""
+            click.echo(printable(f"held out: {exam.text()}{told}"))
         if is_same:
             click.echo(
                 f"{verdict['standing']} (best known: {claims.known_text(problem)}); {verdict['written']} written"

@@ -6,6 +6,7 @@ clock       the time of day for lengths
 errors      the exceptions a person may meet at the command line
 events      what happens to a run (events) and what the coordinator asks for (instructions)
 gains       what a child gained, on a scale that does not know the problem's unit
+held_out    what held-out cases say of a program, and whether visible scores rank programs as held-out scores do
 plugins     operators, languages, report pages, verdicts, commands and stop rules by name, of any package
 population  what parts that learn may see of a run's state: who lives in its archives, and their programs
 records     what a run remembers of each evaluated program, and of itself: plain records, JSON both ways

@@ -27,6 +27,7 @@ from discovery.core.events import (
     Tell,
     Ticked,
 )
+from discovery.core.held_out import Exam, exam_of
 from discovery.core.records import Record, shown
 from discovery.core.requests import Request
 from discovery.execution.embedded import Executor, embedded_executor
@@ -133,6 +134,8 @@ class Session:
         self.coordinator, self._parts = assemble(problem, config, folder.path.name, start_of(folder))
         self.state = self.coordinator.state
         self._remembered: object = None
+        self._exams: dict[str, Exam] = {}
+        self._has_warned = False
         self._last: Record | None = None
         self._elapsed_before = 0.0
         self._session_start = time.monotonic()
@@ -190,6 +193,8 @@ class Session:
             "best_score": best.evaluation.score if best else None,
             "best_id": best.program_id if best else None,
             "held_out": (shown(best.evaluation.held_out or {}) or None) if best else None,
+            "held_out_failed": best.evaluation.reason if best else "",
+            "held_out_correlation": state.agreement.correlation,
             "self_scored": best.evaluation.self_scored if best else None,
             "evaluations": ledger.evaluations,
             "statuses": dict(state.counts),
@@ -227,6 +232,8 @@ class Session:
                         last_s, paused_at_s = at_s, None
                 elif entry["type"] == "evaluated":
                     last_s = max(last_s, entry["record"]["at_s"])
+                elif entry["type"] == "held_out":
+                    self._exams[entry["program_id"]] = exam_of(entry)
                 elif entry["type"] == "closed" and paused_at_s is None:
                     last_s = max(last_s, entry["at_s"])
                 self.coordinator.replay(entry)
@@ -249,7 +256,7 @@ class Session:
                 lineage.append(Record.from_json(entry["record"]))
 
     def _catch_up_notes(self, lineage: Lineage) -> None:
-        """Writes to git the summaries that git lacks."""
+        """Writes to git the summaries that git lacks, and what became of programs on held-out cases."""
         family = self.state.genealogy
         said = dict(family.summaries()) if family is not None else {}
         if said:
@@ -258,6 +265,11 @@ class Session:
                 if program_id not in held:
                     kept = {name: texts[name] for name in SUMMARY_TEXTS if name in texts}
                     lineage.note(program_id, kept, now_s())
+        if self._exams:
+            held = lineage.examined()
+            for program_id, exam in self._exams.items():
+                if program_id not in held:
+                    lineage.examine(program_id, exam, now_s())
 
     def _remember(self, lineage: Lineage) -> None:
         """Writes to git what was learned, where it changed."""
@@ -318,6 +330,13 @@ class Session:
         message = f"nothing was done: {spent[finish.reason]}"
         return Finish(finish.reason, f"{message}; give that limit a larger value too", is_success=False)
 
+    def _warn_of_disagreement(self) -> None:
+        """Says once in a session that visible scores say little of held-out ones."""
+        found = self.state.agreement
+        if found.is_low and not self._has_warned:
+            self._has_warned = True
+            self._observer.informed(found.text)
+
     def _requests(self) -> list[RequestReceived]:
         """Returns what was asked since the last look; the file of what is in the journal is removed."""
         found: list[RequestReceived] = []
@@ -344,12 +363,16 @@ class Session:
             more += self.coordinator.handle(StopAsked("disk", str(error)))
         records = [entry["record"] for entry in entries if entry["type"] == "evaluated"]
         self._observer.saved(entries)
+        if any(entry["type"] == "held_out" for entry in entries):
+            self._warn_of_disagreement()
         try:
             for record in records:
                 lineage.append(record)
             for entry in entries:
                 if entry["type"] == "noted" and entry["kind"] == "summary" and entry["texts"]:
                     lineage.note(entry["program_id"], entry["texts"], now_s())
+                elif entry["type"] == "held_out":
+                    lineage.examine(entry["program_id"], exam_of(entry), now_s())
             if records:
                 self._last = records[-1]
                 self._remember(lineage)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from discovery.core.held_out import Agreement, agreement
 from discovery.core.records import Record, RunInfo
 from discovery.core.texts import one_line
 from discovery.core.types import ModelCall
@@ -113,6 +114,7 @@ class Story:
     layers: Counter[tuple[str, ...]] = field(default_factory=Counter)
     spending: list[tuple[float, int, float]] = field(default_factory=list)
     held_out: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    exam_faults: dict[str, str] = field(default_factory=dict)
     is_self_scored: bool = False
     notes: dict[str, Mapping[str, str]] = field(default_factory=dict)
     reason: str = ""
@@ -125,6 +127,19 @@ class Story:
     def worked_s(self) -> float:
         """Returns the seconds that were worked on the run, pauses left out."""
         return self._worked(self.last_s)
+
+    @property
+    def agreement(self) -> Agreement:
+        """How visible scores agree with held-out ones."""
+        name = self.info.objective.name
+        return agreement(
+            [
+                (one.score, held_out)
+                for one in self.points
+                if one.score is not None
+                and (held_out := self.held_out.get(one.program_id, {}).get(name)) is not None
+            ]
+        )
 
     @property
     def best(self) -> Point | None:
@@ -156,6 +171,7 @@ class Story:
             self._retired.append(f"model {entry['model']} was asked no more: {entry['reason']}")
         elif kind == "held_out":
             self.held_out[entry["program_id"]] = entry["metrics"]
+            self.exam_faults[entry["program_id"]] = entry.get("reason", "")
         elif kind == "opened":
             if self._opened_s is not None:
                 self._earlier_s += self.last_s - self._opened_s

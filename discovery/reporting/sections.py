@@ -57,12 +57,16 @@ def tiles(story: Story) -> str:
         gain = info.objective.fitness(best.score) - info.objective.fitness(first)
         held = story.held_out.get(best.program_id, {}).get(info.objective.name)
         more = f"first {first:.6g}, gain {gain:.4g}" + (f", held out {held:.6g}" if held is not None else "")
+        if fault := story.exam_faults.get(best.program_id):
+            more += f", held out: failed ({fault})"
         mark = ", self-scored" if story.is_self_scored else ""
         figures.append(
             (f"best {info.objective.name} ({info.objective.direction}{mark})", f"{best.score:.7g}", more)
         )
     else:
         figures.append((f"best {info.objective.name}", "none", "no program has a score yet"))
+    if (found := story.agreement).correlation is not None:
+        figures.append(("visible against held-out rank", f"{found.correlation:.2f}", found.text))
     count = story.count
     share = f"{total.ok / count:.0%} with a score" if count else "none yet"
     figures.append(("evaluations", f"{count:,}", share))

@@ -98,7 +98,7 @@ class Outcomes:
             self._take_note(entry)
         elif kind == "held_out":
             self._decisions.examined(entry["program_id"])
-            self.state.note_held_out(entry["program_id"], entry["metrics"])
+            self.state.note_held_out(entry["program_id"], entry["metrics"], entry.get("reason", ""))
 
     def _book(self, number: int, calls: tuple[ModelCall, ...]) -> None:
         """Notes, in a replay, a decision whose calls are in the journal."""
@@ -277,7 +277,7 @@ class Outcomes:
             return []
         job.advance(Stage.EXAMINED)
         metrics = dict(evaluation.held_out or {})
-        self.state.note_held_out(program_id, metrics)
+        self.state.note_held_out(program_id, metrics, evaluation.reason)
         entry = {"type": "held_out", "program_id": program_id, "metrics": metrics}
         best = self.state.best
         if evaluation.exhibit and best is not None and best.program_id == program_id:

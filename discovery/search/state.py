@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from discovery.core.budget import Ledger
 from discovery.core.choices import SEED_OPERATOR
+from discovery.core.held_out import Agreement, agreement
 from discovery.core.records import Record
 from discovery.core.results import EvaluationResult, Learner, NoteRecord, RejectedProposal
 from discovery.core.types import Individual
@@ -135,6 +136,7 @@ class RunState:
         self.best: Individual | None = None
         self.best_index = -1
         self._passed = -math.inf
+        self._examined: list[tuple[float, float]] = []
         self.start = statement.start
         self.first: Individual | None = None
         self.first_fitness: float | None = None
@@ -339,15 +341,24 @@ class RunState:
         is_counted = any(source.applies_to(record.evaluation.metrics) for source in self._verdicts)
         return not is_counted or (fitness is not None and fitness > self._passed)
 
-    def note_held_out(self, program_id: str, metrics: Mapping[str, float]) -> None:
-        """Notes the metrics of a program on the held-out cases; none where they refused it."""
+    @property
+    def agreement(self) -> Agreement:
+        """How the visible scores of the programs that were examined agree with their held-out scores."""
+        return agreement(self._examined)
+
+    def note_held_out(self, program_id: str, metrics: Mapping[str, float], reason: str = "") -> None:
+        """Notes the metrics of a program on the held-out cases; none, and why, where they refused it."""
         examined = self._individuals.get(program_id)
+        held_out = metrics.get(self.statement.objective.name)
+        if examined is not None and examined.evaluation.score is not None and held_out is not None:
+            self._examined.append((examined.evaluation.score, held_out))
         fitness = None if examined is None else credit(self.statement, examined.evaluation)
         if metrics and fitness is not None:
             self._passed = max(self._passed, fitness)
         for individual in (self._individuals.get(program_id), self.best):
             if individual is not None and individual.program_id == program_id:
-                noted = replace(individual, evaluation=replace(individual.evaluation, held_out=dict(metrics)))
+                found = replace(individual.evaluation, held_out=dict(metrics), reason=reason)
+                noted = replace(individual, evaluation=found)
                 if program_id in self._individuals:
                     self._individuals[program_id] = noted
                 if self.best is not None and self.best.program_id == program_id:

@@ -1,5 +1,6 @@
 """What a run keeps on disk: journal, folder, requests.
 
+exams       what a journal says of programs on held-out cases
 files       names that outlive a loss of power: a new or renamed file is on the disk once its folder is
 git         the run's git repository: commits, fast-import, lineage, history
 index       an index beside the journal

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from discovery.core.errors import JournalError
+from discovery.core.held_out import Exam, exam_of
 from discovery.core.records import Record
 from discovery.storage.indexing import Fact, take_in
 from discovery.storage.journal import parse_line
@@ -192,9 +193,17 @@ class Index:
             for at, size, exam, exam_size in rows:
                 record = Record.from_json(self._entry(at, size)["record"])
                 if exam is not None:
-                    metrics = self._entry(exam, exam_size)["metrics"]
-                    record = replace(record, evaluation=replace(record.evaluation, held_out=metrics))
+                    told = self._entry(exam, exam_size)
+                    reason = record.evaluation.reason or told.get("reason", "")
+                    found = replace(record.evaluation, held_out=told["metrics"], reason=reason)
+                    record = replace(record, evaluation=found)
                 yield record
+
+    def exam(self, number: int) -> Exam | None:
+        """Returns what became of a program of the run on the held-out cases; None where that is not known."""
+        asked = "SELECT p.exam, l.size FROM programs p JOIN lines l ON l.at = p.exam WHERE p.number = ?"
+        row = self._db.execute(asked, (number,)).fetchone()
+        return None if row is None else exam_of(self._entry(*row))
 
     def calls(self, fact: Fact) -> list[Mapping[str, Any]]:
         """Returns the model calls of a program, in their JSON form."""

@@ -2,6 +2,7 @@
 
 alarm     a time limit for trusted code, by a timer signal
 equality  whether two values hold the same data
+exam_limits  the limits of held-out cases, in proportion to how much more they ask for
 judge     the process that draws cases, hands them to programs and scores the outputs
 scoring   scores an output again without the program that gave it, in a process of its own with limits
 """

@@ -25,6 +25,7 @@ from evaluators.contract import (
     Exhausted,
     Incumbent,
     Invalid,
+    Limits,
     Objective,
     Oracle,
     PlainData,
@@ -32,6 +33,7 @@ from evaluators.contract import (
     Status,
 )
 from evaluators.judging.alarm import AlarmError, time_limit
+from evaluators.judging.exam_limits import exam_limits
 from evaluators.problems.loading import Problem
 from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, Session
 from evaluators.sandbox.clean import clean_line
@@ -70,6 +72,7 @@ class _Progress:
     exhibit: list[PlainData] = field(default_factory=list)
     feedback: str = ""
     cpu_s: float = 0.0
+    limits: Limits | None = None
 
 
 class Judge:
@@ -108,6 +111,8 @@ class Judge:
         self._held_out = _guard(
             "held_out", problem, lambda: problem.draw_held_out(_rng(secret, "held_out", 0))
         )
+        visible = [case for stage in self._stages for case in stage]
+        self._exam_limits = exam_limits(problem.limits, visible, self._held_out)
 
     def _draw(self, secret: bytes, stage: int) -> tuple[Case, ...]:
         rng = _rng(secret, "cases", stage)
@@ -115,8 +120,11 @@ class Judge:
 
     def limit_s(self, *, held_out: bool = False) -> float:
         """Returns how long the evaluation of any program can take at most, in seconds of wall-clock time."""
-        cases = sum(map(len, self._stages)) + (len(self._held_out) if held_out else 0)
-        return cases * (self._problem.limits.wall_s + self._score_timeout_s) + _SLACK_S
+        cases = sum(map(len, self._stages))
+        whole_s = cases * (self._problem.limits.wall_s + self._score_timeout_s) + _SLACK_S
+        if not held_out:
+            return whole_s
+        return whole_s + len(self._held_out) * (self._exam_limits.wall_s + self._score_timeout_s)
 
     def evaluate(
         self, program: Program, *, held_out: bool = False, start: Incumbent | None = None
@@ -194,7 +202,7 @@ class Judge:
 
     def _judge_held_out(self, program: Program) -> tuple[dict[str, Any], str]:
         """Returns metrics and exhibit of the held-out cases, and why they were refused, if they were."""
-        progress = _Progress()
+        progress = _Progress(limits=self._exam_limits)
         try:
             self._run_cases(program, self._varied(self._held_out), progress)
             metrics = self._combine(progress.metrics)
@@ -220,7 +228,9 @@ class Judge:
         try:
             for index, case in enumerate(cases):
                 if session is None:
-                    session = self._sandbox.start(program, self._problem.limits, cases=len(cases) - index)
+                    session = self._sandbox.start(
+                        program, progress.limits or self._problem.limits, cases=len(cases) - index
+                    )
                 if self._run_case(session, case, progress):
                     progress.cpu_s += session.close()
                     session = None

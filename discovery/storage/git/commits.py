@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from discovery.core.records import ChangeLike, Record
+from discovery.core.held_out import Exam
+from discovery.core.records import ChangeLike, Record, shown
 from discovery.core.texts import indented, one_line
 from discovery.storage.git.paths import safe_paths
 from evaluators.contract import Evaluation
@@ -114,6 +115,13 @@ def note_text(texts: Mapping[str, str]) -> str:
         for name, text in texts.items()
     ]
     return "\n".join(parts) + "\n"
+
+
+def exam_text(exam: Exam) -> str:
+    """Returns the text of a note on the held-out cases: a trailer with the metrics, or with why they refused the program."""
+    if exam.has_failed:
+        return f"Held-Out-Failed: {one_line(exam.reason, _VALUE_CHARS) or 'no reason given'}\n"
+    return f"Held-Out: {_json(shown(exam.metrics))}\n"
 
 
 def island_message(

@@ -9,7 +9,8 @@ Branches:
     island/<k>  one commit per change of that archive: `cells/<cell // 32>/<cell>/` holds the elite's files,
                 `archive.json` the counts; the other parents are the new elites' commits.
 
-Notes (refs/notes/summaries): what was said of a program after its evaluation, on its commit.
+Notes (refs/notes/summaries): what was said of a program after its evaluation, on its commit; (refs/notes/held-out): trailers that
+tell what became of it on the held-out cases.
 
 What `all` holds is written; on opening, the other branches are brought back to it.
 """
@@ -45,6 +46,7 @@ BEST = f"refs/heads/{BRANCH}"
 ISLANDS = "refs/heads/island/"
 MEMORY = "refs/heads/memory"
 NOTES = "refs/notes/summaries"
+EXAMS = "refs/notes/held-out"
 MEMORY_FILE = "items.jsonl"
 CELLS_PER_FOLDER = 32
 MAX_PACKS = 40
@@ -212,19 +214,19 @@ class Importer:
             raise LineageError(explained("git fast-import", self._end()))
         self._packs += 1
 
-    def noted(self) -> frozenset[str]:
-        """Returns the ids of the programs that have a note.
+    def noted(self, ref: str = NOTES) -> frozenset[str]:
+        """Returns the ids of the programs that have a note under `ref`.
 
         Raises:
             LineageError: the repository cannot be read.
         """
-        if not self.repository.run("for-each-ref", "--format=%(objectname)", NOTES).strip():
+        if not self.repository.run("for-each-ref", "--format=%(objectname)", ref).strip():
             return frozenset()
-        subjects = self.repository.run("log", "--format=%s", NOTES)
+        subjects = self.repository.run("log", "--format=%s", ref)
         return frozenset(word for line in subjects.splitlines() for word in line.split())
 
-    def note(self, notes: Mapping[str, str], at_s: float) -> None:
-        """Writes notes (program id -> text) on the commits of programs; unknown programs are passed over.
+    def note(self, notes: Mapping[str, str], at_s: float, ref: str = NOTES) -> None:
+        """Writes notes (program id -> text) under `ref` on the commits of programs; unknown programs are passed over.
 
         Raises:
             LineageError: git ended or refused.
@@ -232,10 +234,10 @@ class Importer:
         notes = {program_id: text for program_id, text in notes.items() if program_id in self._known}
         if not notes:
             return
-        held = self.repository.run("for-each-ref", "--format=%(objectname)", NOTES).strip()
+        held = self.repository.run("for-each-ref", "--format=%(objectname)", ref).strip()
         process = self._process or self._start()
         batch = _Batch()
-        batch.write(f"commit {NOTES}\nmark :{_MEMORY_MARK}\ncommitter {COMMITTER} {max(int(at_s), 0)} +0000")
+        batch.write(f"commit {ref}\nmark :{_MEMORY_MARK}\ncommitter {COMMITTER} {max(int(at_s), 0)} +0000")
         batch.data(" ".join(notes).encode() + b"\n")
         if held:
             batch.write(f"from {held}")

@@ -22,9 +22,10 @@ from types import TracebackType
 from typing import TypeAlias
 
 from discovery.core.errors import LineageError
+from discovery.core.held_out import Exam
 from discovery.core.records import Record
-from discovery.storage.git.commits import note_text
-from discovery.storage.git.fast_import import Importer
+from discovery.storage.git.commits import exam_text, note_text
+from discovery.storage.git.fast_import import EXAMS, NOTES, Importer
 from discovery.storage.git.repository import Repository
 from evaluators.contract import Objective
 
@@ -49,6 +50,7 @@ class _Note:
     program_id: str
     text: str
     at_s: float
+    ref: str = NOTES
 
 
 _Item: TypeAlias = Record | _Memory | _Note | threading.Event | None
@@ -124,6 +126,22 @@ class Lineage:
             LineageError: the repository cannot be opened or read.
         """
         return self._open_importer().noted()
+
+    def examined(self) -> frozenset[str]:
+        """Returns the ids of the programs on whose commits git holds what became of them on the held-out cases.
+
+        Raises:
+            LineageError: the repository cannot be opened or read.
+        """
+        return self._open_importer().noted(EXAMS)
+
+    def examine(self, program_id: str, exam: Exam, at_s: float) -> None:
+        """Hands over what became of a program on the held-out cases; it becomes a note of its own on its commit.
+
+        Raises:
+            LineageError: the writer failed.
+        """
+        self._put(_Note(program_id, exam_text(exam), at_s, EXAMS))
 
     def note(self, program_id: str, texts: Mapping[str, str], at_s: float) -> None:
         """Hands over what was said of a program after its evaluation; it becomes a note on its commit.
@@ -227,11 +245,12 @@ class Lineage:
             records = [item for item in items if isinstance(item, Record)]
             if records:
                 _write(importer, records)
-            notes = {item.program_id: item for item in items if isinstance(item, _Note)}
-            if notes:
-                texts = {program_id: item.text for program_id, item in notes.items()}
-                latest_s = max(item.at_s for item in notes.values())
-                _insist(importer, lambda: importer.note(texts, latest_s))  # noqa: B023 - called at once
+            for ref in (NOTES, EXAMS):
+                notes = {one.program_id: one for one in items if isinstance(one, _Note) and one.ref == ref}
+                if notes:
+                    texts = {program_id: item.text for program_id, item in notes.items()}
+                    latest_s = max(item.at_s for item in notes.values())
+                    _insist(importer, lambda: importer.note(texts, latest_s, ref))  # noqa: B023 - called at once
             memories = [item for item in items if isinstance(item, _Memory)]
             if memories:
                 memory = memories[-1]

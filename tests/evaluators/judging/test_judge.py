@@ -356,3 +356,9 @@ def test_the_time_that_an_evaluation_can_take_is_known(judge_of):
     judge = judge_of("LIMITS = Limits(wall_s=10)\n" + CASES + SCORE + HELD, score_timeout_s=5)
     assert judge.limit_s() == 2 * 15 + 30
     assert judge.limit_s(held_out=True) == 3 * 15 + 30
+
+
+def test_a_held_out_case_that_asks_for_more_has_more_time(judge_of):
+    held = "def held_out(rng): return [Case(inputs=1.0, answer=[0] * 6)]\n"
+    cases = "LIMITS = Limits(wall_s=10)\ndef cases(rng, stage): return [Case(inputs=1.0, answer=[0] * 3)]\n"
+    assert judge_of(cases + SCORE + held, score_timeout_s=5).limit_s(held_out=True) == 15 + (20 + 5) + 30
