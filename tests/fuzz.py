@@ -196,7 +196,8 @@ class _Nowhere:
 
 
 def _service() -> Target:
-    from discovery.service.app import ServiceConfig, make_app
+    from discovery.service.app import make_app
+    from discovery.service.guard import ServiceConfig
     from discovery.settings.doors import NAMES
 
     with warnings.catch_warnings():

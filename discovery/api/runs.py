@@ -291,15 +291,15 @@ class Run:
     def events(self) -> Iterator[RunEvent]:
         """Yields what happened from the start, and goes on with what happens while this process works on the run."""
         fold = EventFold(self._info.objective)
-        with Follower(self._folder.journal) as journal:
-            while True:
-                is_running = self.is_running  # asked before reading: what is saved until the end is read
-                for entry in journal.entries():
-                    yield from fold.take(entry)
-                if not is_running:
-                    return
-                assert self._work is not None
-                self._work.await_news()
+        journal = Follower(self._folder.journal)
+        while True:
+            is_running = self.is_running  # asked before reading: what is saved until the end is read
+            for entry in journal.entries():
+                yield from fold.take(entry)
+            if not is_running:
+                return
+            assert self._work is not None
+            self._work.await_news()
 
     def stop(self, message: str = "stopped on request") -> None:
         """Asks the run to end; what is under way is still recorded. It can be gone on with."""

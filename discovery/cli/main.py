@@ -29,6 +29,7 @@ COMMANDS = {
     "diff": ("history", "Show what changed between two programs."),
     "archive": ("history", "Tell how full each island's archive is, and what it holds."),
     "report": ("history", "Write one self-contained HTML file about a run."),
+    "watch": ("service", "Show a run as a live page in the browser."),
     "verify": ("problems", "Judge a run's best program again and certify it; check a certificate."),
     "evaluate": ("problems", "Judge one program file."),
     "check": ("problems", "Tell what is wrong with a problem module."),

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
@@ -131,7 +132,8 @@ def serve(
     """
     import uvicorn
 
-    from discovery.service.app import ServiceConfig, check_address, is_loopback, make_app
+    from discovery.service.app import make_app
+    from discovery.service.guard import ServiceConfig, check_address, is_loopback
     from discovery.service.hosting import Host, HostConfig
 
     token = os.environ.get("DISCOVERY_TOKEN", "") or _token_of(options["token_file"])
@@ -148,7 +150,7 @@ def serve(
         if (problem := options["demo"]) and "demo" not in {run.name for run in hosted.runs()}:
             _begin_demo(hosted, problem, options["demo_evals"])
         app = make_app(hosted, config, lambda: _check_ready(broker))
-        click.echo(f"listening on http://{host}:{port}, runs in {folder.absolute()}", err=True)
+        click.echo(f"the page is at http://{host}:{port}/, runs in {folder.absolute()}", err=True)
         settings = uvicorn.Config(
             app, host=host, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=3,
             server_header=False, proxy_headers=False,
@@ -158,6 +160,50 @@ def serve(
         uvicorn.Server(settings).run()
     finally:
         hosted.close()
+
+
+@click.command()
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--host", default="127.0.0.1", help="Address to listen on; others than loopback need DISCOVERY_TOKEN."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8421, help="Port; 0 takes a free one.  [default: 8421]"
+)
+def watch(paths: tuple[Path, ...], host: str, port: int) -> None:
+    """Show RUN as a live page in the browser, whether or not something works on it; Ctrl-C ends the page, not the run."""
+    import uvicorn
+
+    from discovery.service.app import make_app
+    from discovery.service.guard import ServiceConfig, check_address, is_loopback
+    from discovery.service.watching import Watch
+
+    token = os.environ.get("DISCOVERY_TOKEN", "")
+    check_address(host, token)
+    watched = Watch(paths)
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; name another with --port, or a free one with --port 0"
+        ) from error
+    app = make_app(watched, ServiceConfig(token, is_loopback(host)), lambda: None)
+    where = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+    runs = watched.runs()
+    click.echo(f"see {where}#/run/{runs[0].name}" if len(runs) == 1 else f"see {where}")
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        server_header=False,
+        proxy_headers=False,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    uvicorn.Server(settings).run(sockets=[listener])
 
 
 def _token_of(path: Path | None) -> str:

@@ -207,6 +207,7 @@ class RunInfo:
         islands: how many; seed: of all random choices.
         started_at: unix time in seconds. When and why it ended stands in the journal.
         models: model names that operators may use.
+        known: scores to compare with, by what they are ("best known", "baseline").
     """
 
     problem: str
@@ -217,6 +218,7 @@ class RunInfo:
     seed: int = 0
     started_at: float = 0.0
     models: tuple[str, ...] = ()
+    known: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON form."""

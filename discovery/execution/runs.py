@@ -25,6 +25,7 @@ from discovery.storage.requests import completed
 from discovery.storage.run_folder import RunFolder
 from discovery.storage.secret import new_secret
 from evaluators.contract import Incumbent, Program
+from evaluators.problems.describe import Description
 from evaluators.problems.loading import Problem, ProblemSource, load_source
 from evaluators.text.blocks import check_frozen
 
@@ -59,11 +60,21 @@ def create_run(
         seed=config.seed,
         started_at=time.time(),
         models=config.models.names,
+        known=_known_scores(problem),
     )
     settings = {"config": config.to_json(), "info": info.to_json(), "problem": problem.source.to_json()}
     folder.create(
         settings if start is None else {**settings, "start": start.to_json()}, secret or new_secret()
     )
+
+
+def _known_scores(problem: Problem | Description) -> dict[str, float]:
+    """Returns the best published value and that of a method without a model, where a problem names them."""
+    if isinstance(problem, Description):
+        return {}
+    values = [one.value for one in problem.best_known if not one.scope]
+    known = {"best known": max(values, key=problem.objective.fitness)} if values else {}
+    return known | ({"baseline": problem.baseline.value} if problem.baseline else {})
 
 
 def start_of(folder: RunFolder) -> Incumbent | None:

@@ -1,7 +1,8 @@
-"""The facts of a run, drawn once: the report.
+"""The facts of a run, and the page that draws them: live, or with its data inside as the report.
 
-charts    charts as SVG text. Colours are classes of the style sheet
-facts     the facts of a run that its report shows, folded from the journal's entries. Pure
-report    the report: one HTML file about a run that loads nothing from anywhere
-sections  the sections of the report: facts of a run as HTML. Whatever is not ours goes through `clean`
+drawings  drawings as plain data: what a problem, or a family of problems, has shown on a run's page
+facts     the facts of a run that its page shows, folded from the journal's entries. Pure
+report    the report: a run's page with its data inside, one HTML file that loads nothing from anywhere
+run_view  a run's folder read for the page, while it works or after: its facts are kept, only what is new is read
+view      a run as the page takes it: the facts as plain JSON, programs by column. Pure
 """

@@ -1,7 +1,4 @@
-"""The facts of a run that its report shows, folded from what its index tells. No drawing.
-
-Memory does not grow with the run: of very many programs, those are kept that make the outline of a picture.
-"""
+"""The facts of a run that its page shows, folded from the journal's entries. Pure: no files, no drawing."""
 
 from __future__ import annotations
 
@@ -16,23 +13,31 @@ from discovery.core.records import Record, RunInfo
 from discovery.core.texts import one_line
 from discovery.core.types import ModelCall
 from discovery.learning.screening import is_screened
-from discovery.reporting.charts import outline
-from discovery.storage.index import Index, Item
-from discovery.storage.indexing import Fact, fact_of
-from evaluators.contract import Measure
 
 _NUMBERS = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 _REASON_CHARS = 110
-_MOST_POINTS = 40_000
-_MOST_REASONS = 10_000
-_OTHER_REASONS = "other reasons"
+WORDS: Mapping[str, str] = {
+    "inject": "program injected",
+    "hint": "hint to the models",
+    "forget-hints": "hints forgotten",
+    "pause": "paused",
+    "resume": "resumed",
+    "budget": "limits changed",
+}
+"""What a person reads of each kind of request."""
 LOST = "lost at a kill"
 """Under which name a report shows calls of which only that they were made is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One evaluation on the time line; `worked_s` counts from the start and leaves pauses out."""
+    """One evaluation on the time line.
+
+    Attributes:
+        worked_s: when, in seconds of work from the start; pauses are left out.
+        parents: ids, the first is the one it was made from; model: that made it, "" for none.
+        measures: its place in the archives, None where it has none.
+    """
 
     index: int
     program_id: str
@@ -40,15 +45,20 @@ class Point:
     status: str
     operator: str
     worked_s: float
+    island: int = 0
+    parents: tuple[str, ...] = ()
+    model: str = ""
+    measures: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class EliteSeen:
-    """What stands in one cell of one island."""
+class Move:
+    """A cell that got a new elite: with the evaluation number `at`, cell `cell` of an island went to `program_id`."""
 
+    at: int
+    island: int
+    cell: int
     program_id: str
-    score: float
-    measures: tuple[float, ...]
 
 
 @dataclass(slots=True)
@@ -95,18 +105,20 @@ class Failure:
 
 @dataclass(slots=True)
 class Story:
-    """A run as its journal tells it; `fold` takes what happened in order.
+    """A run as its journal tells it; `fold` takes the entries in order.
 
     Attributes:
-        count: programs evaluated.
-        points: of the programs, or of an outline of them where they are very many.
+        points: every evaluation, in order; bests: those that were the best when they came.
+        islands: island -> cell -> the elite's id; moves: how they came to stand there, in order.
+        asked: what people asked of the run, and when (unix time); is_paused, limits: what follows from it.
+        reason: how the latest session ended, "" while it goes on; end: the word for it.
     """
 
     info: RunInfo
-    count: int = 0
     points: list[Point] = field(default_factory=list)
     bests: list[Point] = field(default_factory=list)
-    islands: dict[int, dict[int, EliteSeen]] = field(default_factory=dict)
+    islands: dict[int, dict[int, str]] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
     operators: dict[str, Yield] = field(default_factory=dict)
     models: dict[str, Yield] = field(default_factory=dict)
     total: Yield = field(default_factory=Yield)
@@ -117,7 +129,12 @@ class Story:
     exam_faults: dict[str, str] = field(default_factory=dict)
     is_self_scored: bool = False
     notes: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    asked: list[tuple[float, str]] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
     reason: str = ""
+    end: str = ""
+    is_paused: bool = False
+    limits: Mapping[str, Any] = field(default_factory=dict)
     last_s: float = 0.0
     _opened_s: float | None = None
     _earlier_s: float = 0.0
@@ -146,27 +163,20 @@ class Story:
         """Returns the best evaluation."""
         return self.bests[-1] if self.bests else None
 
-    def fold(self, item: Item, calls: Sequence[ModelCall] = ()) -> None:
-        """Takes in what happened next; kinds that a report does not show are passed over.
-
-        Args:
-            item: a program's fact, or an entry of another kind.
-            calls: the program's model calls.
-        """
-        if isinstance(item, Fact):
-            self._fold_program(item, calls)
-            return
-        entry, kind = item, item["type"]
+    def fold(self, entry: Mapping[str, Any]) -> None:
+        """Takes in the journal's next entry; kinds that a report does not show are passed over."""
+        kind = entry["type"]
         if kind == "evaluated":
-            record = entry["record"] if isinstance(entry["record"], dict) else entry["record"].to_json()
-            made = [ModelCall(**call) for call in record.get("calls", ())]
-            self._fold_program(fact_of(record), made)
+            record = entry["record"]
+            self._fold_record(record.to_json() if isinstance(record, Record) else record)
         elif kind == "unproposed":
             self._fold_childless(entry)
         elif kind == "noted":
             self._fold_note(entry)
         elif kind == "spent":
             self._charge(LOST, [ModelCall(**call) for call in entry["calls"]], self._worked(self.last_s))
+        elif kind == "asked":
+            self._fold_request(entry)
         elif kind == "retired":
             self._retired.append(f"model {entry['model']} was asked no more: {entry['reason']}")
         elif kind == "held_out":
@@ -176,41 +186,67 @@ class Story:
             if self._opened_s is not None:
                 self._earlier_s += self.last_s - self._opened_s
             self._opened_s = self.last_s = float(entry["at_s"])
-            self.reason = ""
+            self.reason = self.end = ""
+            self.is_paused = bool(entry.get("paused"))
             self._retired.clear()
         elif kind == "closed":
             self.last_s = max(self.last_s, float(entry["at_s"]))
+            self.end = entry.get("reason", "")
             self.reason = "; ".join([entry.get("message") or entry.get("reason", ""), *self._retired])
+
+    def lineage_of_best(self) -> list[str]:
+        """Returns the ids from the seed to the best, along first parents."""
+        chain: list[str] = []
+        ids: tuple[str, ...] = (self.best.program_id,) if self.best else ()
+        while ids and ids[0] in self.places and ids[0] not in chain[-1:]:
+            chain.append(ids[0])
+            ids = self.points[self.places[ids[0]]].parents
+        return chain[::-1]
 
     def _worked(self, at_s: float) -> float:
         opened_s = self.info.started_at if self._opened_s is None else self._opened_s
         return max(self._earlier_s + at_s - opened_s, 0.0)
 
-    def _fold_program(self, fact: Fact, calls: Sequence[ModelCall]) -> None:
-        self.last_s = max(self.last_s, fact.at_s)
+    def _fold_record(self, record: Mapping[str, Any]) -> None:
+        evaluation, made = record["evaluation"], record.get("calls", ())
+        changes = record.get("changes", ())
+        self.last_s = max(self.last_s, record["at_s"])
+        measures = evaluation.get("measures")
         point = Point(
-            fact.number, fact.program_id, fact.score, fact.status, fact.operator, self._worked(fact.at_s)
+            record["index"],
+            record["program_id"],
+            evaluation.get("score"),
+            evaluation["status"],
+            record["operator"],
+            self._worked(record["at_s"]),
+            record["island"],
+            tuple(record["parents"]),
+            made[-1]["model"] if made else "",
+            tuple(measures) if measures is not None else None,
         )
-        self.count += 1
+        self.places[point.program_id] = len(self.points)
         self.points.append(point)
-        if len(self.points) > _MOST_POINTS:
-            self.points = outline(self.points, _MOST_POINTS // 2, lambda one: one.score)
-        self.layers[fact.layers] += 1
-        self.is_self_scored = self.is_self_scored or fact.is_self_scored
-        counted = [self._operator(fact.operator), self.total]
-        if calls:
-            counted += map(self._model, sorted({call.model for call in calls}))
+        self.layers[tuple(evaluation.get("layers", ()))] += 1
+        self.is_self_scored = self.is_self_scored or evaluation.get("self_scored", False)
+        calls = [ModelCall(**call) for call in made]
+        counted = [self._operator(point.operator), self.total]
+        counted += [self._model(name) for name in sorted({call.model for call in calls})]
         gain = self._gain(point)
+        opened = sum(displaced is None and cause == "birth" for *_, displaced, cause in changes)
+        replaced = sum(displaced is not None and cause == "birth" for *_, displaced, cause in changes)
         for each in counted:
             each.tried += 1
-            each.ok += fact.status == "ok"
-            each.new_cells += fact.opened
-            each.better_cells += fact.improved
+            each.ok += point.score is not None
+            each.new_cells += opened
+            each.better_cells += replaced
             each.bests += gain is not None
             each.gain += gain or 0.0
-        self._charge(fact.operator, calls, point.worked_s)
-        if fact.score is None:
-            self._fail(point, fact.reason)
+        self._charge(point.operator, calls, point.worked_s)
+        if point.score is None:
+            self._fail(point, evaluation.get("reason", ""))
+        for island, cell, program_id, *_ in changes:
+            self.islands.setdefault(island, {})[cell] = program_id
+            self.moves.append(Move(len(self.points) - 1, island, cell, program_id))
 
     def _gain(self, point: Point) -> float | None:
         """Returns by how much a point beats the best so far and makes it the best; None where it does not."""
@@ -242,6 +278,16 @@ class Story:
         calls = [ModelCall(**call) for call in entry["calls"]]
         self._charge(entry["operator"], calls, self._worked(self.last_s))
 
+    def _fold_request(self, entry: Mapping[str, Any]) -> None:
+        request, refusal = entry["request"], entry.get("refusal", "")
+        what = WORDS.get(request["kind"], request["kind"])
+        if text := one_line(request.get("text", ""), _REASON_CHARS):
+            what += f": {text}"
+        if not refusal:
+            self.is_paused = request["kind"] == "pause" or (self.is_paused and request["kind"] != "resume")
+            self.limits = {**self.limits, **request.get("budget", {})}
+        self.asked.append((float(entry["at_s"]), what + (f" (refused: {refusal})" if refusal else "")))
+
     def _charge(self, operator: str, calls: Sequence[ModelCall], worked_s: float) -> None:
         if not calls:
             return
@@ -250,8 +296,6 @@ class Story:
         for call in calls:
             self._model(call.model).charge([call])
         self.spending.append((worked_s, self.total.tokens, self.total.cost_usd))
-        if len(self.spending) > _MOST_POINTS:
-            self.spending = self.spending[::2]
 
     def _operator(self, name: str) -> Yield:
         return self.operators.setdefault(name, Yield())
@@ -261,57 +305,6 @@ class Story:
 
     def _fail(self, point: Point, reason: str) -> None:
         kind = _NUMBERS.sub("#", one_line(reason, _REASON_CHARS)) or "no reason given"
-        if len(self.failures) >= _MOST_REASONS and (point.status, kind) not in self.failures:
-            kind = _OTHER_REASONS
         failure = self.failures.setdefault((point.status, kind), Failure())
         failure.count += 1
         failure.example = point.program_id
-
-
-def read_story(info: RunInfo, index: Index) -> Story:
-    """Returns a run as its index tells it."""
-    story = Story(info)
-    for item in index.timeline():
-        if isinstance(item, Fact):
-            made = [ModelCall(**call) for call in index.calls(item)] if item.calls else ()
-            story.fold(item, made)
-        else:
-            story.fold(item)
-    for island, cell, number in index.elites():
-        found = index.record(number)
-        seen = EliteSeen(found.program_id, found.score or 0.0, found.evaluation.measures or ())
-        story.islands.setdefault(island, {})[cell] = seen
-    return story
-
-
-def ancestors_of_best(index: Index) -> list[Record]:
-    """Returns the records from the seed to the best, along first parents."""
-    chain: list[Record] = []
-    number = index.best()
-    while number is not None:
-        chain.append(index.record(number))
-        parents = index.find(chain[-1].parents[0], at_most=1) if chain[-1].parents else []
-        number = parents[0][0] if parents and parents[0][0] < number else None
-    return chain[::-1]
-
-
-def bin_of(value: float, measure: Measure) -> int:
-    """Returns the bin of a value on an axis; values outside go to the edge bins."""
-    share = (value - measure.low) / (measure.high - measure.low)
-    return min(max(int(share * measure.bins), 0), measure.bins - 1)
-
-
-def map_of(
-    elites: Iterable[EliteSeen], axes: Sequence[Measure], info: RunInfo
-) -> dict[tuple[int, int], EliteSeen]:
-    """Returns (column, row) -> the best elite there, over the first two axes (one axis: a single row)."""
-    cells: dict[tuple[int, int], EliteSeen] = {}
-    fitness = info.objective.fitness
-    for elite in elites:
-        if len(elite.measures) < len(axes[:2]):
-            continue
-        row = bin_of(elite.measures[1], axes[1]) if len(axes) > 1 else 0
-        at = (bin_of(elite.measures[0], axes[0]), row)
-        if at not in cells or fitness(elite.score) > fitness(cells[at].score):
-            cells[at] = elite
-    return cells

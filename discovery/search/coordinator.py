@@ -109,6 +109,16 @@ class Coordinator:
         return self._decisions.open_calls
 
     @property
+    def evaluating(self) -> int:
+        """How many programs are handed out to evaluators."""
+        return self._decisions.evaluating
+
+    @property
+    def waits(self) -> tuple[str, ...]:
+        """What this session does without, in a person's words: models that do not answer, or are asked no more."""
+        return self._models.waits(self.state.ledger.elapsed_s)
+
+    @property
     def retired(self) -> Mapping[str, str]:
         """The models that are asked no more in this session, and why."""
         return self._models.retired

@@ -64,6 +64,17 @@ class ModelHealth:
         """Whether no model is left."""
         return len(self.retired) == len(self._names)
 
+    def waits(self, now_s: float) -> tuple[str, ...]:
+        """Returns which models are left alone now, and which for good, in a person's words."""
+        away = (
+            f"{_named(name)} does not answer; it is asked again in {max(outage.until_s - now_s, 0):.0f} s"
+            for name, outage in self._outages.items()
+        )
+        return (
+            *away,
+            *(f"{_named(name)} is asked no more: {reason}" for name, reason in self.retired.items()),
+        )
+
     def asking(self, now_s: float) -> Asking | None:
         """Returns whom the next call may go to; None where nobody can be asked now."""
         if not self.retired and not self._outages:

@@ -11,13 +11,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from discovery.analysis.purging import purge
 from discovery.core.errors import DiscoveryError, RunFolderError
 from discovery.core.records import Record
 from discovery.core.requests import Request
+from discovery.core.texts import one_line
 from discovery.execution.broker import BrokerConfig
 from discovery.execution.embedded import Executor, embedded_executor
 from discovery.execution.ending import StopRequest
+from discovery.execution.runs import start_of
 from discovery.execution.session import Session
+from discovery.search.assembly import new_state
+from discovery.search.components import LearningComponents
 from discovery.search.state import RunState
 from discovery.settings.budget import stored_limits
 from discovery.settings.config import RunConfig
@@ -47,6 +52,7 @@ class HostedRun:
     def __init__(self, folder: RunFolder, broker: BrokerConfig | None) -> None:
         self.folder = folder
         self.name = folder.path.name
+        self.lineage = ""
         self.settings = folder.read_settings()
         self._broker = broker
         self._service = json.loads((folder.path / "service.json").read_text(encoding="utf-8"))
@@ -78,6 +84,8 @@ class HostedRun:
 
     @property
     def _paused(self) -> str:
+        if (session := self._session) is not None and session.coordinator.is_paused:
+            return "paused on request"
         return executor.paused if (executor := self._executor) is not None else ""
 
     def status(self) -> dict[str, Any]:
@@ -130,6 +138,21 @@ class HostedRun:
             self._save(wanted=False)
         self._stop.ask(message)
 
+    def purge(self, program: str, reason: str) -> list[str]:
+        """Takes a program out of the run, which nobody may work on, and returns the ids of all that went.
+
+        Nothing of a problem from outside is executed here: what it says of itself is enough.
+
+        Raises:
+            RunError: there is no such program. RunFolderError: a process works on the run.
+        """
+        config = RunConfig.from_json(self.settings["config"])
+
+        def make_state() -> RunState:
+            return new_state(self._problem(), config, LearningComponents(), start_of(self.folder))
+
+        return purge(self.folder, program, reason, make_state=make_state)
+
     def join(self, timeout_s: float) -> None:
         """Waits for the end of the session."""
         if self._thread is not None:
@@ -167,7 +190,14 @@ class HostedRun:
     def ticked(self, state: RunState, in_flight: int) -> None:
         """Tells that time went by."""
         self._note(state)
-        self.facts["in_flight"] = in_flight
+        assert self._session is not None, "it is the session that tells"
+        coordinator = self._session.coordinator
+        self.facts |= {
+            "in_flight": in_flight,
+            "open_calls": coordinator.open_calls,
+            "evaluating": coordinator.evaluating,
+            "waits": [one_line(text, 300) for text in coordinator.waits],
+        }
 
     def saved(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Tells of a person's requests."""
@@ -227,7 +257,7 @@ class HostedRun:
             message = f"a fault of the service: {type(error).__name__}: {error}"
         finally:
             self._executor = self._session = None
-            self.facts["in_flight"] = 0
+            self.facts |= {"in_flight": 0, "open_calls": 0, "evaluating": 0, "waits": []}
             try:
                 intent = {"wanted": False} if is_final else {}  # else it stays as a person left it
                 self._save(**intent, state=state, message=message, facts=self.facts, asked=[])

@@ -9,6 +9,7 @@ import logging
 import shutil
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from discovery.core.errors import DiscoveryError, RunError, RunFolderError
 from discovery.execution.broker import BrokerConfig
 from discovery.execution.runs import check_operators, create_run, import_items
 from discovery.learning.memory.items import Item
+from discovery.reporting.run_view import RunView
 from discovery.service.hosted_run import BusyError, HostedRun, Stated, write_json
+from discovery.service.runs import RunLike
 from discovery.settings.config import RunConfig
 from discovery.settings.launch import LaunchConfig, check_name
 from discovery.storage.run_folder import RunFolder
@@ -27,6 +30,7 @@ from evaluators.problems.bundle import Bundle, unpack
 from evaluators.problems.describe import describe
 from evaluators.problems.loading import ProblemError, load_problem, shipped_names
 
+VIEWS_KEPT = 8
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +67,7 @@ class Host:
         self.config = config
         self._lock = threading.RLock()
         self._runs: dict[str, HostedRun] = {}
+        self._views: OrderedDict[Path, RunView] = OrderedDict()
         self._coming: set[str] = set()
         try:
             config.folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +111,20 @@ class Host:
             if (found := self._runs.get(name)) is None:
                 raise NoSuchRunError(f"there is no run {name!r:.80}; GET /runs lists them")
             return found
+
+    def view(self, run: RunLike) -> RunView:
+        """Returns what the page shows of a run; those looked at last are kept.
+
+        Raises:
+            RunFolderError: its folder cannot be read.
+        """
+        path = run.folder.path
+        with self._lock:
+            view = self._views.pop(path, None) or RunView(path)
+            self._views[path] = view
+            while len(self._views) > VIEWS_KEPT:
+                self._views.popitem(last=False)
+            return view
 
     def create(
         self,

@@ -53,6 +53,25 @@ class Asked(BaseModel):
     request_id: str
 
 
+class Purge(_Body):
+    """A program to take out of a run that is not under way, with all that came of it."""
+
+    program: str = Field(min_length=4, max_length=64, description="Its id, or the beginning of it.")
+    reason: str = Field(min_length=1, max_length=200, description="Why, for example: it read the clock.")
+
+
+class Purged(BaseModel):
+    """What went."""
+
+    program_ids: list[str] = Field(description="The program and its descendants.")
+
+
+class Problems(BaseModel):
+    """The service's own problems."""
+
+    problems: list[str]
+
+
 class Error(BaseModel):
     """What is wrong, and the remedy."""
 
@@ -81,7 +100,15 @@ class Status(BaseModel):
     tokens: int = 0
     cost_usd: float = 0.0
     unpriced_calls: int = 0
-    in_flight: int = 0
+    in_flight: int = Field(
+        0, description="Decisions under way: at a model, waiting for an evaluator, evaluated."
+    )
+    open_calls: int = Field(0, description="Of these, at a model that is paid.")
+    evaluating: int = Field(0, description="Of these, at an evaluator.")
+    watched: bool = Field(
+        False, description="Whether this service only watches the run: it cannot end it or go on with it."
+    )
+    waits: list[str] = Field([], description="What the run does without: models that do not answer, and why.")
 
 
 class Runs(BaseModel):

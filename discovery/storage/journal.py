@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from discovery.core.errors import JournalError
 from discovery.storage.files import sync_folder
@@ -123,18 +123,16 @@ def read_entries(path: Path) -> Iterator[dict[str, Any]]:
 
 
 class Follower:
-    """Reads a journal while another thread or process writes it: each call of `entries` gives what is new."""
+    """Reads a journal while another thread or process writes it: each call of `entries` gives what is new.
+
+    Attributes:
+        at: the byte where the entry given last begins.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: IO[bytes] | None = None
-
-    def __enter__(self) -> Follower:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._next = 0
+        self.at = 0
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Yields the whole entries since the last call; none while there is no journal.
@@ -143,17 +141,17 @@ class Follower:
             JournalError: the file cannot be read, or a whole line is no entry.
         """
         try:
-            if self._file is None:
-                self._file = self._path.open("rb")
-            while True:
-                at = self._file.tell()
-                line = self._file.readline()
-                if not line.endswith(b"\n"):
-                    self._file.seek(at)  # the rest of it comes later
-                    return
-                if (entry := parse_line(line)) is None:
-                    raise JournalError(f"{self._path} holds a line at byte {at} that is not a JSON object")
-                yield entry
+            with self._path.open("rb") as file:
+                file.seek(self._next)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        return  # the rest of it comes later
+                    if (entry := parse_line(line)) is None:
+                        raise JournalError(
+                            f"{self._path} holds a line at byte {self._next} that is not a JSON object"
+                        )
+                    self.at, self._next = self._next, self._next + len(line)
+                    yield entry
         except FileNotFoundError:
             return
         except OSError as error:

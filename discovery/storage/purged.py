@@ -12,7 +12,7 @@ from typing import Any
 from discovery.core.errors import JournalError
 from discovery.core.population import RecordFold
 from discovery.core.records import Record
-from discovery.storage.journal import read_entries
+from discovery.storage.journal import Follower, read_entries
 from evaluators.contract import Status
 
 PURGED = "purged"
@@ -65,6 +65,57 @@ def as_current(entry: Entry, reasons: dict[str, str]) -> Entry | None:
         kept = [item for item in entry["items"] if not _reason(item["origin"]["programs"], reasons)]
         return entry | {"items": kept}
     return entry
+
+
+class CurrentFollower:
+    """Reads a journal while another process writes it: each call of `entries` gives what is new, as it counts now.
+
+    Attributes:
+        at: the byte where the entry given last begins.
+    """
+
+    def __init__(self, path: Path, purged: Mapping[str, str] | None = None) -> None:
+        """Begins at the start of a journal; `purged` are programs known to be purged, and why."""
+        self._path = path
+        self._reasons = {**(purged or {}), **(find_purges(path) if path.exists() else {})}
+        self._follower = Follower(path)
+        self.at = 0
+
+    def entries(self) -> Iterator[Entry]:
+        """Yields what is new.
+
+        Raises:
+            Purge: a program was purged since: what was read before counts no more, begin with a new follower.
+            JournalError: the file cannot be read.
+        """
+        for entry in self._follower.entries():
+            self.at = self._follower.at
+            if entry["type"] == PURGED and entry["program_id"] not in self._reasons:
+                raise Purge(entry["program_id"], entry["reason"])
+            if (counted := as_current(entry, self._reasons)) is not None:
+                yield counted
+
+    def entry_at(self, at: int) -> Entry:
+        """Returns the entry that begins at a byte, as it counts now.
+
+        Raises:
+            JournalError: the file cannot be read, or none begins there.
+        """
+        try:
+            with self._path.open("rb") as file:
+                file.seek(at)
+                entry = json.loads(file.readline())
+        except (OSError, ValueError) as error:
+            raise JournalError(f"cannot read the journal {self._path} at byte {at}: {error}") from error
+        return as_current(entry, self._reasons) or entry
+
+
+class Purge(Exception):
+    """A program was purged while a journal was followed: its id, and why."""
+
+    def __init__(self, program_id: str, reason: str) -> None:
+        super().__init__(program_id, reason)
+        self.program_id, self.reason = program_id, reason
 
 
 def current_records(path: Path, state: RecordFold) -> Iterator[Record]:

@@ -1,29 +1,18 @@
-"""What a problem shows of its best program, and what the run says of luck: sections of the report.
+"""What a problem shows of its best program, and what the run says of luck: sections of a run's page.
 
-A problem's judge may hand over pages of plain data with an elite's held-out cases (`Evaluation.exhibit`; their
-form stands in evaluators/alphas/exhibits.py). They are drawn here whatever they are about; a page that does not
-keep the form is passed over, and every text in it is foreign.
+A problem's judge may hand over drawings with an elite's held-out cases (`Evaluation.exhibit`; their form stands in
+evaluators/alphas/exhibits.py and discovery/reporting/drawings.py). They are shown whatever they are about.
 """
 
 from __future__ import annotations
 
-import html
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from discovery.core.texts import one_line
 from discovery.families.alphas.admission import Luck, Trials, Verdict
-from discovery.families.alphas.traces import has_trace
-from discovery.families.alphas.unsealing import ANSWERED, ASKED, Opening, openings
-from discovery.reporting import charts
-from discovery.reporting.charts import compact
+from discovery.families.alphas.unsealing import ANSWERED, Opening, openings
+from discovery.reporting.drawings import Drawing, checked, table
 from discovery.reporting.facts import Story
-
-_MOST_PAGES, _MOST_SERIES, _MOST_POINTS, _MOST_NAMES, _MOST_ROWS = 24, 6, 4000, 40, 200
-_TEXT_CHARS = 600
-
-Page = Any
 
 
 class Exhibits:
@@ -32,12 +21,8 @@ class Exhibits:
     def __init__(self) -> None:
         self._trials = Trials()
         self._asked: list[Mapping[str, Any]] = []
-        self._pages: dict[str, Sequence[Page]] = {}
-        self._test_pages: Sequence[Page] = ()
-
-    def kinds(self, metrics: Mapping[str, float]) -> Collection[str]:
-        """Returns the types of entries that it wants: every program only where the best asks for a verdict."""
-        return ("held_out", ASKED, ANSWERED, *(("evaluated",) if has_trace(metrics) else ()))
+        self._pages: dict[str, Sequence[Any]] = {}
+        self._test_pages: Sequence[Any] = ()
 
     def fold(self, entry: Mapping[str, Any]) -> None:
         """Takes in one entry."""
@@ -49,7 +34,7 @@ class Exhibits:
             if entry["type"] == ANSWERED:
                 self._test_pages = entry.get("exhibit") or ()
 
-    def sections(self, story: Story) -> Iterable[str]:
+    def sections(self, story: Story) -> Iterable[Drawing]:
         """Yields the sections: luck, sealed tests, the best program's pages, those of the test."""
         best = story.best.program_id if story.best else ""
         verdict, looks = self._trials.verdict(best), openings(self._asked)
@@ -61,7 +46,7 @@ class Exhibits:
             yield from _drawn(self._test_pages, "The sealed test")
 
 
-def _luck_section(verdict: Verdict | None, luck: Luck, looks: Sequence[Opening]) -> str:
+def _luck_section(verdict: Verdict | None, luck: Luck, looks: Sequence[Opening]) -> Drawing:
     rows: list[tuple[str, str, str]] = [
         ("trials", f"{luck.trials:,}", "distinct programs evaluated, failures included"),
         (
@@ -104,111 +89,19 @@ def _luck_section(verdict: Verdict | None, luck: Luck, looks: Sequence[Opening])
         ),
     ]
     said = [verdict.text] if verdict is not None else []
-    told = "".join(
-        f"<p class='words-of'>{_escape(text)}</p>" for text in (*said, *(look.text for look in looks))
-    )
+    told = [*said, *(look.text for look in looks)]
     if not looks:
-        told += "<p class='words-of'>The sealed test has not been opened.</p>"
-    table = _table(("", "", ""), [(name, figure, what) for name, figure, what in rows])
-    return _section(
-        "Luck", "Whether the best is better than so many trials would make it by chance.", told + table
-    )
+        told.append("The sealed test has not been opened.")
+    note = "Whether the best is better than so many trials would make it by chance."
+    return table("Luck", note, rows, texts=told)
 
 
-def _drawn(pages: Sequence[Page], where: str) -> Iterable[str]:
-    for page in list(pages)[:_MOST_PAGES]:
-        try:
-            body = _KINDS[page["kind"]](page)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            continue  # not the form of a page: the problem's fault, and no reason to have no report
-        note = f"{where}. {one_line(str(page.get('note', '')), _TEXT_CHARS)}"
-        yield _section(one_line(str(page.get("title", "")), 80), note, body)
-
-
-def _lines(page: Page) -> str:
-    series = [
-        (one_line(str(one["name"]), 60), [(_finite(x), _finite(y)) for x, y in one["points"][:_MOST_POINTS]])
-        for one in page["series"][:_MOST_SERIES]
-    ]
-    legend = "".join(
-        f'<span><svg viewBox="0 0 10 10" aria-hidden="true"><path class="line s{place}" d="M0 5H10"/></svg>'
-        f"{_escape(name)}</span>"
-        for place, (name, _) in enumerate(series)
-    )
-    chart = charts.line_chart(
-        series, x_axis=one_line(str(page["x"]), 40), y_axis=one_line(str(page["y"]), 40)
-    )
-    return f'<div class="legend">{legend if len(series) > 1 else ""}</div>{chart}'
-
-
-def _bars(page: Page) -> str:
-    names = [one_line(str(name), 24) for name in page["names"][:_MOST_NAMES]]
-    values = [_finite(value) for value in page["values"][:_MOST_NAMES]]
-    return charts.bar_chart(list(zip(names, values, strict=True)), y_axis=one_line(str(page["y"]), 40))
-
-
-def _matrix(page: Page) -> str:
-    names = [one_line(str(name), 24) for name in page["names"][:_MOST_NAMES]]
-    steps = charts.HEAT_STEPS
-    cells = {}
-    for row, values in enumerate(page["values"][: len(names)]):
-        for column, value in enumerate(values[: len(names)]):
-            share = min(abs(_finite(value)), 1.0)
-            step = min(int(share * steps), steps - 1)
-            cells[column, len(names) - 1 - row] = (
-                step,
-                f"{names[row]}, {names[column]}: {_finite(value):.3f}",
-            )
-    heat = charts.heat_map(
-        cells,
-        columns=len(names),
-        rows=len(names),
-        x_axis=("members, first to last", 1.0, float(len(names))),
-        y_axis=("last to first", float(len(names)), 1.0),
-        title="correlations",
-    )
-    figures = [
-        (name, *(f"{_finite(value):.2f}" for value in values[: len(names)]))
-        for name, values in zip(names, page["values"], strict=False)
-    ]
-    return f"<div class='maps'><div>{heat}</div></div><div class='wide'>{_table(('', *names), figures)}</div>"
-
-
-def _texts(page: Page) -> str:
-    rows = [[str(cell) for cell in row[:_MOST_NAMES]] for row in page["rows"][:_MOST_ROWS]]
-    return _table([str(column) for column in page["columns"][:_MOST_NAMES]], rows)
-
-
-_KINDS: Mapping[str, Callable[[Page], str]] = {
-    "lines": _lines,
-    "bars": _bars,
-    "matrix": _matrix,
-    "table": _texts,
-}
-
-
-def _finite(value: object) -> float:
-    number = float(value) if isinstance(value, (int, float)) else math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"a page holds {value!r:.40} where a finite number is due")
-    return number
+def _drawn(pages: Sequence[Drawing], where: str) -> Iterable[Drawing]:
+    for page in checked(pages):
+        yield {**page, "note": f"{where}. {page['note']}"}
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else compact(round(value, 4))
-
-
-def _section(title: str, note: str, body: str) -> str:
-    return f"<section><h2>{html.escape(title)}</h2><p class='note'>{_escape(note)}</p>{body}</section>"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    heads = "".join(f"<th>{_escape(name, 60)}</th>" for name in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td class='words'>{_escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _escape(text: str, limit: int = _TEXT_CHARS) -> str:
-    return html.escape(one_line(text, limit))
+    if value is None:
+        return "unknown"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -188,6 +188,15 @@ def ancestry(run_path: Path, name: str = BRANCH) -> list[Entry]:
     return _entries(repository, ("--first-parent", _resolve(repository, name)))
 
 
+def commit_of(run_path: Path, name: str) -> str:
+    """Returns the commit of a program.
+
+    Raises:
+        LineageError: there is no such run, or `name` names no program or several.
+    """
+    return _resolve(_open(run_path), name)
+
+
 def chain(run_path: Path, name: str = BRANCH) -> list[Entry]:
     """Returns a program and those that made what it was handed, one from the other, the program first.
 

@@ -17,7 +17,8 @@ import pytest
 
 from discovery.core.errors import ConfigError
 from discovery.learning.memory.items import Item, item_id_of
-from discovery.service.app import ServiceConfig, check_address, make_app
+from discovery.service.app import make_app
+from discovery.service.guard import ServiceConfig, check_address
 from discovery.service.hosting import Host, HostConfig
 from discovery.service.messages import Status
 from discovery.storage.journal import read_entries
@@ -390,6 +391,7 @@ def test_an_uploaded_problem_is_searched_stopped_resumed_and_read(client: TestCl
     elites = [elite for island in archive["islands"] for elite in island["elites"]]
     assert status["best_score"] == max(elite["score"] for elite in elites)
     assert archive["measures"] == ["first"]
+    check_what_the_page_reads(client, best["program_id"], done + 5)
     metrics = client.get("/metrics").text
     assert f'discovery_evaluations_total{{run="up"}} {done + 5}' in metrics
     assert 'discovery_runs{state="done"} 1' in metrics
@@ -399,6 +401,86 @@ def test_an_uploaded_problem_is_searched_stopped_resumed_and_read(client: TestCl
         if e["type"] == "evaluated"
     ]
     assert all("seccomp" in entry for entry in layers)
+
+
+def check_what_the_page_reads(client: TestClient, best: str, evaluations: int) -> None:
+    view = client.get("/runs/up/view").json()
+    assert len(view["programs"]["id"]) == evaluations
+    assert view["programs"]["id"][view["bests"][-1]] == best
+    assert next(text for _, text in view["asked"]) == "hint to the models: be brief"
+    rest = client.get(f"/runs/up/view?after={evaluations - 2}&edition=0").json()
+    assert rest["programs"]["id"] == view["programs"]["id"][-2:]
+    program = client.get(f"/runs/up/programs/{best[:9]}").json()
+    assert program["program_id"] == best
+    assert len(program["commit"]) == 40
+    assert any(program["commit"] in command for _, command in program["commands"])
+    seed = view["programs"]["id"][0]
+    changed = client.get(f"/runs/up/diff?before={seed}&after={best}")
+    assert changed.headers["content-type"].startswith("text/plain")
+    assert changed.text.startswith("diff --git a/program.py")
+    newest = client.get("/runs/up/log?limit=3").json()["programs"]
+    assert [entry["program_id"] for entry in newest] == view["programs"]["id"][:-4:-1]
+    report = client.get("/runs/up/report")
+    assert report.headers["content-disposition"] == 'attachment; filename="up.html"'
+    assert "Content-Security-Policy" in report.text
+    for path in ("programs/ffffffffffff", "diff?before=best&after=ffffffffffff", "log?of=island/99"):
+        assert client.get(f"/runs/up/{path}").status_code == 404, path
+    for path in ("view?after=-1", "log?limit=0", "diff?before=best"):
+        assert client.get(f"/runs/up/{path}").status_code == 400, path
+
+
+class TestPage:
+    def test_anybody_may_load_it_and_its_policy_lets_no_other_script_in(self, host: Host) -> None:
+        client = client_of(host, token=TOKEN, is_local=False)
+        page = client.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        policy = page.headers["content-security-policy"]
+        assert "script-src 'self';" in policy
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert not re.search(r"<script>|<style|style=|\son\w+=|https?:", page.text)
+        for name in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+            assert client.get(f"/{name}").status_code == 200
+        script = client.get("/page/main.js")
+        assert script.headers["content-type"].startswith("text/javascript")
+        assert client.get("/page/../app.py").status_code in (401, 404)
+        assert client.get("/page/none.js").status_code == 404
+
+    def test_it_shows_nothing_without_the_token(self, host: Host) -> None:
+        client = client_of(host, token=TOKEN, is_local=False)
+        for path in ("/problems", "/runs", "/runs/x/view", "/runs/x/programs/best", "/runs/x/report"):
+            assert client.get(path).status_code == 401
+
+    def test_problems_are_listed(self, client: TestClient) -> None:
+        assert "circle_packing" in client.get("/problems").json()["problems"]
+
+
+def test_a_person_pauses_purges_and_is_told_so(client: TestClient, host: Host) -> None:
+    body = {"problem": {"name": "toy", "files": {"toy.py": TOY}}, "name": "p", "evals": 100_000, "workers": 1}
+    assert client.post("/runs", json=body).status_code == 201
+    run = host.run("p")
+    wait_until(lambda: run.facts["evaluations"] >= 10)
+    before = client.get("/runs/p/view").json()
+    cheat = before["programs"]["id"][1]
+    purge = {"program": cheat, "reason": "it cheats"}
+    refused = client.post("/runs/p/purge", json=purge)
+    assert refused.status_code == 409
+    assert "under way" in refused.json()["error"]
+    assert client.post("/runs/p/requests", json={"kind": "pause"}).status_code == 202
+    wait_until(lambda: client.get("/runs/p").json()["state"] == "paused")
+    assert client.get("/runs/p").json()["message"] == "paused on request"
+    client.post("/runs/p/stop", json={})
+    wait_until(lambda: not run.is_active)
+    assert client.post("/runs/p/purge", json={"program": "ffff", "reason": "x"}).status_code == 400
+    assert client.post("/runs/p/purge", json={"program": "", "reason": "x"}).status_code == 400
+    gone = client.post("/runs/p/purge", json=purge)
+    assert gone.status_code == 200, gone.text
+    assert gone.json()["program_ids"][0] == cheat
+    after = client.get(f"/runs/p/view?after=5&edition={before['edition']}").json()
+    assert (after["after"], after["edition"]) == (0, before["edition"] + 1)
+    assert after["programs"]["score"][1] is None
+    assert client.get(f"/runs/p/programs/{cheat}").json()["reason"] == "purged: it cheats"
 
 
 def test_too_many_runs_and_a_second_service_are_refused(client: TestClient, host: Host) -> None:

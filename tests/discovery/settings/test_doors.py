@@ -18,7 +18,8 @@ from click.testing import CliRunner
 from discovery.cli.options import flag_of, given
 from discovery.cli.search import run as run_command
 from discovery.core.errors import ConfigError
-from discovery.service.app import ServiceConfig, make_app
+from discovery.service.app import make_app
+from discovery.service.guard import ServiceConfig
 from discovery.settings.__main__ import table
 from discovery.settings.config import GROUPS, RunConfig
 from discovery.settings.doors import BY_KEY, LAUNCH, SETTINGS, Setting, Source, read
