@@ -74,6 +74,7 @@ class Browser:
     def open(self, address: str) -> None:
         """Goes to an address, and forgets the page that was there."""
         self.driver.get("about:blank")
+        self.faults()
         self.driver.get(address)
 
     def run(self, script: str, *values: object) -> Any:

@@ -87,6 +87,7 @@ def test_a_run_is_begun_watched_steered_read_and_taken_home(browser: Browser, fo
             report = folder / "flow.html"
             browser.wait(report.exists)
             evaluations = host.run("flow").facts["evaluations"]
+            assert browser.faults() == []
             browser.open(address)
             browser.click("a.run-name", "flow")
             browser.wait("document.querySelector('#programs tbody tr')")
