@@ -62,6 +62,8 @@ def view_of(story: Story, pages: Sequence[ReportPage] = (), *, after: int = 0) -
         "failures": _failures(story),
         "spending": [[round(s, 1), tokens, round(usd, 6)] for s, tokens, usd in _thin(story.spending)],
         "held_out": _held_out(story),
+        "agreement": one_line(story.agreement.text, 300),
+        "exam_fault": one_line(story.exam_faults.get(story.best.program_id, ""), 300) if story.best else "",
         "layers": [
             [[one_line(name, 40) for name in names], count] for names, count in story.layers.most_common(20)
         ],

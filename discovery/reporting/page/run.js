@@ -323,13 +323,14 @@ function heldOut(data) {
   let shown = -1;
   return { node, refresh: () => {
     const pairs = data.facts.held_out.filter(([at]) => data.score[at] !== null);
-    node.hidden = !pairs.length;
+    node.hidden = !pairs.length && !data.facts.exam_fault;
     if (node.hidden || shown === pairs.length) return;
     shown = pairs.length;
     const dots = pairs.map(([at, held]) => [data.score[at], held]).sort((a, b) => a[0] - b[0]);
-    const low = Math.min(...dots.flat()), high = Math.max(...dots.flat());
+    const low = dots.flat().reduce((a, b) => Math.min(a, b), Infinity), high = dots.flat().reduce((a, b) => Math.max(a, b), -Infinity);
     const of = pairs.find(([at]) => at === data.best);
-    fill(body, of ? el("p", {}, `The best: ${score(data.score[data.best])} on visible cases, ${score(of[1])} held out.`) : null,
+    fill(body, data.facts.agreement ? el("p", {}, data.facts.agreement) : null, data.facts.exam_fault ? el("p", { class: "wait" }, `The best failed on the held-out cases: ${data.facts.exam_fault}`) : null,
+      of ? el("p", {}, `The best: ${score(data.score[data.best])} on visible cases, ${score(of[1])} held out.`) : null,
       dots.length > 1 ? curves("held out against visible", [{ name: "held out", points: dots, dots: true }, { name: "equal", points: [[low, low], [high, high]] }], { x: "visible", y: "held out" }).node : null);
   } };
 }
