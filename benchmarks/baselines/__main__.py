@@ -6,12 +6,13 @@ import argparse
 import importlib
 import json
 import time
+from collections.abc import Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from evaluators.contract import Case, Exhausted
+from evaluators.contract import Case, Exhausted, Result
 from evaluators.problems.loading import Problem, load_problem
 
 
@@ -32,7 +33,7 @@ def measure(name: str, seconds: float, seed: int) -> dict[str, Any]:
     problem = load_problem(name)
     baseline = importlib.import_module(f"benchmarks.baselines.{name}")
     rng = np.random.default_rng(seed)
-    cases = [case for stage in range(problem.stages) for case in problem.draw_cases(rng, stage)]
+    cases = [problem.draw_cases(rng, stage) for stage in range(problem.stages)][-1]
     result: dict[str, Any] = {"problem": name, "seconds": seconds, "seed_of_run": seed}
     result["seed"], _ = _score(problem, cases, lambda case: program_output(problem, problem.seed.text, case))
     began = time.process_time()
@@ -49,14 +50,14 @@ def _solve(problem: Problem, baseline: ModuleType, case: Case, seconds: float, s
     return baseline.solve(case, seconds, np.random.default_rng(seed)), None
 
 
-def _score(problem: Problem, cases: list[Case], solve: Any) -> tuple[float, float]:
-    metrics, spent = [], 0.0
+def _score(problem: Problem, cases: Sequence[Case], solve: Any) -> tuple[float, float]:
+    results, spent = [], 0.0
     for case in cases:
         output, oracle = solve(case)
         began = time.process_time()
-        metrics.append(problem.score_output(case, output, oracle))
+        results.append(Result(case, problem.score_output(case, output, oracle)))
         spent += time.process_time() - began
-    return problem.combine(metrics)[problem.objective.name], round(1000 * spent, 2)
+    return problem.combine(results)[problem.objective.name], round(1000 * spent, 2)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ dates. Labels, dates and test prices stay in the judge.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ from evaluators.alphas.markets.world import WARM_UP_DAYS, World, make_world
 from evaluators.alphas.metrics import mutual_information
 from evaluators.alphas.rank_ic import RankScorer, rank_ic
 from evaluators.alphas.twins import check_knowledge
-from evaluators.contract import Case, Invalid, Oracle
+from evaluators.contract import Case, Invalid, Oracle, Result
 
 Array = NDArray[np.float64]
 
@@ -438,6 +438,6 @@ def _more(world: World, factor: Array, learned: slice, scored: slice) -> dict[st
     }
 
 
-def merged(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def merged(results: Sequence[Result]) -> dict[str, float]:
     """Returns one dict of the metrics of several sittings, the later ones in place of the earlier ones."""
-    return {name: value for sitting in metrics for name, value in sitting.items()}
+    return {name: value for sitting in results for name, value in sitting.metrics.items()}

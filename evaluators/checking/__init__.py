@@ -6,4 +6,5 @@ findings  what `check` found: one finding each, with its level and its remedy
 kernels   what is wrong with a kernel task
 probes    programs and outputs that a sound problem must not reward: what `check` tries on it
 score     checks on a problem's scorer and oracle
+stash     what a program can keep from one call for another: tried with the seed
 """

@@ -20,6 +20,7 @@ from evaluators.checking.cases import Draws, check_cases
 from evaluators.checking.findings import Finding, Level, brief
 from evaluators.checking.kernels import check_kernel
 from evaluators.checking.score import check_score
+from evaluators.checking.stash import check_stash
 from evaluators.contract import Evaluation, Measure, Program
 from evaluators.problems.loading import Problem
 from evaluators.source.modules import import_source, run_source
@@ -58,6 +59,8 @@ def check_problem(
     if all(evaluation.is_ok for evaluation in evaluations):
         patience = _Patience(TRIALS_S)
         found += _check_trivial(problem, evaluate, evaluations[0], patience)
+        if draws.is_sound and any(patience.take([True])):
+            found += check_stash(problem, len(draws.cases), evaluate, evaluations[0])
         found += _check_measures(problem, evaluate, evaluations[0], seed, patience)
         found += patience.findings()
     if problem.self_scored:

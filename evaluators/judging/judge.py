@@ -30,6 +30,7 @@ from evaluators.contract import (
     Oracle,
     PlainData,
     Program,
+    Result,
     Status,
 )
 from evaluators.judging.alarm import AlarmError, time_limit
@@ -39,6 +40,9 @@ from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, Session
 from evaluators.sandbox.clean import clean_line
 from evaluators.source.files import ProblemError
 from evaluators.text.measures import axis_values
+
+MAX_PHASES = 8
+"""How many processes one case may take, one after the other, where the problem has `follow`."""
 
 MAX_CERTIFICATE_BYTES = 128 * 1024
 MAX_EXHIBIT_BYTES = 256 * 1024
@@ -65,18 +69,54 @@ class _RejectedError(Exception):
 
 @dataclass(slots=True)
 class _Progress:
-    """How far one program came."""
+    """How far one program came: the results of the stage under way, and what counts over all stages."""
 
-    metrics: list[dict[str, float]] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     outputs: list[PlainData] = field(default_factory=list)
     exhibit: list[PlainData] = field(default_factory=list)
+    done: int = 0
     feedback: str = ""
     cpu_s: float = 0.0
     limits: Limits | None = None
 
+    def begin_stage(self) -> None:
+        """Forgets the stage before, which was only a gate."""
+        self.results, self.outputs, self.exhibit = [], [], []
+
+
+class _Children:
+    """The children that one program is run in, one after the other. Close them.
+
+    Attributes:
+        cpu_s: what those took that were closed.
+    """
+
+    def __init__(self, sandbox: Sandbox, program: Program, limits: Limits) -> None:
+        self._sandbox, self._program, self._limits = sandbox, program, limits
+        self._session: Session | None = None
+        self._left = 0
+        self.cpu_s = 0.0
+
+    def for_cases(self, count: int) -> Session:
+        """Returns the child for the next case: a fresh one, for `count` cases, where the one before is done."""
+        if self._session is None or not self._left:
+            self.close()
+            self._session, self._left = self._sandbox.start(self._program, self._limits, cases=count), count
+        self._left -= 1
+        return self._session
+
+    def close(self) -> None:
+        """Ends the child, if there is one."""
+        session, self._session = self._session, None
+        if session is not None:
+            self.cpu_s += session.close()
+
 
 class Judge:
     """Judges programs of one problem, one at a time.
+
+    Each case is run in a child of its own, each of its phases in another, unless the problem asks for one child for all
+    cases of a stage. A stage that is not the last is a gate; the results of the last one alone make metrics and score.
 
     The cases are drawn once, from the secret, so that every program meets the same. Where the problem has `vary`, each
     evaluation meets variants of them that nobody has met: what a program may remember of another evaluation, by
@@ -107,7 +147,10 @@ class Judge:
         self._score_timeout_s = score_timeout_s
         self._chance = np.random.default_rng() if chance is None else chance
         self._handed: list[PlainData] | None = None
-        self._stages = [self._draw(secret, stage) for stage in range(problem.stages)]
+        first = (
+            0 if problem.source.improve_s is None else problem.stages - 1
+        )  # there is no output of a gate to improve on
+        self._stages = [self._draw(secret, stage) for stage in range(first, problem.stages)]
         self._held_out = _guard(
             "held_out", problem, lambda: problem.draw_held_out(_rng(secret, "held_out", 0))
         )
@@ -120,11 +163,12 @@ class Judge:
 
     def limit_s(self, *, held_out: bool = False) -> float:
         """Returns how long the evaluation of any program can take at most, in seconds of wall-clock time."""
-        cases = sum(map(len, self._stages))
+        phases = MAX_PHASES if self._problem.follow else 1
+        cases = phases * sum(map(len, self._stages))
         whole_s = cases * (self._problem.limits.wall_s + self._score_timeout_s) + _SLACK_S
         if not held_out:
             return whole_s
-        return whole_s + len(self._held_out) * (self._exam_limits.wall_s + self._score_timeout_s)
+        return whole_s + phases * len(self._held_out) * (self._exam_limits.wall_s + self._score_timeout_s)
 
     def evaluate(
         self, program: Program, *, held_out: bool = False, start: Incumbent | None = None
@@ -153,13 +197,13 @@ class Judge:
         except _RejectedError as rejected:
             status, reason = rejected.status, rejected.reason
             progress.feedback = rejected.feedback or progress.feedback
-            if progress.metrics and status is Status.REJECTED:
-                common["metrics"] = self._combine(progress.metrics)
+            if progress.results and status is Status.REJECTED:
+                common["metrics"] = self._combine(progress.results, is_last=False)
         return Evaluation(
             status=status,
             reason=reason,
             feedback=progress.feedback,
-            cases_done=len(progress.metrics),
+            cases_done=progress.done,
             cases_total=total,
             cpu_s=progress.cpu_s,
             wall_s=monotonic() - begun,
@@ -185,12 +229,12 @@ class Judge:
     def _judge(self, program: Program, progress: _Progress) -> dict[str, Any]:
         problem = self._problem
         for stage, cases in enumerate(self._stages):
-            done = len(progress.metrics)
+            progress.begin_stage()
             self._run_cases(program, self._varied(cases), progress)
             if stage < len(problem.thresholds):
-                reached = self._combine(progress.metrics[done:])[problem.objective.name]
+                reached = self._combine(progress.results, is_last=False)[problem.objective.name]
                 self._check_threshold(reached, stage)
-        metrics = self._combine(progress.metrics)
+        metrics = self._combine(progress.results)
         score = metrics[problem.objective.name]
         _check_gates(problem.objective, score)
         return {
@@ -205,7 +249,7 @@ class Judge:
         progress = _Progress(limits=self._exam_limits)
         try:
             self._run_cases(program, self._varied(self._held_out), progress)
-            metrics = self._combine(progress.metrics)
+            metrics = self._combine(progress.results)
         except _RejectedError as rejected:
             return {}, f"held-out cases: {rejected.reason}"
         exhibit = _guard("the exhibit", self._problem, lambda: _shown(progress.exhibit))
@@ -215,48 +259,64 @@ class Judge:
         return _guard("vary", self._problem, lambda: self._problem.varied(self._chance, cases))
 
     def _run_cases(self, program: Program, cases: tuple[Case, ...], progress: _Progress) -> None:
-        """Runs and scores the cases of one stage in one child; a sandbox that fails gets a second try."""
-        before = len(progress.metrics)
+        """Runs and scores the cases of one stage; a sandbox that fails gets a second try."""
+        before = progress.done
         try:
             self._try_cases(program, cases, progress)
         except SandboxError:
-            del progress.metrics[before:], progress.outputs[before:]
+            progress.begin_stage()
+            progress.done = before
             self._try_cases(program, cases, progress)
 
     def _try_cases(self, program: Program, cases: tuple[Case, ...], progress: _Progress) -> None:
-        session: Session | None = None
+        children = _Children(self._sandbox, program, progress.limits or self._problem.limits)
         try:
             for index, case in enumerate(cases):
-                if session is None:
-                    session = self._sandbox.start(
-                        program, progress.limits or self._problem.limits, cases=len(cases) - index
-                    )
-                if self._run_case(session, case, progress):
-                    progress.cpu_s += session.close()
-                    session = None
+                shared = len(cases) - index if self._problem.shares_process else 1
+                self._run_case(children, case, progress, shared=shared)
         finally:
-            if session is not None:
-                progress.cpu_s += session.close()
+            children.close()
+            progress.cpu_s += children.cpu_s
 
-    def _run_case(self, session: Session, case: Case, progress: _Progress) -> bool:
-        """Runs and scores one case; returns whether the session is over."""
+    def _run_case(self, children: _Children, case: Case, progress: _Progress, *, shared: int) -> None:
+        """Runs a case phase by phase, each in a fresh child, and scores what the last one gave."""
+        phase, number = case, 1
+        output, oracle = self._run_phase(children, phase, progress, shared=shared)
+        while (following := self._following(phase, output, oracle)) is not None:
+            number += 1
+            if number > MAX_PHASES:
+                raise JudgeError(
+                    f"follow() asks for more than {MAX_PHASES} phases of one case; let it return None"
+                )
+            children.close()
+            phase = following
+            output, oracle = self._run_phase(children, phase, progress, shared=shared)
+        metrics = self._provoked("score", lambda: self._problem.score_output(phase, output, oracle))
+        progress.results.append(Result(case, metrics))
+        progress.outputs.append(output)
+        progress.exhibit += getattr(oracle, "exhibit", None) or []
+        progress.done += 1
+
+    def _following(self, phase: Case, output: PlainData, oracle: Oracle | None) -> Case | None:
+        return self._provoked("follow", lambda: self._problem.following(phase, output, oracle))
+
+    def _run_phase(
+        self, children: _Children, case: Case, progress: _Progress, *, shared: int
+    ) -> tuple[PlainData, Oracle | None]:
+        """Returns what the program gave in one phase, None where it used up its oracle, and the oracle."""
         serve = self._problem.serve
         oracle = _guard("serve", self._problem, lambda: serve(case)) if serve else None
         inputs = case.inputs
         if self._handed is not None:
             inputs = {"inputs": inputs, "best": self._handed[len(progress.outputs)]}
-        outcome = self._outcome(session, inputs, oracle)
+        outcome = self._outcome(children.for_cases(shared), inputs, oracle)
         if outcome is not None:
             progress.feedback = outcome.feedback or progress.feedback
             if outcome.status is not Status.OK:
                 raise _RejectedError(outcome.status, outcome.reason, outcome.feedback)
-        output = None if outcome is None else outcome.output
-        progress.metrics.append(
-            self._provoked("score", lambda: self._problem.score_output(case, output, oracle))
-        )
-        progress.outputs.append(output)
-        progress.exhibit += getattr(oracle, "exhibit", None) or []
-        return outcome is None or outcome.is_partial
+        if outcome is None or outcome.is_partial:
+            children.close()
+        return None if outcome is None else outcome.output, oracle
 
     def _outcome(self, session: Session, inputs: PlainData, oracle: Oracle | None) -> Outcome | None:
         """Returns how the program did, None where it has used up its oracle."""
@@ -299,8 +359,8 @@ class Judge:
         except Exception as error:
             raise _RejectedError(Status.INVALID, _describe(what, error, self._problem)) from error
 
-    def _combine(self, metrics: list[dict[str, float]]) -> dict[str, float]:
-        return self._provoked("aggregate", lambda: self._problem.combine(metrics))
+    def _combine(self, results: list[Result], *, is_last: bool = True) -> dict[str, float]:
+        return self._provoked("aggregate", lambda: self._problem.combine(results, is_last=is_last))
 
     def _check_threshold(self, reached: float, stage: int) -> None:
         problem = self._problem
@@ -368,8 +428,11 @@ def _certificate(outputs: list[PlainData]) -> PlainData:
 
 
 def _without_arrays(value: PlainData) -> PlainData:
+    """Returns a value as JSON data: arrays and bytes as lists of numbers."""
     if isinstance(value, np.ndarray):
         return value.tolist()
+    if isinstance(value, bytes):
+        return list(value)
     if isinstance(value, list):
         return [_without_arrays(item) for item in value]
     if isinstance(value, dict):

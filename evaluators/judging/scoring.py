@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.contract import Case, ContractError, Invalid, Objective, PlainData
+from evaluators.contract import Case, ContractError, Invalid, Objective, PlainData, Result
 from evaluators.exact import exact_text
 from evaluators.judging.equality import same_data
 from evaluators.problems.loading import Problem, ProblemError, ProblemSource, load_source
@@ -54,22 +54,23 @@ def object_cases(problem: Problem) -> tuple[Case, ...] | None:
     """Returns the cases that an output answers by itself; None where a claim rests on running the program.
 
     An output speaks for itself where it is kept, is no record of an oracle, was not scored beside the program, and
-    answers cases that are the same in every run.
+    answers cases that are the same in every run (those of the last stage, which make the score).
     """
     if (
         not problem.keeps_certificate
         or problem.serve
+        or problem.follow
         or problem.vary
         or problem.kernel
         or problem.self_scored
     ):
         return None
     drawn = [
-        [case for stage in range(problem.stages) for case in problem.draw_cases(rng, stage)]
+        problem.draw_cases(rng, problem.stages - 1)
         for rng in (np.random.default_rng(0), np.random.default_rng(1))
     ]
     facts = [[(case.inputs, case.answer) for case in cases] for cases in drawn]
-    return tuple(drawn[0]) if same_data(*facts) else None
+    return drawn[0] if same_data(*facts) else None
 
 
 def score_output(problem: Problem, cases: tuple[Case, ...], output: PlainData) -> Scored:
@@ -82,8 +83,10 @@ def score_output(problem: Problem, cases: tuple[Case, ...], output: PlainData) -
     outputs = [output] if len(cases) == 1 else output
     if not isinstance(outputs, list) or len(outputs) != len(cases):
         raise Invalid(f"a list of {len(cases)} outputs is asked for, one per case")
-    metrics = [problem.score_output(case, one) for case, one in zip(cases, outputs, strict=True)]
-    score = problem.combine(metrics)[problem.objective.name]
+    results = [
+        Result(case, problem.score_output(case, one)) for case, one in zip(cases, outputs, strict=True)
+    ]
+    score = problem.combine(results)[problem.objective.name]
     _check_gates(problem.objective, score)
     exact = problem.exact_score(cases, outputs)
     if exact is not None and not math.isclose(float(exact), score, rel_tol=AGREEMENT, abs_tol=1e-300):

@@ -24,6 +24,7 @@ _NOT_IN_KERNELS = (
     "cases",
     "run",
     "score",
+    "follow",
     "serve",
     "aggregate",
     "held_out",
@@ -31,6 +32,7 @@ _NOT_IN_KERNELS = (
     "STAGES",
     "THRESHOLDS",
     "CERTIFICATE",
+    "SHARED_PROCESS",
 )
 _KERNEL_ENTRY = "kernel.c"
 _OPTIONAL = (
@@ -47,6 +49,8 @@ _OPTIONAL = (
     "BEST_KNOWN",
     "BASELINE",
     "HEURISTIC_SEED",
+    "SHARED_PROCESS",
+    "follow",
     "serve",
     "aggregate",
     "held_out",
@@ -306,6 +310,31 @@ class Declaration:
     def optional_function(self, name: str, parameters: tuple[str, ...]) -> Callable[..., Any] | None:
         """Returns a function, or None where the module has none."""
         return self.function(name, parameters) if self.names_of_module.get(name) is not None else None
+
+    def aggregate(self) -> tuple[Callable[..., Any] | None, bool]:
+        """Returns `aggregate`, and whether it is of the first edition: with a parameter `metrics`, it takes these alone."""
+        function = self.optional_function("aggregate", ("results",))
+        if function is None:
+            return None, False
+        return function, next(iter(inspect.signature(function).parameters)) == "metrics"
+
+    def shares_process(self) -> bool:
+        """Returns whether the cases of a stage are run in one child."""
+        shares: bool = self.instance("SHARED_PROCESS", bool, False)
+        if shares and self.names_of_module.get("follow") is not None:
+            what = "SHARED_PROCESS has no meaning beside follow(), whose phases must share nothing"
+            raise self.error("SHARED_PROCESS", what, "remove one of them")
+        return shares
+
+    def warnings(self, *, stages: int, takes_old_aggregate: bool) -> tuple[str, ...]:
+        """Returns what the author should change before the next version."""
+        if not takes_old_aggregate:
+            return ()
+        what = "aggregate(metrics) is of the first edition of the contract; the next version takes aggregate(results)"
+        remedy = 'write aggregate(results), and one.metrics["name"] for one["name"]'
+        if stages > 1:
+            remedy += "; it gets the results of one stage, and those of the last one alone make the score"
+        return (str(self.error("aggregate", what, remedy)),)
 
     def run_extras(self, run: Callable[..., Any], *, serves: bool) -> tuple[str, ...]:
         """Returns the extra parameters that `run` declares; checks that oracle and serve come together."""

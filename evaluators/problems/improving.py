@@ -53,10 +53,16 @@ def improving(problem: Problem, seconds: float) -> Problem:
     Raises:
         ProblemError: the problem's outputs do not speak for themselves, or `seconds` is out of range.
     """
-    if not problem.keeps_certificate or problem.serve or problem.kernel or problem.self_scored:
+    if (
+        not problem.keeps_certificate
+        or problem.serve
+        or problem.follow
+        or problem.kernel
+        or problem.self_scored
+    ):
         raise ProblemError(
             f"{problem.name} keeps no output that a program could improve on",
-            remedy="that takes CERTIFICATE = True, no serve(), and the same cases in every run",
+            remedy="that takes CERTIFICATE = True, no serve(), no follow(), and the same cases in every run",
             file=problem.files.path,
         )
     if not LEAST_S <= seconds <= MOST_S:

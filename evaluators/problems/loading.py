@@ -1,6 +1,6 @@
 """A problem: a Python module that states what to solve, loaded and checked.
 
-`load_problem(spec)` is the one way in. All rules of the contract are checked here and in contract.py, and
+`load_problem(spec)` is the one way in. All rules of the contract are checked in this folder and in contract/, and
 every complaint names the file, the argument, the rule, the value, the remedy, and the nearest valid name.
 
 Exceptions:
@@ -10,21 +10,19 @@ Exceptions:
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import traceback
-from collections.abc import Mapping, Sequence
+import warnings
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from evaluators.contract import (
     Baseline,
     BestKnown,
     Case,
     ContractError,
-    Invalid,
     Limits,
     Measure,
     Objective,
@@ -37,9 +35,6 @@ from evaluators.problems.problem import Problem, ProblemSource
 from evaluators.problems.source import locate, read_source, shipped_names
 from evaluators.source.files import ProblemError, SourceFiles
 from evaluators.source.modules import import_source, run_half, run_source
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "Problem",
@@ -59,10 +54,15 @@ def load_problem(spec: str) -> Problem:
 
     Raises:
         ProblemError: there is none, or it breaks the contract.
+
+    A module that keeps to an older edition of the contract is loaded, with a FutureWarning.
     """
     kind, where, location = locate(spec)
     files = read_source(location)
-    return _build(files, ProblemSource(kind, where, files.name, files.version))
+    problem = _build(files, ProblemSource(kind, where, files.name, files.version))
+    for text in problem.warnings:
+        warnings.warn(text, FutureWarning, stacklevel=2)
+    return problem
 
 
 def load_source(source: ProblemSource) -> Problem:
@@ -104,6 +104,7 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
     run_extras = reading.run_extras(run, serves=serve is not None)
     score_parameters = ("case", "output", "oracle") if serve else ("case", "output")
     objective = reading.instance("OBJECTIVE", Objective)
+    aggregate, takes_old_aggregate = reading.aggregate()
     problem = Problem(
         name=files.name,
         goal=reading.goal(),
@@ -117,7 +118,8 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
         cases=reading.function("cases", ("rng", "stage")),
         run=run,
         score=reading.function("score", score_parameters),
-        aggregate=reading.optional_function("aggregate", ("metrics",)) or _mean,
+        aggregate=aggregate,
+        follow=reading.optional_function("follow", score_parameters),
         serve=serve,
         held_out=reading.optional_function("held_out", ("rng",)),
         vary=reading.optional_function("vary", ("rng", "case")),
@@ -132,6 +134,9 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
         baseline=reading.baseline(objective),
         exact=reading.optional_function("exact", ("case", "output")),
         heuristic_seed=reading.heuristic_seed(),
+        takes_old_aggregate=takes_old_aggregate,
+        shares_process=reading.shares_process(),
+        warnings=reading.warnings(stages=stages, takes_old_aggregate=takes_old_aggregate),
     )
     run_source(files)  # refuses a run() that leans on the scorer
     return problem
@@ -161,7 +166,6 @@ def _kernel_problem(
         cases=_no_function,
         run=_no_function,
         score=_no_function,
-        aggregate=_mean,
         held_out=_no_function if kernel.held_out else None,
         preload=reading.names("PRELOAD"),
         keeps_certificate=True,
@@ -218,14 +222,3 @@ def _nearest_keyword(message: str) -> str:
     keywords = _CONTRACT_TYPES[match[1]]
     near = get_close_matches(match[2], keywords, n=1)
     return f"did you mean {near[0]!r}?" if near else f"{match[1]} takes {', '.join(keywords)}"
-
-
-def _mean(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Returns the mean of each metric over the cases.
-
-    Raises:
-        Invalid: the cases do not have the same metrics.
-    """
-    if any(set(one) != set(metrics[0]) for one in metrics):
-        raise Invalid("score() returned different metrics for different cases; define aggregate()")
-    return {name: math.fsum(one[name] for one in metrics) / len(metrics) for name in metrics[0]}

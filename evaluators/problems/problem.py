@@ -1,7 +1,8 @@
-"""A loaded and checked problem, and how another process loads the same one."""
+"""A problem, loaded and checked: its data, and its functions with what they return held against the contract."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -12,12 +13,14 @@ from evaluators.contract import (
     Baseline,
     BestKnown,
     Case,
+    Invalid,
     Limits,
     Measure,
     Objective,
     Oracle,
     PlainData,
     Program,
+    Result,
 )
 from evaluators.exact import Ball, Exact, as_finite, mean
 from evaluators.kernel_task import KernelTask
@@ -79,8 +82,11 @@ class Problem:
         version: 16 hex digits of the content of all files that belong to the problem.
         source: how another process loads it; files: its texts, enough to run it elsewhere.
         run_extras: which of oracle, report, deadline_s, files `run` takes, by name.
-        cases, run, score, serve, aggregate, held_out, vary, exact: the module's functions; serve, held_out, vary and
-            exact may be None.
+        cases, run, score, follow, serve, aggregate, held_out, vary, exact: the module's functions; all but cases, run and
+            score may be None.
+        takes_old_aggregate: whether `aggregate` is of the first edition, which takes the metrics alone.
+        shares_process: whether the cases of a stage are run in one child; else each has a child of its own.
+        warnings: what the author should change in time: the module keeps to an older edition of the contract.
         kernel: what a kernel problem declares instead of these functions; None for other problems.
     """
 
@@ -96,7 +102,8 @@ class Problem:
     cases: Callable[[np.random.Generator, int], list[Case]]
     run: Callable[..., PlainData]
     score: Callable[..., Mapping[str, float]]
-    aggregate: Callable[[Sequence[Mapping[str, float]]], Mapping[str, float]]
+    aggregate: Callable[..., Mapping[str, float]] | None = None
+    follow: Callable[..., Case | None] | None = None
     serve: Callable[[Case], Oracle] | None = None
     held_out: Callable[[np.random.Generator], list[Case]] | None = None
     vary: Callable[[np.random.Generator, Case], Case] | None = None
@@ -113,6 +120,9 @@ class Problem:
     heuristic_seed: Program | None = None
     harness: SourceFiles | None = None
     kernel: KernelTask | None = None
+    takes_old_aggregate: bool = False
+    shares_process: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -164,7 +174,25 @@ class Problem:
             ProblemError: the scorer itself breaks the contract.
         """
         scored = self.score(case, output) if self.serve is None else self.score(case, output, oracle)
-        return self._checked_metrics("score", scored)
+        return self._checked_metrics("score", scored, () if self.aggregate else self.metric_names, case)
+
+    def following(self, case: Case, output: PlainData, oracle: Oracle | None = None) -> Case | None:
+        """Returns the next phase of a case, which is run in a fresh process; None where this one is scored.
+
+        Raises:
+            Invalid: the problem rejects the output.
+            ProblemError: `follow` returns something else than a `Case` or None.
+        """
+        if self.follow is None:
+            return None
+        found = self.follow(case, output) if self.serve is None else self.follow(case, output, oracle)
+        if found is not None and not isinstance(found, Case):
+            raise ProblemError(
+                f"follow() must return a Case or None, got {found!r:.80}",
+                remedy="return Case(inputs=..., answer=...) for a further phase, None to have this output scored",
+                file=self.files.path,
+            )
+        return found
 
     def exact_score(self, cases: Sequence[Case], outputs: Sequence[PlainData]) -> Exact | None:
         """Returns the exact mean of the objective over outputs that `score` accepts; None where there is no `exact`.
@@ -181,16 +209,24 @@ class Problem:
             raise ProblemError(what, file=self.files.path)
         return mean(values)
 
-    def combine(self, metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-        """Returns the metrics of all cases as one, by the problem's `aggregate` (default: the mean per key).
+    def combine(self, results: Sequence[Result], *, is_last: bool = True) -> dict[str, float]:
+        """Returns the metrics of all cases of a stage as one, by the problem's `aggregate` (default: the mean per name).
+
+        Of a stage that is not the last only the objective must be among them.
 
         Raises:
-            Invalid: `aggregate` rejects them.
+            Invalid: `aggregate` rejects them; or there is none, and the cases have different metrics.
             ProblemError: `aggregate` breaks the contract.
         """
-        return self._checked_metrics("aggregate", self.aggregate(metrics))
+        needed = self.metric_names if is_last else self.metric_names[:1]
+        if self.aggregate is None:
+            return self._checked_metrics("score", _mean(results), needed)
+        given = [result.metrics for result in results] if self.takes_old_aggregate else list(results)
+        return self._checked_metrics("aggregate", self.aggregate(given), needed)
 
-    def _checked_metrics(self, function: str, metrics: object) -> dict[str, float]:
+    def _checked_metrics(
+        self, function: str, metrics: object, needed: Sequence[str], case: Case | None = None
+    ) -> dict[str, float]:
         if not isinstance(metrics, Mapping):
             raise ProblemError(f"{function}() must return a dict of metrics, got {type(metrics).__name__}")
         checked: dict[str, float] = {}
@@ -203,12 +239,31 @@ class Problem:
                     file=self.files.path,
                 )
             checked[key] = number
-        for name in self.metric_names:
+        for name in needed:
             if name not in checked:
                 near = get_close_matches(name, checked, n=1)
+                of_case = f" for case {case.name!r}" if case is not None and case.name else ""
                 raise ProblemError(
-                    f"{function}() must return the metric {name!r}, got {sorted(checked)}",
-                    remedy=f"did you mean {near[0]!r}?" if near else "add it",
+                    f"{function}() must return the metric {name!r}{of_case}, got {sorted(checked)}",
+                    remedy=f"did you mean {near[0]!r}?"
+                    if near
+                    else f"add it, or define aggregate(results) and give {name!r} there",
                     file=self.files.path,
                 )
         return checked
+
+
+def _mean(results: Sequence[Result]) -> dict[str, float]:
+    """Returns the mean of each metric over the cases.
+
+    Raises:
+        Invalid: the cases do not have the same metrics.
+    """
+    first = results[0].metrics
+    for number, result in enumerate(results):
+        if odd := set(first) ^ set(result.metrics):
+            raise Invalid(
+                f"score() returned the metric {min(odd)!r} for case 1 or case {number + 1} only; "
+                "return it for every case, or define aggregate(results)"
+            )
+    return {name: math.fsum(one.metrics[name] for one in results) / len(results) for name in first}

@@ -15,7 +15,7 @@ confine   walls round a judge whose problem came from outside, and round all tha
 control   messages between the judge and its zygote
 frames    messages between the judge and a child
 layers    what this machine's sandbox consists of, found out by starting one. For `discovery doctor`
-linux     the sandbox: a zygote per slot, a locked child per program and stage
+linux     the sandbox: a zygote per slot, a locked child per case
 locks     what a child puts on before the program's first line: Landlock, seccomp, namespaces, rights
 plain     plain data as bytes: what may cross between a program and the side that judges it
 prepare   how a zygote makes itself ready: namespaces, a user id and a scratch folder, warm modules, locks

@@ -1,4 +1,4 @@
-"""The sandbox: a zygote per slot, a locked child per program and stage.
+"""The sandbox: a zygote per slot, a locked child per case.
 
 macOS gets resource limits and process groups only, with a warning.
 """

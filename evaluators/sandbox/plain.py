@@ -1,11 +1,12 @@
 """Plain data as bytes: what may cross between a program and the side that judges it.
 
-The form is JSON, followed by the raw buffers of the numeric numpy arrays in it. Nothing that is decoded can
+The form is JSON, followed by the raw buffers of the bytes and numeric numpy arrays in it. Nothing that is decoded can
 run code: there is no pickle, no object array, no class but the built-in ones. Layout:
 
-    1 byte   "j" (JSON only) or "a" (JSON and arrays)
+    1 byte   "j" (JSON only) or "a" (JSON and buffers)
     4 bytes  length of the JSON text (little endian; "a" only)
     JSON     "j": the value;  "a": [value, [[dtype, [shape...]], ...]], an array standing as {"$": index};
+             bytes have the dtype "bytes" and their length as shape;
              a key of a real dict that begins with "$" gets one more "$"
     buffers  "a" only: each array in C order, little endian, padded to 16 bytes
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -33,10 +34,14 @@ MAX_DIGITS = 1000
 MAX_DIMENSIONS = 16
 
 _DTYPES = frozenset({"|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"})
+_BYTES = "bytes"
 _SCALARS = frozenset({type(None), bool, float})
 _INTEGERS = frozenset({bool, int})
 _MAX_INT = 10**MAX_DIGITS
 _ALIGNMENT = 16
+
+
+Buffer: TypeAlias = "bytes | np.ndarray[Any, Any]"
 
 
 class PlainDataError(ValueError):
@@ -46,22 +51,26 @@ class PlainDataError(ValueError):
 def encode(value: PlainData) -> bytes:
     """Returns `value` as bytes.
 
-    Subclasses of the built-in types and numpy scalars are written as what they are built on, tuples as lists.
+    Subclasses of the built-in types and numpy scalars are written as what they are built on, tuples as lists, a bytearray
+    as bytes.
 
     Raises:
         PlainDataError: `value` holds anything else, a key that is not text, an array that is not numeric and
             real,
             an integer of more than `MAX_DIGITS` digits, or is nested deeper than `MAX_DEPTH`.
     """
-    arrays: list[np.ndarray[Any, Any]] = []
-    plain = _to_json(value, arrays, 0)
-    if not arrays and b'"$' not in (text := _dumps(plain)):
+    buffers: list[Buffer] = []
+    plain = _to_json(value, buffers, 0)
+    if not buffers and b'"$' not in (text := _dumps(plain)):
         return b"j" + text
-    table = [[array.dtype.str, list(array.shape)] for array in arrays]
+    table = [
+        [_BYTES, [len(one)]] if isinstance(one, bytes) else [one.dtype.str, list(one.shape)]
+        for one in buffers
+    ]
     text = _dumps([plain, table])
     parts = [b"a", len(text).to_bytes(4, "little"), text]
-    for array in arrays:
-        data = array.tobytes()
+    for one in buffers:
+        data = one if isinstance(one, bytes) else one.tobytes()
         parts += [data, bytes(-len(data) % _ALIGNMENT)]
     return b"".join(parts)
 
@@ -106,8 +115,8 @@ def _loads(view: memoryview) -> Any:
         raise PlainDataError(f"data is not JSON: {error}") from None
 
 
-def _to_json(value: Any, arrays: list[np.ndarray[Any, Any]], depth: int) -> Any:
-    """Returns `value` with arrays replaced by marks, scalars made exact and dollar keys escaped."""
+def _to_json(value: Any, buffers: list[Buffer], depth: int) -> Any:
+    """Returns `value` with bytes and arrays replaced by marks, scalars made exact and dollar keys escaped."""
     kind = type(value)
     if kind in _SCALARS:
         return value
@@ -123,17 +132,17 @@ def _to_json(value: Any, arrays: list[np.ndarray[Any, Any]], depth: int) -> Any:
         items = list(tuple.__iter__(value) if isinstance(value, tuple) else list.__iter__(value))
         if _is_flat(items):
             return items
-        return [_to_json(item, arrays, depth + 1) for item in items]
+        return [_to_json(item, buffers, depth + 1) for item in items]
     if isinstance(value, dict):
-        return {_key(key): _to_json(item, arrays, depth + 1) for key, item in dict.items(value)}
-    if isinstance(value, np.ndarray):
-        arrays.append(_exact_array(value))
-        return {"$": len(arrays) - 1}
+        return {_key(key): _to_json(item, buffers, depth + 1) for key, item in dict.items(value)}
+    if isinstance(value, bytes | bytearray | np.ndarray):
+        buffers.append(_exact_array(value) if isinstance(value, np.ndarray) else bytes(memoryview(value)))
+        return {"$": len(buffers) - 1}
     if isinstance(value, np.bool_ | np.integer | np.floating) and not isinstance(value, np.longdouble):
-        return _to_json(value.item(), arrays, depth)
+        return _to_json(value.item(), buffers, depth)
     raise PlainDataError(
         f"a {kind.__module__}.{kind.__qualname__} is not plain data; "
-        "use None, bool, int, float, str, list, dict with text keys, or a real numeric numpy array"
+        "use None, bool, int, float, str, bytes, list, dict with text keys, or a real numeric numpy array"
     )
 
 
@@ -189,7 +198,7 @@ def _decode_with_arrays(view: memoryview, *, writable: bool) -> Any:
     if type(top) is not list or len(top) != 2 or type(top[1]) is not list:
         raise PlainDataError("data with arrays must hold a value and a table of arrays")
     buffer = view[5 + length :]
-    arrays: list[np.ndarray[Any, Any]] = []
+    arrays: list[Buffer] = []
     offset = 0
     for entry in top[1]:
         array, size = _array_at(entry, buffer[offset:], writable=writable)
@@ -200,18 +209,20 @@ def _decode_with_arrays(view: memoryview, *, writable: bool) -> Any:
     return _check_with_arrays(top[0], arrays, 0)
 
 
-def _array_at(entry: Any, buffer: memoryview, *, writable: bool) -> tuple[np.ndarray[Any, Any], int]:
+def _array_at(entry: Any, buffer: memoryview, *, writable: bool) -> tuple[Buffer, int]:
     if type(entry) is not list or len(entry) != 2 or type(entry[0]) is not str or type(entry[1]) is not list:
         raise PlainDataError("an entry of the table of arrays must be [dtype, shape]")
     name, shape = entry
-    if name not in _DTYPES:
+    if name not in _DTYPES and not (name == _BYTES and len(shape) == 1):
         raise PlainDataError(f"dtype {name[:20]!r} is not allowed")
     if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
         raise PlainDataError("a shape must be a short list of sizes")
-    dtype = np.dtype(name)
+    dtype = np.dtype(np.uint8 if name == _BYTES else name)
     size = math.prod(shape) * dtype.itemsize
     if size > len(buffer):
         raise PlainDataError(f"an array of {size} bytes is cut off at {len(buffer)}")
+    if name == _BYTES:
+        return bytes(buffer[:size]), size
     try:
         array: np.ndarray[Any, Any] = np.frombuffer(buffer[:size], dtype=dtype).reshape(shape)
     except ValueError as error:
@@ -246,7 +257,7 @@ def _check(value: Any, depth: int) -> None:
         _exact_text(value)
 
 
-def _check_with_arrays(value: Any, arrays: list[np.ndarray[Any, Any]], depth: int) -> Any:
+def _check_with_arrays(value: Any, arrays: list[Buffer], depth: int) -> Any:
     """Returns `value` with the marks replaced by their arrays; refuses what `_check` refuses."""
     kind = type(value)
     if kind is not list and kind is not dict:

@@ -1,4 +1,4 @@
-"""The zygote: a warm process that forks one child per program and stage, and ends what they leave behind.
+"""The zygote: a warm process that forks one child per case, and ends what they leave behind.
 
 It is executed afresh (never forked from the judge) and is handed the half of the problem that programs may
 see, so that there is nothing in its memory that a child must not read. Programs, inputs and outputs pass it

@@ -27,7 +27,7 @@ from evaluators.source.files import ProblemError, SourceFiles
 from evaluators.source.imports import dotted_name, imported_names, strip_package
 from evaluators.text import trees
 
-TRUSTED_FUNCTIONS = ("cases", "score", "serve", "aggregate", "held_out", "vary", "exact")
+TRUSTED_FUNCTIONS = ("cases", "follow", "score", "serve", "aggregate", "held_out", "vary", "exact")
 _PREFIX = "_code_discovery_problem_"
 
 
@@ -181,8 +181,7 @@ def run_half(text: str, *, file: str = "") -> str:
     """Returns a module's text with only `run` and the top-level statements that it needs, line numbers kept.
 
     A statement is needed if it binds a name that a needed statement mentions, or if it does something (a
-    loop, a call) with a needed name. The trusted functions (cases, score, serve, aggregate, held_out, exact) are
-    never kept.
+    loop, a call) with a needed name. The trusted functions (`TRUSTED_FUNCTIONS`) are never kept.
 
     Raises:
         ProblemError: `run` needs a trusted function.

@@ -70,6 +70,9 @@ MEASURES = (
 )
 LIMITS = Limits(cpu_s=5, wall_s=15, memory_mib=256, output_mib=2)
 PRELOAD = ("numpy",)
+SHARED_PROCESS = (
+    True  # 12 short cases; what is kept of one function tells nothing of the next, drawn apart from it
+)
 BASELINE = Baseline(
     0.28775459116490226, "CMA-ES, benchmarks/baselines/function_minimization.py, other cases", 1.0
 )

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, BestKnown, Case, Invalid, Limits, Measure, Objective, Result
 
 CAPACITY = 100
 SHAPE, SCALE = 3.0, 45.0  # of the Weibull distribution
@@ -57,7 +57,7 @@ BEST_KNOWN = BestKnown(
     scope="five published sequences of 5,000 items",
 )
 BASELINE = Baseline(
-    0.045454545454545414, "best fit, benchmarks/baselines/online_bin_packing.py, other sequences", 1.0
+    0.044720496894409933, "best fit, benchmarks/baselines/online_bin_packing.py, other sequences", 1.0
 )
 
 
@@ -195,11 +195,11 @@ def score(case: Case, output: Any, oracle: Packing) -> dict[str, float]:
     }
 
 
-def aggregate(metrics: list[dict[str, float]]) -> dict[str, float]:
+def aggregate(results: list[Result]) -> dict[str, float]:
     """Returns the metrics of all sequences as one: totals of the bins, weighted means of the rest."""
-    bins, least = (math.fsum(one[name] for one in metrics) for name in ("bins", "least"))
+    bins, least = (math.fsum(one.metrics[name] for one in results) for name in ("bins", "least"))
     weighted = {
-        name: math.fsum(one[name] * one["least"] for one in metrics) / least
+        name: math.fsum(one.metrics[name] * one.metrics["least"] for one in results) / least
         for name in ("opened_early", "room_left")
     }
     return {"excess": bins / least - 1.0, **weighted, "bins": bins, "least": least}

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.contract import Baseline, Case, Invalid, Limits, Measure, Objective
+from evaluators.contract import Baseline, Case, Invalid, Limits, Measure, Objective, Result
 from evaluators.exact import read_integer, read_list
 from problems.algorithms.tours import edge_lengths, guided_local_search, lower_bound, tour_length
 
@@ -112,7 +112,7 @@ def score(case: Case, output: Any) -> dict[str, float]:
     return {"excess": excess, "worst": excess}
 
 
-def aggregate(metrics: list[dict[str, float]]) -> dict[str, float]:
+def aggregate(results: list[Result]) -> dict[str, float]:
     """Returns the mean excess and the worst."""
-    excess = [one["excess"] for one in metrics]
+    excess = [one.metrics["excess"] for one in results]
     return {"excess": sum(excess) / len(excess), "worst": max(excess)}

@@ -10,7 +10,7 @@ import pytest
 
 from evaluators.checking.check import SEED_RUNS, Level, check_problem
 from evaluators.checking.findings import Finding
-from evaluators.contract import Evaluation, Exhausted, Invalid, Program, Status
+from evaluators.contract import Evaluation, Exhausted, Invalid, Program, Result, Status
 from evaluators.problems.loading import Problem, load_problem
 from evaluators.sandbox import plain
 from evaluators.source.files import SourceFiles
@@ -82,11 +82,14 @@ class Judge:
     calls: int = 0
 
     def __call__(self, program: Program) -> Evaluation:
+        if "_stash" in program.text:  # what it does to a process must not be done to this one: test_stash.py
+            program = self.problem.seed
         self.calls += 1
-        problem, metrics = self.problem, []
+        problem, results, done = self.problem, list[Result](), 0
         try:
             module = import_source(SourceFiles("program", program.entry, program.files))
             for stage in range(problem.stages):
+                results = []
                 for case in problem.draw_cases(np.random.default_rng([7, stage]), stage):
                     oracle = problem.serve(case) if problem.serve else None
                     try:
@@ -94,8 +97,9 @@ class Judge:
                         output = plain.decode(plain.encode(problem.run(module, case.inputs, **extras)))
                     except Exhausted:
                         output = None
-                    metrics.append(problem.score_output(case, output, oracle))
-            combined = problem.combine(metrics)
+                    results.append(Result(case, problem.score_output(case, output, oracle)))
+                    done += 1
+            combined = problem.combine(results)
         except Invalid as error:
             return Evaluation(Status.INVALID, reason=str(error))
         except Exception as error:  # noqa: BLE001  (a program may raise anything)
@@ -107,8 +111,8 @@ class Judge:
             score=combined[problem.objective.name],
             metrics=combined,
             measures=axis_values(problem.measures, program, combined),
-            cases_done=len(metrics),
-            cases_total=len(metrics),
+            cases_done=done,
+            cases_total=done,
             cpu_s=self.cpu_s,
             wall_s=self.wall_s,
         )

@@ -94,13 +94,66 @@ def test_a_program_is_scored_on_all_cases(judge_of):
     assert evaluation.metrics == {"value": 2.0, "width": 2.0}
     assert evaluation.measures == (2.0, float(len("def f(x):\n    return x\n")))
     assert (evaluation.cases_done, evaluation.cases_total) == (2, 2)
-    assert (evaluation.cpu_s, evaluation.layers) == (0.5, ("scripted",))
+    assert (evaluation.cpu_s, evaluation.layers) == (1.0, ("scripted",))
     assert evaluation.wall_s > 0
 
 
-def test_one_child_serves_a_stage(judge_of):
-    judge_of(CASES + SCORE).evaluate(PROGRAM)
+def test_each_case_has_a_child_of_its_own(judge_of):
+    evaluation = judge_of(CASES + SCORE).evaluate(PROGRAM)
+    assert (judge_of.sandbox.started, judge_of.sandbox.closed) == ([1, 1], 2)
+    assert evaluation.cpu_s == 1.0
+
+
+def test_one_child_serves_a_stage_where_the_problem_asks_for_it(judge_of):
+    judge_of("SHARED_PROCESS = True\n" + CASES + SCORE).evaluate(PROGRAM)
     assert (judge_of.sandbox.started, judge_of.sandbox.closed) == ([2], 1)
+
+
+PHASES = """
+def follow(case, output):
+    if output == 99.0:
+        raise Invalid("that is too much")
+    return Case(inputs=output + 10, answer=case.answer + 1) if case.answer < 6 else None
+"""
+
+
+def test_phases_follow_one_another_in_fresh_children_and_the_last_one_is_scored(judge_of):
+    evaluation = judge_of(CASES + PHASES + SCORE).evaluate(PROGRAM)
+    assert judge_of.sandbox.started == [1] * (6 + 4)
+    assert evaluation.metrics == {"value": (51.0 + 33.0) / 2, "width": 6.0}
+    assert (evaluation.cases_done, evaluation.cases_total, evaluation.cpu_s) == (2, 2, 5.0)
+
+
+def test_an_output_that_follow_refuses_is_invalid(judge_of):
+    evaluation = judge_of(CASES + PHASES + SCORE, lambda *_: Outcome(Status.OK, 99.0)).evaluate(PROGRAM)
+    assert (evaluation.status, evaluation.reason, evaluation.cases_done) == ("invalid", "that is too much", 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return case", "more than 8 phases"),
+        ("return Cas(1)", r"follow\(\) of the problem failed at told.py"),
+    ],
+)
+def test_a_follow_without_an_end_or_with_a_fault_is_the_problems(judge_of, body, message):
+    with pytest.raises(JudgeError, match=message):
+        judge_of(CASES + f"def follow(case, output):\n    {body}\n" + SCORE).evaluate(PROGRAM)
+
+
+def test_a_follow_that_gives_no_case_is_told_of(judge_of):
+    evaluation = judge_of(CASES + "def follow(case, output): return 3\n" + SCORE).evaluate(PROGRAM)
+    assert "follow() must return a Case or None, got 3" in evaluation.reason
+
+
+def test_follow_sees_the_oracle_of_its_phase(judge_of):
+    body = """
+def follow(case, output, oracle):
+    return Case({"budget": 9}) if oracle.asked and case.inputs["budget"] < 9 else None
+"""
+    judge = judge_of(SERVED + body, lambda inputs, oracle: Outcome(Status.OK, oracle(1)))
+    assert judge.evaluate(PROGRAM).status == "ok"
+    assert len(judge_of.sandbox.started) == 4
 
 
 @pytest.mark.parametrize(
@@ -134,6 +187,40 @@ def test_stages_get_cases_of_their_own(judge_of):
     evaluation = judge_of(body + SCORE.replace("case.answer", "1")).evaluate(PROGRAM)
     assert evaluation.status == "ok"
     assert (evaluation.cases_done, judge_of.sandbox.started) == (2, [1, 1])
+
+
+TWO_STAGES = """
+STAGES = 2
+def cases(rng, stage):
+    return [Case(inputs=3.0, name="short")] if stage == 0 else [Case(100.0, name="a", group="g"), Case(50.0, name="b")]
+"""
+
+
+def test_the_score_is_that_of_the_last_stage(judge_of):
+    evaluation = judge_of(TWO_STAGES + SCORE.replace("case.answer", "1")).evaluate(PROGRAM)
+    assert (evaluation.score, evaluation.cases_done, evaluation.cases_total) == (75.0, 3, 3)
+
+
+def test_aggregate_gets_case_group_and_metrics_of_one_stage_and_may_make_the_measures(judge_of):
+    body = """
+def score(case, output): return {'raw': output}
+def aggregate(results):
+    found = {'value': max(one.metrics['raw'] for one in results)}
+    if len(results) == 1:  # of a gate only the objective is asked for
+        return found
+    assert [(one.case.name, one.group) for one in results] == [('a', 'g'), ('b', '')]
+    return {**found, 'width': 1.0}
+"""
+    evaluation = judge_of(TWO_STAGES + "THRESHOLDS = (2.0,)\n" + body).evaluate(PROGRAM)
+    assert (evaluation.score, evaluation.metrics) == (100.0, {"value": 100.0, "width": 1.0})
+    assert evaluation.measures is not None
+
+
+def test_an_aggregate_of_the_first_edition_gets_the_metrics_of_the_last_stage(judge_of):
+    body = "def aggregate(metrics): return {'value': sum(one['value'] for one in metrics), 'width': 1}\n"
+    with pytest.warns(FutureWarning, match=r"aggregate\(results\).*the last one alone make the score"):
+        judge = judge_of(TWO_STAGES + SCORE.replace("case.answer", "1") + body)
+    assert judge.evaluate(PROGRAM).score == 150.0
 
 
 @pytest.mark.parametrize(
@@ -287,7 +374,7 @@ def test_a_spent_oracle_ends_the_case_but_not_the_stage(judge_of):
         while True:
             oracle(1)
 
-    evaluation = judge_of(SERVED, answer).evaluate(PROGRAM)
+    evaluation = judge_of("SHARED_PROCESS = True\n" + SERVED, answer).evaluate(PROGRAM)
     assert (evaluation.status, evaluation.metrics) == ("ok", {"value": 4.0, "width": 0.0})
     assert judge_of.sandbox.started == [2, 1]
 
@@ -310,7 +397,8 @@ def test_a_request_the_oracle_refuses_is_invalid(judge_of, request_, reason):
 
 def test_a_partial_output_counts_and_the_next_case_gets_a_fresh_child(judge_of):
     evaluation = judge_of(
-        CASES + SCORE, lambda inputs, oracle: Outcome(Status.OK, inputs, is_partial=True)
+        "SHARED_PROCESS = True\n" + CASES + SCORE,
+        lambda inputs, oracle: Outcome(Status.OK, inputs, is_partial=True),
     ).evaluate(PROGRAM)
     assert (evaluation.score, judge_of.sandbox.started) == (2.0, [2, 1])
 

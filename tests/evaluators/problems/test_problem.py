@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluators.contract import Case, Invalid, Objective
+from evaluators.contract import Case, Invalid, Objective, Result
 from evaluators.problems.loading import ProblemError, ProblemSource, load_problem, load_source, shipped_names
 from evaluators.source.files import SourceFiles
 from evaluators.source.modules import import_source, run_half, run_source
@@ -91,7 +91,9 @@ class TestLoading:
         output = problem.run(Stub, case.inputs)
         assert output == 12.0
         assert problem.score_output(case, output) == {"closeness": -18.0}
-        assert problem.combine([{"closeness": 1.0}, {"closeness": 2.0}]) == {"closeness": 1.5}
+        assert problem.combine([Result(case, {"closeness": value}) for value in (1.0, 2.0)]) == {
+            "closeness": 1.5
+        }
 
     @pytest.mark.parametrize("spec", ["guessing", "guessing.py", "./guessing.py"])
     def test_the_same_file_by_other_names(self, folder: Path, spec: str):
@@ -421,7 +423,9 @@ class TestChecksOfWhatItsFunctionsReturn:
     def test_cases_with_different_metrics_need_an_aggregate(self, folder: Path):
         problem = load_problem("guessing")
         with pytest.raises(Invalid, match="define aggregate"):
-            problem.combine([{"closeness": 1.0}, {"closeness": 1.0, "x": 2.0}])
+            problem.combine(
+                [Result(Case(None), one) for one in ({"closeness": 1.0}, {"closeness": 1.0, "x": 2.0})]
+            )
 
     def test_score_may_refuse(self, folder: Path):
         with pytest.raises(Invalid, match="must return a float"):

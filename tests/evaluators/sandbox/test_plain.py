@@ -64,6 +64,15 @@ def test_arrays_come_back(dtype, shape):
         assert np.array_equal(back, array)
 
 
+@given(st.binary(max_size=100), st.binary(max_size=100))
+def test_bytes_come_back(first, second):
+    value = {"a": [first, np.arange(3)], "b": second}
+    found = decode(encode(value))
+    assert (found["a"][0], found["b"]) == (first, second)
+    assert {type(found["a"][0]), type(found["b"])} == {bytes}
+    assert decode(encode(bytearray(first))) == first
+
+
 def test_views_and_foreign_byte_orders_come_back():
     array = np.arange(24, dtype=">i4").reshape(4, 6)[::2, ::-1].T
     assert np.array_equal(decode(encode(array)), array)
@@ -146,7 +155,7 @@ def test_not_a_number_and_infinity_pass():
     [
         ({1, 2}, "builtins.set"),
         (object(), "builtins.object"),
-        (b"x", "builtins.bytes"),
+        (memoryview(b"x"), "builtins.memoryview"),
         (1j, "builtins.complex"),
         (lambda: 1, "function"),
         ({1: 2}, "key must be text"),
@@ -214,6 +223,8 @@ def _with_table(value, table, buffers=b""):
         _with_table({"$": 0}, [["<f8", [1.0]]], bytes(16)),
         _with_table({"$": 0}, [["<f8", [1] * 17]], bytes(16)),
         _with_table({"$": 0}, [["|O", [2]]], bytes(16)),
+        _with_table({"$": 0}, [["bytes", [2, 3]]], bytes(16)),
+        _with_table({"$": 0}, [["bytes", [17]]], bytes(16)),
         _with_table({"$": 0}, [["<c16", [1]]], bytes(16)),
         _with_table({"$": 0}, [["<f8"]], bytes(16)),
         _with_table({"$": 0}, {"a": 1}, bytes(16)),

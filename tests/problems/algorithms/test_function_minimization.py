@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.contract import Case, Exhausted, Invalid, Program
+from evaluators.contract import Case, Exhausted, Invalid, Program, Result
 from evaluators.problems.loading import Problem, load_problem
 from evaluators.sandbox import plain
 from evaluators.source.files import SourceFiles
@@ -47,12 +47,12 @@ def seed_program(problem: Problem, *changes: tuple[str, str]) -> Any:
 
 
 def evaluate(problem: Problem, program: Any, seed: int) -> dict[str, float]:
-    metrics = []
+    results = []
     for case in problem.draw_cases(np.random.default_rng(seed)):
         oracle = serve(case)
         run(program, case.inputs, oracle)
-        metrics.append(problem.score_output(case, None, oracle))
-    return problem.combine(metrics)
+        results.append(Result(case, problem.score_output(case, None, oracle)))
+    return problem.combine(results)
 
 
 class TestLandscapes:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.contract import Case, Invalid
+from evaluators.contract import Case, Invalid, Result
 from evaluators.problems.loading import Problem, load_problem
 from evaluators.source.files import SourceFiles
 from evaluators.source.modules import import_source
@@ -135,7 +135,7 @@ class TestCases:
     def test_totals_decide_over_several_sequences(self):
         short = {"excess": 1.0, "opened_early": 1.0, "room_left": 0.0, "bins": 2, "least": 1}
         long = {"excess": 0.0, "opened_early": 0.0, "room_left": 0.5, "bins": 9, "least": 9}
-        assert aggregate([short, long]) == pytest.approx(
+        assert aggregate([Result(Case(None), metrics) for metrics in (short, long)]) == pytest.approx(
             {"excess": 0.1, "opened_early": 0.1, "room_left": 0.45, "bins": 11, "least": 10}
         )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import permutations
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.baselines import tsp_local_search as baseline
-from evaluators.contract import Case
+from evaluators.contract import Case, Result
 from problems.algorithms import tours
 from problems.algorithms import tsp_local_search as problem
 from tests.problems.hostile import NO_LISTS, check_declaration, reject, seed_program, with_entry
@@ -22,14 +23,18 @@ def drawn() -> list[Case]:
 
 def test_the_seed_is_weaker_than_the_known_rule_and_than_a_longer_search(drawn):
     def mean(program: object) -> dict[str, float]:
-        return problem.aggregate([problem.score(case, problem.run(program, case.inputs)) for case in drawn])
+        return aggregate([problem.run(program, case.inputs) for case in drawn])
+
+    def aggregate(tours: list[Any]) -> dict[str, float]:
+        scored = zip(drawn, tours, strict=True)
+        return problem.aggregate([Result(case, problem.score(case, tour)) for case, tour in scored])
 
     seed = mean(seed_program(problem))
     check_declaration(problem, seed)
     known = mean(SimpleNamespace(utility=lambda d, p: d / (1 + p), strength=lambda progress: 20.0))
     assert 0 < known["excess"] < seed["excess"] - 0.001
     long = [baseline.solve(case, 0.5, np.random.default_rng(0)) for case in drawn]
-    searched = problem.aggregate([problem.score(case, tour) for case, tour in zip(drawn, long, strict=True)])
+    searched = aggregate(long)
     assert 0 < searched["excess"] < seed["excess"]
 
 
