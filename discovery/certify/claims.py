@@ -153,10 +153,12 @@ def chain(index: Index, program_id: str) -> list[Link]:
         program_id: the last of the chain.
     """
     found: list[Link] = []
-    while program_id and (named := index.find(program_id, at_most=1)):
-        record = index.record(named[0][0])
+    before = len(index)
+    while program_id and (named := index.find(program_id, at_most=1)) and named[0][0] < before:
+        before = named[0][0]
+        record = index.record(before)
         score, start_score = record.score, record.evaluation.start_score
-        if score is None or start_score is None or len(found) > record.index:
+        if score is None or start_score is None:
             break
         found.append(Link(record.program_id, record.operator, start_score, score))
         program_id = record.evaluation.start_id

@@ -61,25 +61,24 @@ def keep_up(folder: RunFolder, fitness: Callable[[float], float]) -> None:
 
 
 def _opened(folder: RunFolder, fitness: Callable[[float], float]) -> Index:
-    for is_again in (False, True):
+    try:
+        return _caught_up(_connect(folder.index), folder, fitness)
+    except sqlite3.OperationalError:  # read-only, in use for long, no room
+        pass
+    except sqlite3.DatabaseError:  # damaged
         with contextlib.suppress(sqlite3.Error, OSError):
-            index = Index(_connect(folder.index), folder.journal, fitness)
-            try:
-                index.catch_up()
-            except BaseException as error:
-                index.close()
-                is_damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
-                    error, sqlite3.OperationalError
-                )
-                if is_damaged and not is_again:
-                    folder.index.unlink(missing_ok=True)
-                    continue
-                raise
-            return index
+            folder.index.unlink()
+            return _caught_up(_connect(folder.index), folder, fitness)
+    except OSError:
+        pass
     memory = sqlite3.connect(":memory:", isolation_level=None)
     with contextlib.suppress(sqlite3.Error), contextlib.closing(_connect_to_read(folder.index)) as found:
         found.backup(memory, progress=_wait_for_nobody)
-    index = Index(memory, folder.journal, fitness)
+    return _caught_up(memory, folder, fitness)
+
+
+def _caught_up(connection: sqlite3.Connection, folder: RunFolder, fitness: Callable[[float], float]) -> Index:
+    index = Index(connection, folder.journal, fitness)
     try:
         index.catch_up()
     except BaseException:
@@ -97,7 +96,11 @@ def _wait_for_nobody(status: int, _: int, __: int) -> None:
 def _connect(path: Path, wait_s: float = _WAIT_S) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
-    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
