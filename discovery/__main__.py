@@ -7,7 +7,7 @@ import sys
 import click
 
 from discovery.cli.main import cli
-from discovery.cli.pipes import is_unread, read_no_more
+from discovery.cli.pipes import BrokenOffError, is_unread, read_no_more
 
 EXIT_ERROR = 1
 
@@ -26,7 +26,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
+    except (BrokenOffError, BrokenPipeError):
         unread = [stream for stream in (sys.stdout, sys.stderr) if is_unread(stream)]
         if not unread:  # another pipe broke: a fault
             raise

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import click
 
+from discovery.cli.pipes import BrokenOffError
 from discovery.core import plugins
 
 GUESTS: plugins.Group = "discovery.commands"
@@ -55,6 +56,17 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Returns the names, in the order of the table, then those that packages add."""
         return [*COMMANDS, *(name for name in plugins.names(GUESTS) if name not in COMMANDS)]
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Calls the command.
+
+        Raises:
+            BrokenOffError: a pipe broke.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise BrokenOffError from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Returns a command, or None if there is none of that name."""

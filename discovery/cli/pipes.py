@@ -9,6 +9,10 @@ import sys
 from typing import IO
 
 
+class BrokenOffError(Exception):
+    """A pipe broke under a command: click ends the process with 1 where it sees the error itself."""
+
+
 def is_unread(stream: IO[str]) -> bool:
     """Returns whether whoever read a stream has closed it."""
     poll = select.poll()

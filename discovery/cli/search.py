@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from discovery.cli.options import Sections, given, settings_options
-from discovery.cli.pipes import read_no_more
+from discovery.cli.pipes import is_unread, read_no_more
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import BY_KEY, RESUMED, SETTINGS, read
 from discovery.settings.launch import LaunchConfig
@@ -83,6 +83,8 @@ def _work(launch: Launch, *, as_json: bool) -> Outcome:
 
     config, stop = launch.config, StopRequest()
     stream = sys.stderr if as_json else sys.stdout
+    if is_unread(stream):
+        read_no_more(stream)  # the run goes on
     click.echo(f"run {launch.folder.path}  (seed {config.seed}, {config.workers} workers)", file=stream)
     with launch.folder.lock(), signals_asking(stop), Progress(stream, _budget_text(config)) as progress:
         if config.models.models and not launch.broker:

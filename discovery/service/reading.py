@@ -41,8 +41,8 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".
 class ProgramText(PlainTextResponse):
     """A text of foreign origin, which no browser is to take for anything else."""
 
-    def __init__(self, content: str, **more: Any) -> None:
-        super().__init__(content, headers={"X-Content-Type-Options": "nosniff"}, **more)
+    def __init__(self, content: str, status_code: int = 200, **more: Any) -> None:
+        super().__init__(content, status_code, headers={"X-Content-Type-Options": "nosniff"}, **more)
 
 
 class Reading:

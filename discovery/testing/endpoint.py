@@ -37,8 +37,7 @@ class ChatRequest:
     @property
     def prompt(self) -> str:
         """Returns the text of the last message."""
-        content = self.messages[-1]["content"] if self.messages else ""
-        return "".join(map(_part_text, content)) if isinstance(content, list) else str(content)
+        return text_of(self.messages[-1]) if self.messages else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,12 @@ class Answer:
     delay_s: float = 0.0
     hangs_up: bool = False
     finish_reason: str = "stop"
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """Returns the text of a message, whose content may come in parts."""
+    content = message["content"]
+    return "".join(map(_part_text, content)) if isinstance(content, list) else str(content)
 
 
 def _part_text(part: Any) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from discovery.core.types import ModelCall, Reply
 from discovery.llm.tokens import estimate_tokens
 from discovery.programs.search_replace import diff_edits, format_edits
-from discovery.testing.endpoint import Answer, ChatRequest, Latency
+from discovery.testing.endpoint import Answer, ChatRequest, Latency, text_of
 from evaluators.text.blocks import block_texts, replace_block_texts
 
 Mutation: TypeAlias = Callable[[str, np.random.Generator], str]
@@ -48,7 +48,7 @@ def scripted_reply(
     messages: Sequence[Mapping[str, Any]], mutation: Mutation, rng: np.random.Generator
 ) -> str:
     """Returns what a model might answer to a chat: a plan, a summary, an instruction or a changed program."""
-    asked = str(messages[-1]["content"])
+    asked = text_of(messages[-1])
     if "Outlines:\n1." in asked:
         return (
             "Outlines:\n1. Change a number.\n2. Change two numbers.\n3. Leave all as it is.\n"
@@ -62,7 +62,7 @@ def scripted_reply(
         )
     if "`Instruction: ...`" in asked:
         return f"Instruction: Look for numbers that matter, such as number {int(rng.integers(100))}."
-    earlier = (str(one["content"]) for one in reversed(messages))
+    earlier = (text_of(one) for one in reversed(messages))
     shown = next((text for text in earlier if current_program(text) is not None), asked)
     return mutated_reply(shown, mutation, rng, form=asked)
 

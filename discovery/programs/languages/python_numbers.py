@@ -2,8 +2,8 @@
 
 - a float anywhere, but not where it only guards or starts something: a 0 or 1 among
   the arguments of `min`, `max` and `clip`, a local variable's first 0.0, and sizes outside [1e-6, 1e6]
-  (a slack, a tolerance, a stand-in for infinity), whose tuning changes nothing or everything; nor a 0 or 1 that is
-  added or subtracted (the rest of a probability, `1.0 - p`, a count), which holds a formula together;
+  (a slack, a tolerance, a stand-in for infinity), whose tuning changes nothing or everything; nor the 1 of
+  `1.0 - p` (the rest of a probability) and of `count += 1.0`, which hold a formula together;
 - an int of at least 3 in size where it is a quantity: assigned to a name, a default or keyword argument, an
   operand of + - * / //, a side of < <= > >=, an element of a list or of an assigned tuple. Not where it is
   structure: 0, 1, -1 and 2, subscripts and slices, `range()` and other calls' positional arguments,
@@ -164,8 +164,10 @@ def _only_guards(size: float, place: _Place) -> bool:
     parent = place.parent
     if isinstance(parent, ast.Call) and _name(parent.func) in ("min", "max", "clip"):
         return size in (0, 1)
-    if isinstance(parent, ast.BinOp | ast.AugAssign) and isinstance(parent.op, ast.Add | ast.Sub):
+    if isinstance(parent, ast.AugAssign) and isinstance(parent.op, ast.Add | ast.Sub):
         return size in (0, 1)
+    if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub):
+        return size == 0 or (size == 1 and isinstance(parent.op, ast.Sub) and place.field == "left")
     is_assigned = isinstance(place.parent, ast.Assign | ast.AnnAssign)
     return size == 0 and is_assigned and place.is_local
 

@@ -31,6 +31,7 @@ def values(text: str) -> list[float]:
         ("x = max(0.0, min(1.0, y * 0.3))\n", [0.3]),
         ("x = max(0.4, y)\n", [0.4]),
         ("x = 1.0 - p\ny += 1.0\nz = y - 0.0\n", []),
+        ("x = 1.0 + p\ny = x - 1.0\n", [1.0, 1.0]),
         ("x = 1.0 * p + 2.0\ny += 0.5\n", [1.0, 2.0, 0.5]),
         ("slack = 1e-12\nbest = -1e18\nhuge = 1e400\n", []),
         ("x = True\ny = None\nz = '0.5'\nw = 2j\n", []),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,18 +47,23 @@ def test_programs_that_differ_in_a_comment_are_one_and_in_everything_more():
     assert effective_programs([]) == 0.0
 
 
-def test_the_latest_children_of_each_island_are_told(tmp_path):
-    journal = tmp_path / "journal.jsonl"
-    entries = [
-        {
-            "type": "evaluated",
-            "record": {"program_id": f"{n}", "parents": [], "island": n % 2, "program": one.to_json()},
-        }
-        for n, one in enumerate(
-            [program("x = 1\n"), program("y = [2]\n"), program("x = 1\n"), program("def f(): pass\n")]
-        )
-    ]
-    journal.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    found = effective_children(journal)
+class Four:
+    """What is asked of an index, of four programs on two islands."""
+
+    def __init__(self) -> None:
+        self.programs = [program(text) for text in ("x = 1\n", "y = [2]\n", "x = 1\n", "def f(): pass\n")]
+
+    def islands(self) -> list[int]:
+        return [0, 1]
+
+    def latest(self, count: int, island: int) -> list[int]:
+        return [number for number in (3, 2, 1, 0) if number % 2 == island][:count]
+
+    def record(self, number: int) -> SimpleNamespace:
+        return SimpleNamespace(program=self.programs[number])
+
+
+def test_the_latest_children_of_each_island_are_told() -> None:
+    found = effective_children(Four())
     assert found[0] == pytest.approx(1.0)
     assert 1.2 < found[1] <= 2.0

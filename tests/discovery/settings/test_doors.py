@@ -261,7 +261,7 @@ def test_every_field_is_read_somewhere(key: str) -> None:
     owners = (
         [owner]
         if owner
-        else [GROUPS[setting.group].__name__, f".{setting.group}.{setting.name}", f"s.config.{setting.name}"]
+        else [GROUPS[setting.group].__name__, f".{setting.group}.{setting.name}", f".config.{setting.name}"]
     )
     known = [attributes for text, attributes in sources() if any(one in text for one in owners)]
     assert any(setting.name in attributes for attributes in known), f"nothing reads {key}"
