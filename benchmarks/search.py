@@ -1,12 +1,13 @@
 """Best score after 200 and 2,000 evaluations: this project's population against simpler ways to choose a parent.
 
     python -m benchmarks.search [--seeds 60] [--evals 200,2000] [--jobs 2]
-        [--first-seed 0] [--set patience=80]
+        [--first-seed 0] [--set patience=80] [--against reseeding=elites]
 
 Every contender gets the same problem, the same first program and the same scripted mutator, which acts on ten constants
 as a model acts on code: mostly one to three small changes, sometimes a bold one. In the second half the contenders also
 `tune`: half of the evaluations go to CMA-ES sessions that start from a parent of the contender's choice. Differences are
-paired by seed and tested two-sided (exact Wilcoxon signed-rank test).
+paired by seed and tested two-sided (exact Wilcoxon signed-rank test). With `--against`, the only other contender is this
+project's population with other settings.
 """
 
 from __future__ import annotations
@@ -129,6 +130,8 @@ class Islands:
 
 def contender(name: str, landscape: Landscape, config: IslandsConfig) -> Population:
     """Returns a fresh population by its name in the tables; `config` is that of ours."""
+    if "=" in name:
+        return Islands(replace(config, **_overrides(name.split(","))), landscape)
     if name == OURS:
         return Islands(config, landscape)
     if name == "one island":
@@ -209,9 +212,17 @@ def _job(task: tuple[bool, str, str, int, int, IslandsConfig]) -> Vector:
 Curves: TypeAlias = Mapping[tuple[bool, str, str], Vector]
 
 
-def measure(*, seeds: Sequence[int], evals: int, jobs: int, config: IslandsConfig) -> Curves:
+def measure(
+    *,
+    seeds: Sequence[int],
+    evals: int,
+    jobs: int,
+    config: IslandsConfig,
+    against: Sequence[str] = BASELINES,
+    tunes: Sequence[bool] = (False, True),
+) -> Curves:
     """Returns (seeds, evals) best scores by (tune, landscape, contender); `config` is ours."""
-    keys = [(t, one.name, name) for t in (False, True) for one in LANDSCAPES for name in (*BASELINES, OURS)]
+    keys = [(t, one.name, name) for t in tunes for one in LANDSCAPES for name in (*against, OURS)]
     tasks = [(*key, seed, evals, config) for key in keys for seed in seeds]
     with multiprocessing.Pool(jobs) as pool:
         curves = pool.map(_job, tasks, chunksize=4)
@@ -220,11 +231,11 @@ def measure(*, seeds: Sequence[int], evals: int, jobs: int, config: IslandsConfi
     }
 
 
-def _row(curves: Curves, tune: bool, landscape: Landscape, at: int) -> str:
+def _row(curves: Curves, tune: bool, landscape: Landscape, at: int, against: Sequence[str]) -> str:
     ours = curves[tune, landscape.name, OURS][:, at - 1]
     label = f"{landscape.name}{' (deceptive)' if landscape.is_deceptive else ''}"
     cells = [label, str(at), _spread(ours)]
-    for name in BASELINES:
+    for name in against:
         theirs = curves[tune, landscape.name, name][:, at - 1]
         wins = f"{int((ours > theirs).sum())}:{int((ours < theirs).sum())}"
         p = signed_rank(ours - theirs)[1]
@@ -237,11 +248,11 @@ def _spread(values: Vector) -> str:
     return f"{middle:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def table(curves: Curves, *, tune: bool, marks: Sequence[int]) -> str:
+def table(curves: Curves, *, tune: bool, marks: Sequence[int], against: Sequence[str] = BASELINES) -> str:
     """Returns a markdown table: median [quartiles], then +, = or - for us, our wins and losses, and the p value."""
-    head = ["landscape", "evaluations", OURS, *BASELINES]
+    head = ["landscape", "evaluations", OURS, *against]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += [_row(curves, tune, landscape, at) for landscape in LANDSCAPES for at in marks]
+    lines += [_row(curves, tune, landscape, at, against) for landscape in LANDSCAPES for at in marks]
     return "\n".join(lines)
 
 
@@ -279,18 +290,26 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0, help="the first of them")
     parser.add_argument("--evals", default="200,2000", help="after how many evaluations to compare")
     parser.add_argument("--set", action="append", default=[], help="a field of IslandsConfig, as patience=80")
+    parser.add_argument("--against", help="other settings of ours instead of other contenders")
+    parser.add_argument("--untuned", action="store_true", help="leave out the half with `tune`")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     options = parser.parse_args()
     marks = [int(part) for part in options.evals.split(",")]
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     began = time.perf_counter()
     config = IslandsConfig(**_overrides(options.set))
-    curves = measure(seeds=seeds, evals=max(marks), jobs=options.jobs, config=config)
-    for tune, title in ((False, "Scripted mutator only"), (True, "With `tune`")):
-        print(
-            f"\n{title} ({len(seeds)} paired seeds from {seeds[0]}):\n\n{table(curves, tune=tune, marks=marks)}"
-        )
-    print(f"\n{claims(curves, marks)}\n{time.perf_counter() - began:.0f} s")
+    against = (options.against,) if options.against else BASELINES
+    tunes = (False,) if options.untuned else (False, True)
+    curves = measure(
+        seeds=seeds, evals=max(marks), jobs=options.jobs, config=config, against=against, tunes=tunes
+    )
+    for tune in tunes:
+        title = "With `tune`" if tune else "Scripted mutator only"
+        rows = table(curves, tune=tune, marks=marks, against=against)
+        print(f"\n{title} ({len(seeds)} paired seeds from {seeds[0]}):\n\n{rows}")
+    if against == BASELINES and len(tunes) == 2:
+        print(f"\n{claims(curves, marks)}")
+    print(f"{time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":

@@ -18,17 +18,21 @@ import numpy as np
 
 from islands import IslandsError
 from islands.archive import AddStatus, Archive, Axis, Elite, Order
+from islands.chance import Purpose, stream
 from islands.config import IslandsConfig
 from islands.selection import draw, entropy, temperature
 
 _FORMER_ELITES = 512  # displaced ids whose cell is still known, for results that were long in flight
 
-Cause = Literal["birth", "migration", "reseed"]
+Cause = Literal["birth", "migration", "reseed", "founder"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One cell of one island got another elite: by birth there, by migration, or by reseeding."""
+    """One cell of one island got another elite: by birth there, by migration, or by reseeding.
+
+    A founder is the only elite of its island from then on: all others are gone.
+    """
 
     island: int
     cell: int
@@ -44,11 +48,17 @@ class _Island:
         self.archive = Archive(axes, cvt_cells=config.cvt_cells, order=order, places=config.places)
         self.births = 0
         self.births_since_best = 0
+        self.protected_until = 0  # births
         self._cells: dict[str, int] = {}  # of the present elites
         self._former: OrderedDict[str, int] = OrderedDict()
         self._recent: deque[int] = deque()
         self._window = config.window
         self._counts: dict[int, int] = {}
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether it began anew from a founder and is left alone."""
+        return self.births < self.protected_until
 
     def offer(
         self,
@@ -98,11 +108,21 @@ class _Island:
 class Archipelago:
     """The population. One caller at a time; nothing here blocks or does I/O."""
 
-    def __init__(self, config: IslandsConfig, axes: Sequence[Axis], order: Order = "single") -> None:
-        """Starts with empty islands; add the seed program to each of them first. `order`: see `Archive`."""
+    def __init__(
+        self, config: IslandsConfig, axes: Sequence[Axis], order: Order = "single", *, seed: int = 0
+    ) -> None:
+        """Starts with empty islands; add the seed program to each of them first.
+
+        Args:
+            config: how the population lives.
+            axes: of the archives.
+            order: see `Archive`.
+            seed: of the run, >= 0: founders are drawn by it.
+        """
         self.config = config
         self.axes = tuple(axes)
         self.order = order
+        self._seed = seed
         self._islands = [_Island(self.axes, config, order) for _ in range(config.islands)]
         self._programs = 0
 
@@ -190,9 +210,10 @@ class Archipelago:
         interval = self.config.migration_interval
         if interval and home.births % interval == 0:
             changes += self._migrate(island)
-        if self.config.stagnation and home.births_since_best >= self.config.stagnation:
+        stagnation = self.config.stagnation
+        if stagnation and home.births_since_best >= stagnation and not home.is_protected:
             home.births_since_best = 0
-            changes += self._reseed(island)
+            changes += self._found(island) if self.config.reseeding == "founder" else self._reseed(island)
         return tuple(changes)
 
     def restore(
@@ -229,10 +250,37 @@ class Archipelago:
             yield Change(island, taken[0], program_id, taken[1], cause)
 
     def _migrate(self, island: int) -> Iterator[Change]:
+        if self._islands[island].is_protected:
+            return
         migrants = self._islands[island].archive.top(self.config.migrants)
         for target in self._neighbours(island):
-            for elite in migrants:
+            for elite in () if self._islands[target].is_protected else migrants:
                 yield from self._offer(target, *_offered(elite, "migration"))
+
+    def _found(self, island: int) -> Iterator[Change]:
+        """Lets an island begin anew from one program of another that is as good, drawn as parents are.
+
+        FunSearch (Romera-Paredes et al. 2023, Methods) so resets the worse half of its islands, by the best program of one of
+        the others; here it is an island that gets nowhere, and never the one that holds the best (of several,
+        the one with the most elites).
+        """
+        ranks = {
+            number: (best.fitness, len(self._islands[number].archive))
+            for number in range(self.open_islands(self._programs))
+            if (best := self._islands[number].archive.best) is not None
+        }
+        if island not in ranks or island == max(ranks, key=ranks.__getitem__):
+            return
+        sources = [
+            other for other, (best, _) in ranks.items() if other != island and best >= ranks[island][0]
+        ]
+        rng = stream(self._seed, Purpose.FOUNDER, self._programs)
+        source = sources[int(rng.integers(len(sources)))]
+        (founder,) = self.select(source, rng)
+        former = self._islands[island]
+        anew = self._islands[island] = _Island(self.axes, self.config, self.order)
+        anew.births, anew.protected_until = former.births, former.births + self.config.protection
+        yield from self._offer(island, *_offered(founder, "founder"))
 
     def _reseed(self, island: int) -> Iterator[Change]:
         for source in range(self.open_islands(self._programs)):

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from islands import IslandsError
 
 Normalisation: TypeAlias = Literal["rank", "robust"]
+Reseeding: TypeAlias = Literal["founder", "elites"]
 Topology: TypeAlias = Literal["ring", "all", "none"]
 _MANY = 10**9
 T = TypeVar("T")
@@ -105,6 +106,20 @@ class IslandsConfig:
             description="Births of an island without a better best after which it is reseeded from the others; 0 for never.",
         ),
     ] = 300
+    reseeding: Annotated[
+        Reseeding,
+        Field(
+            description="What a reseeded island begins with: one founder of another island alone, or all elites beside its own."
+        ),
+    ] = "founder"
+    protection: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=_MANY,
+            description="Births of an island that began anew from a founder, before it migrates or is reseeded again.",
+        ),
+    ] = 100
     cvt_cells: Annotated[
         int,
         Field(ge=1, le=65_536, description="Cells of the tessellation that serves more than 3 measures."),

@@ -46,7 +46,7 @@ class ChangeLike(Protocol):
 
     @property
     def cause(self) -> str:
-        """Returns why: "birth", "migration" or "reseed"."""
+        """Returns why: "birth", "migration", "reseed", or "founder": the only elite that the island has from then on."""
         ...
 
 
@@ -54,7 +54,7 @@ class ChangeLike(Protocol):
 class Change:
     """One cell of one island that got a new elite.
 
-    `displaced` stood there before; `cause` is birth, migration or reseed.
+    `displaced` stood there before; `cause` is birth, migration, reseed, or founder (see `ChangeLike`).
     """
 
     island: int
@@ -252,6 +252,8 @@ def total_cost_usd(calls: Iterable[ModelCall]) -> float | None:
     return total
 
 
+FOUNDER = "founder"
+"""The cause of a change after which the island holds this program alone."""
 HIDDEN = "_"
 
 

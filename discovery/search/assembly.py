@@ -80,7 +80,9 @@ def new_state(
         screen = Screen(config.screening, effects, config.seed)
     return RunState(
         statement_of(problem, start),
-        lambda: Archipelago(config.islands, axes, objective.order if objective.also else "single"),
+        lambda: Archipelago(
+            config.islands, axes, objective.order if objective.also else "single", seed=config.seed
+        ),
         Tuner(config.tuning, seed=config.seed),
         parts.learners,
         PlanTracker(config.planning),

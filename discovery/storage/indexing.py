@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from discovery.core.errors import JournalError
+from discovery.core.records import FOUNDER
 from discovery.storage.journal import broken_line, parse_line
 from discovery.storage.purged import PURGED, Entry, as_current, find_purges
 
@@ -231,7 +232,9 @@ class _Writer:
             if self._best is None or level > self._best:
                 self._best = level
                 self._db.execute("INSERT OR REPLACE INTO bests VALUES (?)", (fact.number,))
-        for island, cell, program_id, *_ in record.get("changes", ()):
+        for island, cell, program_id, _, cause in record.get("changes", ()):
+            if cause == FOUNDER:
+                self._db.execute("DELETE FROM elites WHERE island = ?", (island,))
             self._db.execute("INSERT OR REPLACE INTO elites VALUES (?, ?, ?)", (island, cell, program_id))
         if len(self._programs) >= _ROWS_AT_ONCE:
             self._flush()

@@ -75,7 +75,9 @@ def test_reading_the_ribs_archive_on_the_way_changes_nothing():
 
 
 def test_no_cell_ever_gets_worse_through_births_migrations_and_reseeds():
-    population = seeded(IslandsConfig(islands=3, opening_interval=0, migration_interval=3, stagnation=10))
+    population = seeded(
+        IslandsConfig(islands=3, opening_interval=0, migration_interval=3, stagnation=10, reseeding="elites")
+    )
     rng, causes, best = np.random.default_rng(2), set(), [{}, {}, {}]
     for number in range(1000):
         island = int(rng.integers(3))
@@ -91,14 +93,18 @@ def test_no_cell_ever_gets_worse_through_births_migrations_and_reseeds():
 
 
 def test_changes_tell_every_cell_that_got_another_elite():
-    population, mirror = seeded(IslandsConfig(islands=3, opening_interval=0, stagnation=10)), {}
+    population, mirror, founded = seeded(IslandsConfig(islands=3, opening_interval=0, stagnation=10)), {}, 0
     for island in range(3):
         mirror[island, 0] = "seed"
     rng = np.random.default_rng(4)
     for number in range(500):
         for change in population.add(number % 3, f"p{number}", float(rng.random()), tuple(rng.random(2))):
+            if change.cause == "founder":
+                mirror = {key: one for key, one in mirror.items() if key[0] != change.island}
+                founded += 1
             assert mirror.get((change.island, change.cell)) == change.displaced
             mirror[change.island, change.cell] = change.program_id
+    assert founded > 3
     assert mirror == {
         (island, elite.cell): elite.program_id for island in range(3) for elite in population.elites(island)
     }
@@ -125,7 +131,7 @@ def test_topology_none_keeps_islands_apart_and_all_reaches_everyone():
 
 
 def test_a_stagnant_island_gets_the_others_elites_and_keeps_its_own():
-    config = dataclasses.replace(ALL_OPEN, migration_interval=0, stagnation=4)
+    config = dataclasses.replace(ALL_OPEN, migration_interval=0, stagnation=4, reseeding="elites")
     population = seeded(config)
     population.add(1, "far", 5.0, (0.95, 0.95))
     population.add(0, "near", 1.0, (0.15, 0.05))
@@ -135,6 +141,86 @@ def test_a_stagnant_island_gets_the_others_elites_and_keeps_its_own():
     assert changes == (Change(0, 99, "far", None, "reseed"),)
     assert {elite.program_id for elite in population.elites(0)} == {"seed", "near", "far"}
     assert population.add(0, "worse4", 0.5, (0.15, 0.05)) == ()  # the count starts afresh
+
+
+FOUNDED = dataclasses.replace(ALL_OPEN, migration_interval=2, topology="all", stagnation=4, protection=6)
+
+
+def stagnant(population, island, count, first=0):
+    """Adds children that are worse than all; returns what changed."""
+    changes = []
+    for number in range(first, first + count):
+        changes += population.add(island, f"worse{island}-{number}", -1.0, (0.15, 0.05))
+    return changes
+
+
+def fill(population, island):
+    """Gives an island elites in several cells, the best of all among them."""
+    for number in range(4):
+        population.add(island, f"there{number}", 2.0 + number, (0.95, 0.05 + 0.3 * number))
+
+
+def test_a_stagnant_island_begins_anew_from_one_founder_and_is_left_alone():
+    population = seeded(dataclasses.replace(FOUNDED, migration_interval=0))
+    fill(population, 1)
+    population.add(0, "near", 1.0, (0.15, 0.05))
+    assert stagnant(population, 0, 3) == []
+    (founded,) = stagnant(population, 0, 1, 3)
+    assert (founded.island, founded.displaced, founded.cause) == (0, None, "founder")
+    assert [elite.program_id for elite in population.elites(0)] == [founded.program_id]
+    assert founded.program_id in {elite.program_id for elite in population.elites(1)}
+    causes = [change.cause for change in stagnant(population, 0, 5, 4)]
+    assert set(causes) == {"birth"}  # a new cell, and no second founder while it is protected
+    again = [change for change in stagnant(population, 0, 6, 9) if change.cause == "founder"]
+    assert len(again) == 1
+
+
+def test_nothing_goes_into_or_out_of_an_island_that_has_just_begun_anew():
+    population = seeded(FOUNDED)
+    fill(population, 1)
+    while not any(change.cause == "founder" for change in stagnant(population, 0, 1)):
+        pass
+    for number in range(6):
+        changes = population.add(0, f"own{number}", 9.0 + number, (0.5, 0.5))
+        assert {change.island for change in changes} == {0}, "it sends nothing out"
+        changes = population.add(1, f"other{number}", 20.0 + number, (0.05, 0.95))
+        assert all(change.island != 0 for change in changes) or number == 5, "it lets nothing in"
+    changes = [
+        *population.add(1, "late1", 40.0, (0.05, 0.95)),
+        *population.add(1, "late2", 41.0, (0.05, 0.95)),
+    ]
+    assert any(change.island == 0 and change.cause == "migration" for change in changes)
+
+
+def test_the_island_that_holds_the_best_never_begins_anew():
+    population = seeded(dataclasses.replace(FOUNDED, migration_interval=0))
+    population.add(1, "far", 5.0, (0.95, 0.95))
+    assert not [change for change in stagnant(population, 1, 50) if change.cause == "founder"]
+    alone = seeded(dataclasses.replace(FOUNDED, islands=1))
+    assert not [change for change in stagnant(alone, 0, 50) if change.cause == "founder"]
+
+
+def shared(reseeding):
+    """Returns how many elites two islands without migration share after a while, and how many the smaller one holds."""
+    config = IslandsConfig(
+        islands=2,
+        opening_interval=0,
+        migration_interval=0,
+        stagnation=200,
+        protection=30,
+        reseeding=reseeding,
+    )
+    population, _ = live(config, 3000, 3)
+    one, other = ({elite.program_id for elite in population.elites(island)} for island in (0, 1))
+    return len(one & other), min(len(one), len(other))
+
+
+def test_islands_without_migration_share_few_elites():
+    common, count = shared("founder")
+    assert count > 10
+    assert common <= 0.3 * count
+    cloned, count = shared("elites")
+    assert cloned > 0.5 * count, "what it was before"
 
 
 def test_islands_open_one_after_the_other_and_take_turns():
@@ -274,6 +360,8 @@ def test_every_field_of_the_config_changes_something():
         "migrants": base.migrants + 2,
         "topology": "all",
         "stagnation": 11,
+        "reseeding": "elites",
+        "protection": 3,
     }
     assert varied.keys() == {field.name for field in dataclasses.fields(base)} - {"cvt_cells", "places"}
     reference = state(live(base, 300, 9)[0])

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from discovery.core.errors import LineageError
-from discovery.core.records import ChangeLike, Record
+from discovery.core.records import FOUNDER, ChangeLike, Record
 from discovery.storage.git.commits import (
     CERTIFICATE,
     COMMITTER,
@@ -333,8 +333,10 @@ class Importer:
             batch.data(f"island {number} opens\n\nIndex: {record.index}\n".encode())
         named = {c.program_id for c in changes} | {c.displaced for c in changes if c.displaced}
         scores = {program_id: self.known(program_id).score for program_id in named}
-        elites = {change.cell: self.known(change.program_id) for change in changes}
-        island.cells += sum(change.displaced is None for change in changes)
+        founded = [place for place, change in enumerate(changes) if change.cause == FOUNDER]
+        present = changes[founded[-1] :] if founded else changes
+        elites = {change.cell: self.known(change.program_id) for change in present}
+        island.cells = (0 if founded else island.cells) + sum(one.displaced is None for one in present)
         island.changes += len(changes)
         summary = {
             "cells": island.cells,
@@ -351,6 +353,8 @@ class Importer:
             island.is_resumed = False
         for elite in list(dict.fromkeys(elites.values()))[:_MERGED_ELITES]:
             batch.write(f"merge {self._reference(elite)}")
+        if founded:  # all others are gone
+            batch.write("deleteall")
         for cell, elite in elites.items():
             batch.write(f"M 040000 {elite.tree.hex()} {cell_path(cell)}")
         blob = batch.blob(json.dumps(summary, indent=1).encode() + b"\n")

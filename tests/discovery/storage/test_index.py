@@ -7,15 +7,18 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from discovery.core.errors import JournalError
-from discovery.core.records import RunInfo
+from discovery.core.records import FOUNDER, Change, RunInfo
 from discovery.storage import index as index_module
 from discovery.storage import indexing
+from discovery.storage.git.lineage import Lineage
+from discovery.storage.git.repository import Repository
 from discovery.storage.index import Index, keep_up, open_index
 from discovery.storage.indexing import Fact
 from discovery.storage.journal import Journal, read_entries
@@ -173,6 +176,25 @@ def test_a_purge_changes_what_was_told_before(folder: RunFolder) -> None:
         assert BEST.index not in [number for _, _, number in index.elites()]
         found = told(index)
     assert found == from_nothing(folder)
+
+
+def test_after_a_founder_its_island_holds_nothing_else_in_the_index_and_in_git(folder: RunFolder) -> None:
+    last = RUN[-1]
+    founder = max((r for r in RUN[:-1] if r.score is not None), key=lambda r: r.score or 0.0)
+    changes = (*last.changes, Change(1, 3, founder.program_id, None, FOUNDER))
+    records = [*RUN[:-1], replace(last, changes=changes)]
+    write(folder, [{"type": "evaluated", "record": record.to_json()} for record in records])
+    with open_index(folder) as index:
+        elites = index.elites()
+    assert [(cell, number) for island, cell, number in elites if island == 1] == [(3, founder.index)]
+    assert sum(island == 0 for island, _, _ in elites) > 3
+    with Lineage(folder.lineage, Objective("score")) as lineage:
+        for record in records:
+            lineage.append(record)
+    git = Repository(folder.lineage)
+    held = git.run("ls-tree", "-r", "--name-only", "island/1").split()
+    assert held == ["archive.json", "cells/000/00003/.certificate.json", "cells/000/00003/program.py"]
+    assert json.loads(git.run("show", "island/1:archive.json"))["cells"] == 1
 
 
 @pytest.mark.parametrize("content", [b"no database at all, and longer than its header would be" * 40, b""])
