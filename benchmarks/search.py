@@ -183,7 +183,7 @@ def search(population: Population, landscape: Landscape, *, seed: int, evals: in
 
 
 def _open_session(parent: int, programs: Sequence[Vector], seed: tuple[int, ...]) -> _Session:
-    emitter = CmaEmitter(programs[parent], TUNE_SIGMA, seed=seed)
+    emitter = CmaEmitter(programs[parent], TUNE_SIGMA, seed=np.random.SeedSequence(seed))
     return _Session(emitter, parent, emitter.ask(), [])
 
 

@@ -117,7 +117,7 @@ class Archipelago:
             config: how the population lives.
             axes: of the archives.
             order: see `Archive`.
-            seed: of the run, >= 0: founders are drawn by it.
+            seed: of the run, >= 0: islands and founders are drawn by it.
         """
         self.config = config
         self.axes = tuple(axes)
@@ -154,8 +154,10 @@ class Archipelago:
         )
 
     def island_of(self, decision: int) -> int:
-        """Returns the island where decision number `decision` (from 0) breeds: the open ones take turns."""
-        return decision % self.open_islands(decision)
+        """Returns the island where decision number `decision` (from 0) breeds: one of the open ones, drawn."""
+        if (count := self.open_islands(decision)) == 1:
+            return 0
+        return int(stream(self._seed, Purpose.ISLAND, decision).integers(count))
 
     def diversity(self, island: int) -> float:
         """Returns H of an island, in [0, 1]: the entropy of its recent parents over its occupied cells."""

@@ -23,11 +23,17 @@ class Purpose(IntEnum):
     TUNING_ROOT = 5  # whether a tuning session explores
     TUNING_CONSTANTS = 6  # which constants a session moves
     TUNING_POINTS = 7  # the points that it asks for
+    FILLER = 8  # whether an operator without a model may fill an evaluator
+
+
+def seeds(seed: int, purpose: int, *numbers: int) -> np.random.SeedSequence:
+    """Returns what seeds the stream of a seed (>= 0) for one purpose and one number of it, or several."""
+    return np.random.SeedSequence(seed, spawn_key=(purpose, *numbers))
 
 
 def stream(seed: int, purpose: int, *numbers: int) -> np.random.Generator:
     """Returns the stream of a seed (>= 0) for one purpose and one number of it, or several."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, *numbers)))
+    return np.random.default_rng(seeds(seed, purpose, *numbers))
 
 
 def keyed(key: Sequence[int]) -> np.random.Generator:

@@ -79,7 +79,7 @@ class CmaEmitter:
         x0: ArrayLike,
         sigma0: ArrayLike,
         *,
-        seed: int | tuple[int, ...],
+        seed: int | np.random.SeedSequence,
         batch: int | None = None,
         tolerance: float = 1e-9,
     ) -> None:

@@ -168,6 +168,7 @@ class ProposeJob:
     """One request for a child.
 
     Attributes:
+        rng_key: of the stream that the operator draws from (islands.chance.keyed).
         values: for `tune`, the new constants, in the order of `constants.find`.
         model: the model to ask; None leaves it to the weights of the settings.
         variant: name of the prompt variant to use; "" is the standing one.

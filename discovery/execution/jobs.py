@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
 from discovery.core.events import Noted, NotProposed, Proposed
 from discovery.core.texts import one_line
 from discovery.core.types import Model, ModelError, Note, Operator, OperatorError, ProposeJob
 from discovery.llm.meter import CallMeter
 from discovery.programs.fingerprint import fingerprint
 from evaluators.text.blocks import check_frozen
+from islands.chance import keyed
 
 
 @runtime_checkable
@@ -37,7 +36,7 @@ def propose(
     try:
         door: object = model
         asked = door.for_job(job.model, job.avoid, meter) if isinstance(door, Askable) else model
-        proposal = operator.propose(job, np.random.default_rng(job.rng_key), asked)
+        proposal = operator.propose(job, keyed(job.rng_key), asked)
     except OperatorError as error:
         return NotProposed(job.job_id, str(error), meter.calls or error.calls)
     except ModelError as error:

@@ -9,20 +9,18 @@ evaluated, so that a search that has found all there is does not pay without end
 
 from __future__ import annotations
 
-import numpy as np
-
 from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
 from discovery.core.types import Individual
 from discovery.learning.line_effects import LineEffects
 from discovery.settings.learning import ScreeningConfig
 from evaluators.contract import Program
+from islands.chance import Purpose, stream
 
 NEW_IDEA = 3
 """A child with more lines than this that no program had is an idea of its own, and always evaluated."""
 MOST_CREDIT = 8
 """So many replies may be refused in a row, at most."""
 _SCREENED = "screened out: "
-_SALT = 7
 
 
 class Screen:
@@ -70,7 +68,7 @@ class Screen:
             return ""
         if promise.unknown > NEW_IDEA or promise.probability >= self._config.threshold:
             return ""
-        if np.random.default_rng([self._seed, decision, _SALT]).random() < self._config.audit:
+        if stream(self._seed, Purpose.SCREENING, decision).random() < self._config.audit:
             return ""
         share = f"{promise.probability:.0%}"
         return f"{_SCREENED}by its lines it is {share} likely to be better than {parent.program_id}"

@@ -31,6 +31,7 @@ from discovery.core.types import Individual
 from discovery.programs.constants import Template, shorten, template
 from discovery.programs.fingerprint import skeleton
 from discovery.settings.learning import TuningConfig
+from islands.chance import Purpose, seeds, stream
 from islands.emitter import CmaEmitter
 
 SCANNED = 100  # best elites of an island among which a session's root is sought,
@@ -85,14 +86,12 @@ class Session:
         number, island, root: see `Ask`; is_finished: whether it asks for nothing more.
     """
 
-    def __init__(
-        self, number: int, island: int, root: Individual, fitness: float, *, rng_key: Sequence[int]
-    ) -> None:
+    def __init__(self, number: int, island: int, root: Individual, fitness: float, *, seed: int) -> None:
         """Opens a session on `root`, whose fitness (larger is better) is known; nothing is computed yet."""
         self.number, self.island, self.root = number, island, root
         self.is_finished = False
         self._fitness = fitness
-        self._key = tuple(rng_key)
+        self._seed = seed
         self._results: dict[int, float | None] = {}
         self._asked: set[int] = set()
         self._search: _Search | None = None
@@ -131,7 +130,7 @@ class Session:
         if self.is_finished:
             return None
         if self._search is None:
-            self._search = _Search(template(self.root.program), config, sigma, self._key)
+            self._search = _Search(template(self.root.program), config, sigma, self._seed, self.number)
         search = self._search
         while all(step in self._results for step in search.steps):
             search.learn([self._results[step] for step in search.steps])
@@ -150,15 +149,16 @@ class Session:
 class _Search:
     """The mathematics of a session: the emitter, what it moves, and how it has gone so far."""
 
-    def __init__(self, source: Template, config: TuningConfig, sigma: float, key: tuple[int, ...]) -> None:
-        self._config, self._key, self._sigma = config, key, sigma
+    def __init__(self, source: Template, config: TuningConfig, sigma: float, seed: int, number: int) -> None:
+        self._config, self._sigma = config, sigma
+        self._seed, self._number = seed, number
         self._origin = np.array(source.values)
         self._scales = np.array(source.scales)
         self._is_int = np.array([constant.is_int for constant in source.constants])
         count = len(self._origin)
         self._moves = np.arange(count)
         if count > config.max_constants:
-            rng = np.random.default_rng([*key, 1])
+            rng = stream(seed, Purpose.TUNING_CONSTANTS, number)
             self._moves = np.sort(rng.choice(count, config.max_constants, replace=False))
         self._batch = max(4, round(config.batch * (4 + 3 * math.log(len(self._moves)))))
         self._attempt = 0
@@ -172,7 +172,7 @@ class _Search:
         self._emitter = CmaEmitter(
             self._origin[self._moves],
             self._sigma * self._scales[self._moves],
-            seed=(*self._key, 2, self._attempt),
+            seed=seeds(self._seed, Purpose.TUNING_POINTS, self._number, self._attempt),
             batch=self._batch,
         )
         self._points = self._emitter.ask()
@@ -312,7 +312,7 @@ class Tuner:
             del self._sessions[before.number], self._sigmas[before.number]
         self._lost = {one for one in self._lost if one % self.config.sessions != slot or one > session}
         tries = self._tries_of(self._skeleton(root))
-        opened = Session(session, island, root, fitness, rng_key=(self._seed, session))
+        opened = Session(session, island, root, fitness, seed=self._seed)
         self._sessions[session] = self._latest[slot] = opened
         step = RESTART_STEPS[tries.idle % len(RESTART_STEPS)] if tries.sessions else 1.0
         self._sigmas[session] = self.config.sigma0 * step
@@ -327,7 +327,7 @@ class Tuner:
         number = slot if before is None else before.number + self.config.sessions
         while number in self._lost:
             number += self.config.sessions
-        rng = np.random.default_rng([self._seed, number, 0])
+        rng = stream(self._seed, Purpose.TUNING_ROOT, number)
         is_exploring = rng.random() < self.config.explore
         tries = {key: self._tries_of(key) for key in roots}
         key = min(roots, key=lambda key: tries[key].sessions if is_exploring else tries[key].idle)

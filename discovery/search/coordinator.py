@@ -1,7 +1,7 @@
 """The coordinator: a pure state machine that decides what a run does next.
 
 `handle(event) -> instructions` has no I/O, no clock and no global random state. Decision n of a run draws from
-`default_rng([seed, n])`, so nothing about chance has to be saved. What is recorded is folded by the same code while
+its streams of chance (islands/chance.py), so nothing about chance has to be saved. What is recorded is folded by the same code while
 the run is live and when it is replayed: resume = replay. What is owed (replies that were paid for, further
 measurements, exams, summaries) follows from the journal alone.
 

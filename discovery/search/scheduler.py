@@ -24,6 +24,7 @@ from discovery.search.plan_tracker import PLAN, Awaited, Candidate
 from discovery.search.state import RunState
 from discovery.settings.budget import Budget
 from discovery.settings.questions import ContextConfig
+from islands.chance import Purpose, stream
 
 DRAWN_MATES = 8
 """So many elites are drawn, among which a pair of no kin is looked for."""
@@ -157,7 +158,7 @@ class ProposalScheduler:
             under_way: what has no result yet.
         """
         has_free_room = has_free_room and self._is_free_turn()
-        draws = np.random.default_rng([self.settings.seed, decision, 2])
+        draws = stream(self.settings.seed, Purpose.FILLER, decision)
         lanes = [
             name
             for name, operator in self._operators.items()
@@ -165,7 +166,7 @@ class ProposalScheduler:
         ]
         if not lanes:
             return None
-        rng = np.random.default_rng([self.settings.seed, decision])
+        rng = stream(self.settings.seed, Purpose.DECISION, decision)
         island = self._state.archipelago.island_of(decision)
         while lanes:
             arm = self._policy.choose(lanes, island, rng)
@@ -351,4 +352,4 @@ class ProposalScheduler:
         return Choice(job, candidate.step, operator=PLAN)
 
     def _rng_key(self, decision: int) -> tuple[int, ...]:
-        return (self._proposal_seed, decision, 1)
+        return (self._proposal_seed, Purpose.PROPOSAL, decision)

@@ -223,12 +223,16 @@ def test_islands_without_migration_share_few_elites():
     assert cloned > 0.5 * count, "what it was before"
 
 
-def test_islands_open_one_after_the_other_and_take_turns():
+def test_islands_open_one_after_the_other_and_are_drawn():
     population = Archipelago(IslandsConfig(islands=3, opening_interval=10), AXES)
     assert {population.island_of(decision) for decision in range(10)} == {0}
     assert {population.island_of(decision) for decision in range(10, 20)} == {0, 1}
-    turns = [population.island_of(decision) for decision in range(20, 320)]
-    assert [turns.count(island) for island in range(3)] == [100, 100, 100]
+    turns = [population.island_of(decision) for decision in range(20, 620)]
+    assert all(150 < turns.count(island) < 250 for island in range(3))
+    again = Archipelago(IslandsConfig(islands=3, opening_interval=10), AXES)
+    assert turns == [again.island_of(decision) for decision in range(20, 620)]
+    other = Archipelago(IslandsConfig(islands=3, opening_interval=10), AXES, seed=1)
+    assert turns != [other.island_of(decision) for decision in range(20, 620)]
 
 
 def test_parents_from_one_cell_make_it_hot_and_from_many_cold():

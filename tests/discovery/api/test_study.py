@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import discovery
@@ -14,6 +13,7 @@ from discovery.core.types import OperatorError
 from discovery.operators.perturb import Perturb
 from discovery.programs.search_replace import EditError
 from discovery.storage.git.repository import Repository
+from islands.chance import keyed
 from tests.discovery.conftest import Discovery
 
 
@@ -22,7 +22,7 @@ def drive(study: discovery.Study) -> None:
     operator = Perturb()
     for question in study:
         try:
-            child = operator.propose(question.job, np.random.default_rng(question.job.rng_key), None)
+            child = operator.propose(question.job, keyed(question.job.rng_key), None)
         except OperatorError as error:
             study.skip(question, str(error))
             continue

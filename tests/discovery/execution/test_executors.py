@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from discovery.core.errors import ConfigError, RunError
@@ -32,6 +31,7 @@ from discovery.testing.redis_server import RedisServer, find_server
 from evaluators.contract import Evaluation, Incumbent, Program, Status
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
 from evaluators.worker import JudgeProcess
+from islands.chance import Purpose, keyed
 from tests.discovery.conftest import TOY
 from tests.foreign_folders import OPENEVOLVE, SEED_SCORE, write_folder
 
@@ -147,7 +147,7 @@ def proposal(operator: str = "diff", job_id: str = "5-diff") -> ProposeJob:
     seed = Program({"program.py": SEED})
     parent = Individual(seed, Evaluation(Status.OK, -0.3, {"closeness": -0.3}, (0.25,)), seed.id)
     context = Context("Return three numbers.", "closeness", "maximize", seed)
-    return ProposeJob(job_id, operator, 0, 5, (parent,), context, rng_key=(1, 5, 1))
+    return ProposeJob(job_id, operator, 0, 5, (parent,), context, rng_key=(1, Purpose.PROPOSAL, 5))
 
 
 class TestEveryExecutor:
@@ -186,7 +186,7 @@ class TestEveryExecutor:
         executor.propose(job, needs_model=False)
         (event,) = executor.next_events(0.0)
         assert isinstance(event, Proposed)
-        expected = OPERATORS["perturb"].propose(job, np.random.default_rng(job.rng_key), None)
+        expected = OPERATORS["perturb"].propose(job, keyed(job.rng_key), None)
         assert event.proposal == expected
 
     def test_nothing_to_tell_returns_within_the_time(self, executor: Executor) -> None:
