@@ -13,7 +13,7 @@ from discovery.core.requests import Request
 from discovery.execution.broker import BrokerConfig
 from discovery.execution.embedded import Executor
 from discovery.execution.ending import StopRequest
-from discovery.execution.runs import check_operators, create_run, import_items, run_folder
+from discovery.execution.runs import check_experiments, check_operators, create_run, import_items, run_folder
 from discovery.execution.session import Observer, Session
 from discovery.learning.memory.items import Item
 from discovery.llm.routes import check_models
@@ -155,6 +155,7 @@ def check_ready(config: RunConfig, broker: str | None = None, *, is_study: bool 
         DiscoveryError: it cannot; the message names the remedy.
     """
     check_operators(config, is_study=is_study)
+    check_experiments(config, broker)
     if broker:
         from discovery.execution.celery import check_broker
 

@@ -1,10 +1,12 @@
 """The words that every room uses: operator and proposal types, records, events, budget, errors, clock.
 
+allowance   what an operator that works for a while may use, and what it hears of its programs
 budget      budgets of a run, and the ledger of what was spent. Both survive a resume
 choices     what can be chosen for a decision, and who chooses
 clock       the time of day for lengths
 errors      the exceptions a person may meet at the command line
 events      what happens to a run (events) and what the coordinator asks for (instructions)
+experiments  the seam for operators that have programs judged while they work
 gains       what a child gained, on a scale that does not know the problem's unit
 held_out    what held-out cases say of a program, and whether visible scores rank programs as held-out scores do
 plugins     operators, languages, report pages, verdicts, commands and stop rules by name, of any package

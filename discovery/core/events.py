@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from discovery.core.allowance import Verdict
 from discovery.core.requests import Request
 from discovery.core.types import ModelCall, Note, Proposal, ProposeJob
 from evaluators.contract import Evaluation, Incumbent, Program
@@ -51,6 +52,24 @@ class NotProposed:
     is_stop: bool = False
     model: str = ""
     retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An operator at work made a program and wants it judged before it goes on.
+
+    Attributes:
+        job_id: what it works on; number: of the trial, as the operator counts them.
+        refusal: why the program must not run, if it must not.
+        idea: what was tried, in the operator's words.
+    """
+
+    job_id: str
+    number: int
+    program: Program
+    fingerprint: str
+    refusal: str = ""
+    idea: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +142,7 @@ Event: TypeAlias = (
     Proposed
     | Noted
     | NotProposed
+    | Tried
     | Evaluated
     | Broken
     | Ticked
@@ -178,6 +198,13 @@ class Evaluate:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """Tell an operator at work what came of a program of its own."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The run is over: `reason` is one of the ends in coordinator.py; `is_success` decides the exit code."""
 
@@ -187,4 +214,4 @@ class Finish:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Instruction: TypeAlias = Save | Tell | Propose | Evaluate | Finish
+Instruction: TypeAlias = Save | Tell | Propose | Evaluate | Answer | Finish

@@ -164,6 +164,32 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an operator that works for a while may use: what its settings say, and no more than the run has left.
+
+    Attributes:
+        evaluations: programs that it may have judged while it works, beside the child that it leaves.
+        calls, tokens, cost_usd: of models; None is unlimited.
+        wall_s: how long it may work.
+        command: what is started, for operators that start a program of this machine.
+        adapter: the known program whose ways `command` has.
+        readable: files and folders of this machine that it may read.
+        memory_mib, scratch_mib: what it may take, and how much its folder holds.
+    """
+
+    evaluations: int
+    calls: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+    wall_s: float = 600.0
+    command: tuple[str, ...] = ()
+    adapter: str = "command"
+    readable: tuple[str, ...] = ()
+    memory_mib: int = 4096
+    scratch_mib: int = 256
+
+
+@dataclass(frozen=True, slots=True)
 class ProposeJob:
     """One request for a child.
 
@@ -176,6 +202,7 @@ class ProposeJob:
         attempts: programs that were made of this plan before, oldest first.
         turns: the conversation to go on with, where plan, execution and summary are one conversation.
         avoid: models that are not to be asked now, by name.
+        allowance: what an operator may use that works for a while (`Experimenter`); None for others.
     """
 
     job_id: str
@@ -193,6 +220,7 @@ class ProposeJob:
     attempts: tuple[Individual, ...] = ()
     turns: tuple[Mapping[str, str], ...] = ()
     avoid: tuple[str, ...] = ()
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)

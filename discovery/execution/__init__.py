@@ -1,5 +1,6 @@
 """The shell round the search: executors, jobs, workers, and the session that carries a run through.
 
+bench       has programs judged for operators at work, on this machine
 broker      what an executor and its workers agree on
 celery      the one door to Celery and Redis
 embedded    where jobs run. `EmbeddedExecutor` is the default

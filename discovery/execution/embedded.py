@@ -8,14 +8,16 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy.ma  # noqa: F401 - numpy loads it in the first median: too late beside threads that parse (evaluators/text/trees.py)
 
+from discovery.core.allowance import Verdict
 from discovery.core.choices import ASK_OPERATOR
 from discovery.core.clock import now_s
-from discovery.core.events import Broken, Evaluated, EvaluateJob, Event
+from discovery.core.events import Broken, Evaluated, EvaluateJob, Event, Tried
 from discovery.core.types import Model, ModelCall, Operator, ProposeJob
+from discovery.execution.bench import JobBench
 from discovery.execution.jobs import propose
 from discovery.llm.client import ChatModels
 from discovery.llm.meter import CallMeter
@@ -79,6 +81,15 @@ class Executor(Protocol):
         ...
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """An executor on which operators experiment."""
+
+    def answer(self, verdict: Verdict) -> None:
+        """Tells an operator at work what came of a program of its own; one that is gone hears nothing."""
+        ...
+
+
 class EmbeddedExecutor:
     """Runs everything on this machine, from this process. See `Executor`.
 
@@ -89,6 +100,7 @@ class EmbeddedExecutor:
         calls: where the calls of jobs under way outlive a kill.
         clock: unix time.
         offer: takes the jobs of the operator `ask`, whose answers are handed in.
+        folder: the run's, in which transcripts are kept and which nothing that an operator starts may see; None for none.
     """
 
     paused = ""
@@ -104,8 +116,11 @@ class EmbeddedExecutor:
         calls: OpenCalls | None = None,
         clock: Callable[[], float] = now_s,
         offer: Callable[[ProposeJob], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._offer = offer
+        self._folder = folder
+        self._benches: dict[str, JobBench] = {}
         self._operators = operators
         self._model = model
         self._model_slots = model_slots
@@ -135,6 +150,8 @@ class EmbeddedExecutor:
         elif self._model is not None:
             note = None if self._calls is None else functools.partial(self._calls.note, job.job_id)
             self._meters[job.job_id] = CallMeter(self._stop, note)
+            if job.allowance is not None:
+                self._benches[job.job_id] = JobBench(job, self._events.put, self._stop, self._folder)
             if len(self._askers) < self._model_slots:  # daemons: no call that hangs holds up the process' end
                 thread = threading.Thread(target=self._ask, name="model", daemon=True)
                 self._askers.append(thread)
@@ -144,6 +161,11 @@ class EmbeddedExecutor:
     def evaluate(self, job: EvaluateJob) -> None:
         """Begins an evaluation."""
         self._jobs.put(job)
+
+    def answer(self, verdict: Verdict) -> None:
+        """Tells an operator at work what came of a program of its own."""
+        if (bench := self._benches.get(verdict.job_id)) is not None:
+            bench.take(verdict)
 
     def hand_in(self, event: Event) -> None:
         """Adds an event from outside, from any thread."""
@@ -158,9 +180,11 @@ class EmbeddedExecutor:
             events.append(self._events.get(timeout=timeout_s))
             while True:
                 events.append(self._events.get_nowait())
-        self._returned = [job_id for event in events if (job_id := getattr(event, "job_id", ""))]
+        ended = (event for event in events if not isinstance(event, Tried))
+        self._returned = [job_id for event in ended if (job_id := getattr(event, "job_id", ""))]
         for job_id in self._returned:
             self._meters.pop(job_id, None)
+            self._benches.pop(job_id, None)
         return events
 
     def let_ask(self, is_allowed: bool) -> None:
@@ -187,7 +211,7 @@ class EmbeddedExecutor:
         while (job := self._questions.get()) is not None and not self._is_closed:
             operator, meter = self._operators[job.operator], self._meters[job.job_id]
             try:
-                self._events.put(propose(job, operator, self._model, meter))
+                self._events.put(propose(job, operator, self._model, meter, self._benches.get(job.job_id)))
             except Exception as error:  # noqa: BLE001 - the outermost loop of a worker: a fault of ours must end the run loudly
                 self._events.put(Broken(f"operator {job.operator} failed: {type(error).__name__}: {error}"))
 
@@ -237,4 +261,5 @@ def embedded_executor(
         model_slots=config.model_slots,
         calls=None if calls is None else OpenCalls(calls),
         offer=offer,
+        folder=None if calls is None else calls.parent,
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from discovery.core.events import Noted, NotProposed, Proposed
+from discovery.core.experiments import Bench, Experimenter
 from discovery.core.texts import one_line
 from discovery.core.types import Model, ModelError, Note, Operator, OperatorError, ProposeJob
 from discovery.llm.meter import CallMeter
@@ -29,14 +30,30 @@ class Askable(Protocol):
 
 
 def propose(
-    job: ProposeJob, operator: Operator, model: Model | None, meter: CallMeter | None = None
+    job: ProposeJob,
+    operator: Operator,
+    model: Model | None,
+    meter: CallMeter | None = None,
+    bench: Bench | None = None,
 ) -> Proposed | Noted | NotProposed:
-    """Returns what one operator made of its job: a child or a note, or why there is none; with all calls, if any."""
+    """Returns what one operator made of its job: a child or a note, or why there is none; with all calls, if any.
+
+    Args:
+        job: what is asked for.
+        operator: who makes it.
+        model: what it may ask.
+        meter: counts its calls.
+        bench: has programs judged while it works, for an operator that experiments.
+    """
     meter = meter or CallMeter()
     try:
         door: object = model
         asked = door.for_job(job.model, job.avoid, meter) if isinstance(door, Askable) else model
-        proposal = operator.propose(job, keyed(job.rng_key), asked)
+        rng = keyed(job.rng_key)
+        if isinstance(operator, Experimenter) and bench is not None:
+            proposal = operator.experiment(job, rng, asked, bench)
+        else:
+            proposal = operator.propose(job, rng, asked)
     except OperatorError as error:
         return NotProposed(job.job_id, str(error), meter.calls or error.calls)
     except ModelError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from discovery.core.choices import ASK_OPERATOR
 from discovery.core.errors import ConfigError, RunError
+from discovery.core.experiments import Experimenter
 from discovery.core.records import RunInfo
 from discovery.learning.memory.items import Item
 from discovery.operators.registry import OPERATORS, weights_of
@@ -27,6 +28,7 @@ from discovery.storage.secret import new_secret
 from evaluators.contract import Incumbent, Program
 from evaluators.problems.describe import Description
 from evaluators.problems.loading import Problem, ProblemSource, load_source
+from evaluators.sandbox.jail.jail import why_not
 from evaluators.text.blocks import check_frozen
 
 
@@ -138,6 +140,22 @@ def check_injection(folder: RunFolder, program: Program) -> None:
 def run_folder(path: Path) -> RunFolder:
     """Returns the run folder at a path."""
     return RunFolder(path.expanduser().absolute())
+
+
+def check_experiments(config: RunConfig, broker: str | None) -> None:
+    """Checks that the operators that work for a while can do so here.
+
+    Raises:
+        RunError: they are asked for with a broker, or there can be no jail on this machine.
+    """
+    active = [name for name, weight in weights_of(config).items() if weight > 0]
+    experimenters = [name for name in active if isinstance(OPERATORS.get(name), Experimenter)]
+    if experimenters and broker:
+        raise RunError(
+            f"operators {', '.join(experimenters)} work on the machine that runs the search: leave --broker out, or choose others"
+        )
+    if "agent" in experimenters and (reason := why_not()):
+        raise RunError(f"operator agent cannot work here: {reason}")
 
 
 def check_operators(config: RunConfig, *, is_study: bool = False) -> None:

@@ -16,6 +16,7 @@ from discovery.core.budget import CostWarnings
 from discovery.core.clock import now_s
 from discovery.core.errors import ConfigError, JournalError, LineageError
 from discovery.core.events import (
+    Answer,
     Evaluate,
     Event,
     Finish,
@@ -30,7 +31,7 @@ from discovery.core.events import (
 from discovery.core.held_out import Exam, exam_of
 from discovery.core.records import Record, shown
 from discovery.core.requests import Request
-from discovery.execution.embedded import Executor, embedded_executor
+from discovery.execution.embedded import Answering, Executor, embedded_executor
 from discovery.execution.ending import Ending, StopRequest
 from discovery.execution.runs import no_cycle_collection, start_of
 from discovery.learning.memory.store import to_text
@@ -289,6 +290,8 @@ class Session:
                     executor.propose(instruction.job, needs_model=instruction.needs_model)
                 elif isinstance(instruction, Evaluate):
                     executor.evaluate(instruction.job)
+                elif isinstance(instruction, Answer) and isinstance(executor, Answering):
+                    executor.answer(instruction.verdict)
                 elif isinstance(instruction, Tell):
                     self._observer.informed(instruction.message)
                 elif isinstance(instruction, Finish):

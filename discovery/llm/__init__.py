@@ -11,4 +11,5 @@ prices     what tokens cost and how many a model takes, by litellm's list
 providers  the one door to litellm
 routes     how each model is reached: at which address, with which key
 tokens     an estimate of how many tokens a text costs, without any tokenizer
+upstream   where the requests of an agent go on: an endpoint's address and key
 """

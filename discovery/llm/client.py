@@ -26,6 +26,7 @@ from discovery.llm.prices import Usage
 from discovery.llm.providers import ask_provider, call_errors, close_provider_connections
 from discovery.llm.routes import Route, route_of
 from discovery.llm.tokens import estimate_tokens
+from discovery.llm.upstream import Upstream, upstream_of
 from discovery.settings.models import ModelConfig
 
 PATIENCE_S = 10.0
@@ -109,6 +110,15 @@ class ChatModels:
                 raise failure
             meter.pause(pause_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def reach(self, rng: np.random.Generator) -> Upstream:
+        """Returns how requests that others wrote reach one of the models, which `rng` draws.
+
+        Raises:
+            ModelError: (fatal) they cannot.
+        """
+        name = self._config.models[int(rng.choice(len(self._shares), p=self._shares))].name
+        return upstream_of(self._known.route(name), self._meter or CallMeter())
 
     def _expected(self, route: Route, messages: Sequence[Mapping[str, Any]]) -> ModelCall:
         """Returns what a call is taken to cost while nothing is known of its answer."""

@@ -1,5 +1,6 @@
 """One child from parents and context: the operators.
 
+agent        `agent` and `react`: a coding agent in a jail, and a light one of our own
 ask          the operator `ask`
 c            programs in C, C++, CUDA and Rust: syntax, constants, loops, and moves that need no model
 chat         what the operators that ask a model share

@@ -15,4 +15,5 @@ scheduler        what is tried next: which operator, which model and prompt vari
 state            what a run knows
 steering         what a person asked of a run: a pure fold of requests, the same live and in a replay
 stop_rules       the stop rules of a run, which it names as `stoppers`
+trials           programs that operators at work have judged
 """

@@ -110,4 +110,5 @@ def settings_of(config: RunConfig, seed: Program) -> SearchSettings:
         context=config.context,
         models=config.models.names,
         outage_s=config.models.outage_s,
+        agents=config.agents,
     )

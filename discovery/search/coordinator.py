@@ -38,6 +38,7 @@ from discovery.core.events import (
     SlotsChanged,
     StopAsked,
     Ticked,
+    Tried,
 )
 from discovery.core.records import Record
 from discovery.core.requests import Request
@@ -187,6 +188,8 @@ class Coordinator:
         match event:
             case Proposed() | Noted() | NotProposed() | Evaluated() | GivenUp():
                 instructions = self._outcomes.take(event)
+            case Tried():
+                instructions = self._on_tried(event)
             case RequestReceived():
                 instructions = self._on_asked(event)
             case Ticked():
@@ -203,6 +206,12 @@ class Coordinator:
             if isinstance(one, Save) and one.entry["type"] == "evaluated":
                 self._look_for_the_end(one.entry["record"])
         return instructions + self._decide()
+
+    def _on_tried(self, event: Tried) -> list[Instruction]:
+        closed = "" if self._has_room() else "the run has no evaluation left"
+        if self.end is not None:
+            closed = "the run ends"
+        return self._outcomes.trials.take(event, self._take_decision, closed)
 
     def _look_for_the_end(self, record: Record) -> None:
         evaluation = record.evaluation
@@ -379,6 +388,13 @@ class Coordinator:
 
     def _begin(self, choice: Choice, asking: Asking | None) -> Propose:
         request = choice.job
+        if (allowance := request.allowance) is not None and (
+            most := self.settings.budget.evaluations
+        ) is not None:
+            room = max(0, most - self.state.ledger.evaluations - self.in_flight - 1)  # one is for its child
+            request = replace(
+                request, allowance=replace(allowance, evaluations=min(allowance.evaluations, room))
+            )
         if choice.needs_model and asking is not None:
             named = None if request.model in asking.avoid else request.model
             request = replace(request, model=asking.only or named, avoid=asking.avoid)
@@ -397,6 +413,7 @@ class Coordinator:
             from_best=self._filter.is_from_best(choice),
             about=request.parents[0].program_id if choice.kind in ("plan", "summary") else "",
             asked_s=self.state.ledger.elapsed_s,
+            allowed=request.allowance.evaluations if request.allowance else 0,
         )
         self._decisions.choose(request.job_id, job)
         return Propose(request, choice.needs_model)

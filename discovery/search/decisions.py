@@ -60,6 +60,9 @@ class Decision:
         proposal, fingerprint: the child, once there is one.
         measured: how often it was measured already, where scores vary.
         echoes: tuning sessions and steps that came to the same program while it was under way.
+        allowed: programs that its operator may still have judged while it works.
+        base: the newest of these that has a score: what the next one descends from.
+        asked_by, trial: the job and number of a program that an operator at work had judged; "" for any other.
         is_saved: whether the child is in the journal, so that a kill does not lose it.
         stage: where it stands.
         asked_s: working time of the run when a model was asked.
@@ -82,6 +85,10 @@ class Decision:
     about: str = ""
     measured: int = 0
     echoes: list[tuple[int, int]] = field(default_factory=list)
+    allowed: int = 0
+    base: str = ""
+    asked_by: str = ""
+    trial: int = 0
     is_saved: bool = False
     stage: Stage = Stage.CHOSEN
     asked_s: float = 0.0
@@ -255,6 +262,10 @@ class DecisionTable:
         self._model_calls += decision.needs_model
         self._asked += decision.operator == ASK_OPERATOR
         self._asides += decision.is_aside
+
+    def find_chosen(self, job_id: str) -> Decision | None:
+        """Returns the decision that an operator works on under a job id, or None."""
+        return self._chosen.get(job_id)
 
     def answered(self, job_id: str) -> Decision | None:
         """Takes out the decision whose operator is done; None where there is none of that job id."""

@@ -36,6 +36,7 @@ from discovery.search.model_health import ModelHealth
 from discovery.search.plan_tracker import PLAN
 from discovery.search.proposal_filter import ProposalFilter
 from discovery.search.state import RunState
+from discovery.search.trials import Trials
 from evaluators.contract import Evaluation, Program
 
 _LEFT_OPEN = "a model was being asked when the run was killed"
@@ -65,6 +66,7 @@ class Outcomes:
         self._filter = proposal_filter
         self._measurements = measurements
         self._novelty = novelty
+        self.trials = Trials(state, decisions)
         self._booked: set[int] = set()
         self.barren = 0
 
@@ -211,6 +213,9 @@ class Outcomes:
         if (job := self._decisions.answered(event.job_id)) is None:
             return []
         told = self._models.answered(event.job_id, event.note.calls, self.state.ledger.elapsed_s)
+        if job.kind == "child":  # which was judged while its operator worked
+            job.kind, job.about = "experiment", event.note.texts.get("program", "")
+            self._models.useful(event.note.calls)
         is_conversation = self.state.plans.config.conversation
         return told + self._note(job, event.note if is_conversation else replace(event.note, turns=()))
 
@@ -262,7 +267,7 @@ class Outcomes:
         self._owe_exam(record, job)
         for session, step in job.echoes:
             self.state.tuner.tell(session, step, self.state.fitness(record))
-        return [Save({"type": "evaluated", "record": record})]
+        return [Save({"type": "evaluated", "record": record}), *self.trials.judged(job, record)]
 
     def _owe_exam(self, record: Record, decision: Decision | None) -> None:
         """Notes that a recorded program is owed an exam, if it is; live and in a replay alike."""

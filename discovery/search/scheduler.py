@@ -15,13 +15,15 @@ from typing import Protocol
 import numpy as np
 
 from discovery.core.choices import ASK_OPERATOR, Arm, Draw, Policy, Rule
-from discovery.core.types import Individual, Operator, ProposeJob
+from discovery.core.experiments import Experimenter
+from discovery.core.types import Allowance, Individual, Operator, ProposeJob
 from discovery.prompts.tasks import task_of
 from discovery.search.context import Memory, bare_context, compose_context, plain_context, summary_context
 from discovery.search.decisions import UnderWay
 from discovery.search.parents import draw_parents
 from discovery.search.plan_tracker import PLAN, Awaited, Candidate
 from discovery.search.state import RunState
+from discovery.settings.agents import AgentConfig
 from discovery.settings.budget import Budget
 from discovery.settings.questions import ContextConfig
 from islands.chance import Purpose, stream
@@ -47,6 +49,7 @@ class SearchSettings:
         context: what questions to models tell of the search.
         models: the names of those that may be asked, as far as they are known.
         outage_s: how long a model may be away before it is asked no more.
+        agents: what operators may use that work for a while.
     """
 
     seed: int
@@ -60,6 +63,7 @@ class SearchSettings:
     context: ContextConfig = field(default_factory=ContextConfig)
     models: tuple[str, ...] = ()
     outage_s: float = 600.0
+    agents: AgentConfig = field(default_factory=AgentConfig)
 
     @property
     def ahead(self) -> int:
@@ -250,9 +254,28 @@ class ProposalScheduler:
             session=session,
             model=model,
             variant=variant,
+            allowance=self._allowance() if isinstance(operator, Experimenter) else None,
         )
         return Choice(
             job, step, kind=PLAN if arm.operator == PLAN else "child", needs_model=operator.needs_model
+        )
+
+    def _allowance(self) -> Allowance:
+        """Returns what one job of an operator that works for a while may use; the run's other jobs are not looked at."""
+        agents, budget, ledger = self.settings.agents, self.settings.budget, self._state.ledger
+        return Allowance(
+            evaluations=agents.evaluations,
+            calls=int(_least(agents.calls, budget.calls, ledger.calls)),
+            tokens=int(_least(agents.tokens, budget.tokens, ledger.tokens)),
+            cost_usd=None
+            if agents.cost_usd is None and budget.cost_usd is None
+            else float(_least(agents.cost_usd or np.inf, budget.cost_usd, ledger.cost_usd)),
+            wall_s=60 * float(_least(agents.minutes, budget.minutes, ledger.elapsed_s / 60)),
+            command=agents.command,
+            adapter=agents.adapter,
+            readable=agents.readable,
+            memory_mib=agents.memory_mib,
+            scratch_mib=agents.folder_mib,
         )
 
     def _parents(self, operator: Operator, island: int, rng: np.random.Generator) -> tuple[Individual, ...]:
@@ -353,3 +376,8 @@ class ProposalScheduler:
 
     def _rng_key(self, decision: int) -> tuple[int, ...]:
         return (self._proposal_seed, Purpose.PROPOSAL, decision)
+
+
+def _least(wanted: float, limit: float | None, spent: float) -> float:
+    """Returns what is wanted, but no more than is left of a limit."""
+    return wanted if limit is None else max(0, min(wanted, limit - spent))

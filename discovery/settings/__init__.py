@@ -1,5 +1,6 @@
 """Every setting of a run: name, type, range, default and help.
 
+agents       what operators may use that work for a while: agents of the command line, and the one that ships
 __main__     writes the table of all settings: python -m discovery.settings docs/settings.md
 budget       what a run may spend
 config       the settings of a run: one frozen dataclass that composes those of its parts

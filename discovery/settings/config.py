@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 from pydantic.dataclasses import dataclass
 
 from discovery.core.errors import ConfigError
+from discovery.settings.agents import AgentConfig
 from discovery.settings.budget import Budget, stored_limits
 from discovery.settings.learning import (
     BanditConfig,
@@ -123,6 +124,7 @@ class RunConfig:
     screening: ScreeningConfig = field(default_factory=ScreeningConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
     planning: PlanningConfig = field(default_factory=PlanningConfig)
+    agents: AgentConfig = field(default_factory=AgentConfig)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON form."""

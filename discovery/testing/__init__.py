@@ -4,6 +4,7 @@ endpoint.py   ChatEndpoint: speaks the OpenAI chat format; what it answers is a 
 mutator.py    scripts that mutate: they read the program from the prompt, answer with a diff or a rewrite
 faults.py     scripts that misbehave: refused keys, rate limits, endless replies, code that breaks out
 
+agent         a coding agent by script, which works in a jail
 __main__      serves a scripted model on loopback
 moved_clock   runs the command line with a time of day that a test moves
 redis_server  a real Redis server on loopback for tests, benchmarks and one machine

@@ -14,6 +14,7 @@ clean     text of a program made harmless for a terminal, a prompt, a git traile
 confine   walls round a judge whose problem came from outside, and round all that it starts
 control   messages between the judge and its zygote
 frames    messages between the judge and a child
+jail      a jail for a whole command of this machine, such as a coding agent
 layers    what this machine's sandbox consists of, found out by starting one. For `discovery doctor`
 linux     the sandbox: a zygote per slot, a locked child per case
 locks     what a child puts on before the program's first line: Landlock, seccomp, namespaces, rights

@@ -82,7 +82,7 @@ def prepare(request: Mapping[str, Any], warm_up: WarmUp) -> Ready:
         has_namespaces, uid_lock, uid = True, *restart.user()
     else:
         uid_lock, uid = (
-            _take_uid()
+            take_uid()
         )  # before the network namespace, in which the lock's name would mean nothing
         has_namespaces = _enter_namespaces(request["tier"], scratch_mib=scratch_mib, native=native)
         if has_namespaces and request.get("packages"):
@@ -185,7 +185,7 @@ def _continue_as_first_process() -> None:
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _take_uid() -> tuple[socket.socket | None, int | None]:
+def take_uid() -> tuple[socket.socket | None, int | None]:
     """Returns a lock and the user id it keeps, which no other slot here uses; None where not root."""
     if os.geteuid() != 0:
         return None, None

@@ -24,6 +24,15 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
+def memory_mib(pid: int) -> float:
+    """Returns the memory that a process and its descendants hold together, shared pages counted each time."""
+    total = 0
+    for process in _family(pid):
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_info().rss
+    return total / (1 << 20)
+
+
 def kill_descendants(timeout_s: float = 5.0) -> int:
     """Kills everything below this process, their subreaper; returns how many are left (usually 0).
 

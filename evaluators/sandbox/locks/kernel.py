@@ -131,6 +131,12 @@ def make_read_only(path: str) -> None:
     syscall(SYS_MOUNT_SETATTR, -100, path.encode(), _AT_RECURSIVE, attributes, ctypes.c_size_t(32))
 
 
+def make_writable(path: str) -> None:
+    """Makes the one mount at `path` writable again; those below it stay as they are."""
+    attributes = (ctypes.c_uint64 * 4)(0, _MOUNT_ATTR_RDONLY, 0, 0)
+    syscall(SYS_MOUNT_SETATTR, -100, path.encode(), 0, attributes, ctypes.c_size_t(32))
+
+
 class _CapabilityHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 

@@ -41,6 +41,7 @@ TEXTS: dict[str, Any] = {
     "api_base": "http://h:1/v1", "api_key_env": "MY_KEY", "model": ["gpt-5=2"], "bandit.strong": ["a", "b"],
     "models.temperature": [0.25, 0.5], "start": "a.json", "memory.items": "b.jsonl", "context.choice": "best", "workers": 3,
     "stopper": ["no_gain=7"], "secret_file": "hidden",
+    "agents.command": ["a", "b"], "agents.readable": ["/opt/a", "/opt/b"],
 }  # fmt: skip
 KEYS = [setting.key for setting in SETTINGS]
 FROM_BEST = {"from_best": 2.0}
