@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import sys
 
-import click
-
-from discovery.cli.main import cli
-from discovery.cli.pipes import BrokenOffError, is_unread, read_no_more
-
-EXIT_ERROR = 1
+EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main() -> None:
-    """Runs the command line; a fault that a person can mend becomes one line and exit code 1.
+    """Runs the command line; a fault that a person can mend becomes one line and exit code 1, wrong usage exit code 2.
 
-    Where the reader of a pipe has read enough, it ends well, without a word.
+    Where the reader of a pipe has read enough, it ends well, without a word; so does Ctrl-C while modules are loaded.
     """
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _run() -> None:
+    import click
+
+    from discovery.cli.main import cli
+    from discovery.cli.pipes import BrokenOffError, is_unread, read_no_more
+    from discovery.core.errors import ConfigError
+
     try:
         cli(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        sys.exit(130)
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except (BrokenOffError, BrokenPipeError):
         unread = [stream for stream in (sys.stdout, sys.stderr) if is_unread(stream)]
         if not unread:  # another pipe broke: a fault
             raise
         read_no_more(*unread)
+    except ConfigError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_USAGE)
     except _expected() as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(EXIT_ERROR)

@@ -146,7 +146,7 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
     """Tell how full the archive of every island of RUN is, in pyribs' own terms.
 
     Fitness is the score turned so that larger is better; the QD score is the sum over all cells. The latest 32 children
-    of an island amount to between 1 (clones) and 32 different programs.
+    of an island are worth between 1 (clones) and 32 different programs.
     """
     from discovery.analysis.diversity import effective_children
     from discovery.execution.population import population_of
@@ -175,7 +175,7 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
         click.echo(
             f"island {row['island']}: {row['elites']} elites, coverage {row['coverage']:.1%}, "
             f"QD score {row['qd_score']:.6g}, best fitness {row['best_fitness']:.10g}, "
-            f"latest children amount to {row['effective_children']:.1f} different ones"
+            f"its latest children are worth {row['effective_children']:.1f} different programs"
         )
         for cell in row.get("cells", ()):
             measures = ", ".join(f"{value:.4g}" for value in cell["measures"])

@@ -6,6 +6,7 @@ they need when they are called.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from importlib.metadata import version
 
@@ -46,6 +47,7 @@ COMMANDS = {
     "memory": ("learned", "Show, export or import what a run learned."),
     "purge": ("learned", "Take a program that cheats out of a run, with all that came of it."),
     "worker": ("service", "Do jobs of runs that use a broker."),
+    "completion": ("completion", "Print the completion of commands for a shell."),
     "doctor": ("problems", "Tell which protections and tools this machine has."),
 }
 
@@ -75,6 +77,16 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"discovery.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, {"list": "list_runs"}.get(cmd_name, cmd_name))
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Returns the command that is named; for one that is not there, the nearest is proposed."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            hint = f"did you mean {close[0]!r}?" if close else "see: discovery --help"
+            ctx.fail(f"there is no command {args[0]!r:.60}; {hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the table of commands; only those that packages add are loaded for it."""

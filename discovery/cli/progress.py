@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -11,8 +12,9 @@ from rich.live import Live
 from rich.text import Text
 
 from discovery.cli.pipes import read_no_more
+from discovery.core.budget import Ledger, Limits
 from discovery.core.records import Record
-from discovery.core.requests import Request
+from discovery.core.requests import KIND_WORDS, Request
 from discovery.core.texts import one_line
 from discovery.search.state import RunState
 
@@ -28,18 +30,53 @@ class _Console(Console):
         read_no_more(self.file)
 
 
+def left_text(ledger: Ledger, budget: Limits, rate: float) -> str:
+    """Returns how much of the nearest limit is used and about how long it lasts: "44 % of 600 evaluations, about 28 s left".
+
+    Args:
+        ledger: what is used.
+        budget: the limits.
+        rate: evaluations per second of late; 0 if unknown.
+    """
+    used = {
+        "minutes": (ledger.elapsed_s / 60, budget.minutes, "minutes"),
+        "cost": (ledger.cost_usd, budget.cost_usd, "USD"),
+        "tokens": (ledger.tokens, budget.tokens, "tokens"),
+        "calls": (ledger.calls, budget.calls, "calls of models"),
+        "evaluations": (ledger.evaluations, budget.evaluations, "evaluations"),
+    }
+    shares = [(value / limit, limit, unit, name) for name, (value, limit, unit) in used.items() if limit]
+    if not shares:
+        return f"until {budget.patience} evaluations without a better program" if budget.patience else ""
+    share, limit, unit, name = max(shares)
+    if name == "evaluations" and rate > 0:
+        left_s = (limit - ledger.evaluations) / rate
+    elif name == "minutes":
+        left_s = limit * 60 - ledger.elapsed_s
+    else:
+        left_s = ledger.elapsed_s * (1 / share - 1) if share > 0 else 0.0
+    lasts = f", about {_duration(left_s)} left" if left_s > 0 and share > 0 else ""
+    return f"{min(share, 1):.0%} of {limit:,.6g} {unit}{lasts}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 class Progress:
     """Tells of every new best, and how the work goes.
 
     Args:
         stream: where to write (stderr when stdout carries JSON).
-        budget_text: the limits, as shown at the end of the line.
+        budget: the limits; the end of the line tells how much of the one that is nearest is used, and how long is left.
         clock: monotonic seconds.
     """
 
-    def __init__(self, stream: TextIO, budget_text: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: TextIO, budget: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = _Console(file=stream, highlight=False, soft_wrap=True)
-        self._budget_text = budget_text
+        self._budget = budget
         self._clock = clock
         self._live = (
             Live(console=self._console, transient=True, auto_refresh=False)
@@ -90,8 +127,10 @@ class Progress:
         for entry in entries:
             if entry["type"] == "asked":
                 request, refusal = Request.from_json(entry["request"]), entry["refusal"]
-                what = request.kind + (f" {one_line(request.text, 60)}" if request.text else "")
-                self._say(f"asked: {what}" + (f", refused: {refusal}" if refusal else ""))
+                if not refusal:
+                    self._budget = replace(self._budget, **request.budget)  # type: ignore[type-var]
+                what = KIND_WORDS[request.kind] + (f": {one_line(request.text, 60)}" if request.text else "")
+                self._say(what + (f" (refused: {refusal})" if refusal else ""))
 
     def warned(self, text: str) -> None:
         """Writes a line about the money."""
@@ -116,7 +155,8 @@ class Progress:
         if ledger.calls:
             cost = f"${ledger.cost_usd:.4f}" + (" + unknown" if ledger.unpriced_calls else "")
             parts += [f"{ledger.tokens} tokens", cost]
-        return ", ".join(parts) + (f"  [{self._budget_text}]" if self._budget_text else "")
+        left = left_text(ledger, self._budget, rate)
+        return ", ".join(parts) + (f"  [{left}]" if left else "")
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False)

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ import click
 
 from discovery.cli.options import Sections, given, settings_options
 from discovery.cli.pipes import is_unread, read_no_more
+from discovery.core.errors import ConfigError
 from discovery.settings.config import RunConfig
 from discovery.settings.doors import BY_KEY, RESUMED, SETTINGS, read
 from discovery.settings.launch import LaunchConfig
@@ -42,6 +43,8 @@ def run(problem: str | None, config_file: Path | None, **options: Any) -> None:
     PROBLEM is a shipped name, an entry point, a dotted module, a file or a folder. Without a model the run is made of
     operators that need none. Without any limit it ends after 5 minutes. docs/settings.md lists the settings.
     """
+    if problem and problem.endswith(".toml"):
+        raise ConfigError(f"{problem} is a file of settings, no problem; give it with: --config {problem}")
     line = given(options)
     line = replace(line, data={**line.data, "problem": problem}) if problem else line
     config, launch = read([read_toml(config_file), line] if config_file else [line])
@@ -86,7 +89,7 @@ def _work(launch: Launch, *, as_json: bool) -> Outcome:
     if is_unread(stream):
         read_no_more(stream)  # the run goes on
     click.echo(f"run {launch.folder.path}  (seed {config.seed}, {config.workers} workers)", file=stream)
-    with launch.folder.lock(), signals_asking(stop), Progress(stream, _budget_text(config)) as progress:
+    with launch.folder.lock(), signals_asking(stop), Progress(stream, config.budget) as progress:
         if config.models.models and not launch.broker:
             from discovery.llm.estimate import estimate
 
@@ -111,11 +114,16 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
     else:
         click.echo(outcome.message, file=stream)
     mark = ", self-scored," if summary["self_scored"] else ""
-    click.echo(
-        f"best {summary['best_score']} ({summary['best_id']}){mark} after {summary['evaluations']} evaluations; "
-        f"see: discovery best {summary['run']}",
-        file=stream,
-    )
+    done = f"after {summary['evaluations']} evaluations"
+    if summary["best_score"] is None:
+        click.echo(f"no program has a score {done}; see why: discovery log {summary['run']}", file=stream)
+    else:
+        first = summary["seed_score"]
+        gain = "" if first is None else f", {summary['best_score'] - first:+.6g} from the first program,"
+        see = f"discovery best {summary['run']}, or discovery watch {summary['run']}"
+        click.echo(
+            f"best {summary['best_score']} ({summary['best_id']}){mark}{gain} {done}; see: {see}", file=stream
+        )
     if as_json:
         click.echo(json.dumps(summary))
 
@@ -165,14 +173,3 @@ def signals_asking(stop: StopRequest) -> Iterator[None]:
         else:
             for number, handler in former.items():
                 signal.signal(number, handler)
-
-
-_UNITS: Mapping[str, str] = {"minutes": "min", "cost_usd": "USD", "calls": "calls of models"}
-
-
-def _budget_text(config: RunConfig) -> str:
-    limits = dict(config.budget.limits)
-    patience = limits.pop("patience", None)
-    parts = [f"{value:g} {_UNITS.get(name, name)}" for name, value in limits.items()]
-    parts += [f"{patience} evaluations without a better program"] if patience else []
-    return "until " + " or ".join(parts) if parts else ""

@@ -17,6 +17,15 @@ Kind: TypeAlias = Literal["inject", "hint", "forget-hints", "pause", "resume", "
 KINDS: tuple[Kind, ...] = ("inject", "hint", "forget-hints", "pause", "resume", "budget")
 
 
+KIND_WORDS: Mapping[str, str] = {
+    "inject": "program injected",
+    "hint": "hint to the models",
+    "forget-hints": "hints forgotten",
+    "pause": "paused",
+    "resume": "resumed",
+    "budget": "limits changed",
+}
+"""What a person reads of each kind."""
 MAX_HINT_CHARS = 2000
 
 

@@ -193,6 +193,7 @@ class Session:
             "reason": finish.reason,
             "best_score": best.evaluation.score if best else None,
             "best_id": best.program_id if best else None,
+            "seed_score": state.first.evaluation.score if state.first else None,
             "held_out": (shown(best.evaluation.held_out or {}) or None) if best else None,
             "held_out_failed": best.evaluation.reason if best else "",
             "held_out_correlation": state.agreement.correlation,

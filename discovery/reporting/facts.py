@@ -10,21 +10,13 @@ from typing import Any
 
 from discovery.core.held_out import Agreement, agreement
 from discovery.core.records import Record, RunInfo
+from discovery.core.requests import KIND_WORDS
 from discovery.core.texts import one_line
 from discovery.core.types import ModelCall
 from discovery.learning.screening import is_screened
 
 _NUMBERS = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 _REASON_CHARS = 110
-WORDS: Mapping[str, str] = {
-    "inject": "program injected",
-    "hint": "hint to the models",
-    "forget-hints": "hints forgotten",
-    "pause": "paused",
-    "resume": "resumed",
-    "budget": "limits changed",
-}
-"""What a person reads of each kind of request."""
 LOST = "lost at a kill"
 """Under which name a report shows calls of which only that they were made is known."""
 
@@ -280,7 +272,7 @@ class Story:
 
     def _fold_request(self, entry: Mapping[str, Any]) -> None:
         request, refusal = entry["request"], entry.get("refusal", "")
-        what = WORDS.get(request["kind"], request["kind"])
+        what = KIND_WORDS.get(request["kind"], request["kind"])
         if text := one_line(request.get("text", ""), _REASON_CHARS):
             what += f": {text}"
         if not refusal:

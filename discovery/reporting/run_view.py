@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from discovery.core import plugins
 from discovery.core.errors import LineageError, RunFolderError
 from discovery.core.records import Record, RecordError, RunInfo
+from discovery.reporting.drawings import Drawing, checked
 from discovery.reporting.facts import Story
 from discovery.reporting.view import Data, ReportPage, program_of, view_of
 from discovery.storage.git import history
 from discovery.storage.purged import CurrentFollower, Purge
+from evaluators.problems.loading import load_source
+from evaluators.problems.problem import ProblemSource
 
 _CONFIG, _JOURNAL = "config.json", "journal.jsonl"
+FOREIGN = "problem.json"
+"""Stands in the folder of a run whose problem came from outside: nothing of it is executed here."""
+_log = logging.getLogger(__name__)
 
 
 class NoSuchProgramError(LineageError):
@@ -43,6 +50,7 @@ class RunView:
         self._info = RunInfo.from_json(self.settings["info"])
         self._lock = threading.Lock()
         self._purged: dict[str, str] = {}
+        self._draw: Callable[[Any], Any] | None = None
         self._begin()
 
     def to_json(self, after: int = 0, edition: int | None = None) -> Data:
@@ -103,20 +111,34 @@ class RunView:
             commit = history.commit_of(self.path, record.program_id)
         except LineageError:
             commit = ""
-        return {**data, "commit": commit}
+        return {**data, "commit": commit, "drawings": self._drawings(record)}
 
     def programs(self, ids: Iterable[str], most_bytes: int) -> dict[str, Data]:
         """Returns what is known of programs by id, the first ones, as long as they take no more than so many bytes."""
         found: dict[str, Data] = {}
         for program_id in dict.fromkeys(ids):
-            data = program_of(
-                self._story, self.record(program_id), held_out=self._story.held_out.get(program_id)
-            )
+            record = self.record(program_id)
+            data = program_of(self._story, record, held_out=self._story.held_out.get(program_id))
+            data["drawings"] = self._drawings(record)
             most_bytes -= len(json.dumps(data))
             if most_bytes < 0:
                 break
             found[program_id] = data
         return found
+
+    def _drawings(self, record: Record) -> list[Drawing]:
+        """Returns how a program's output looks, where the problem says; never of a problem from outside."""
+        if record.evaluation.certificate is None or (self.path / FOREIGN).exists():
+            return []
+        try:
+            if self._draw is None:
+                problem = load_source(ProblemSource.from_json(self.settings["problem"]))
+                self._draw = problem.picture or (lambda _: [])
+            return checked(self._draw(record.evaluation.certificate))
+        except Exception as error:  # noqa: BLE001 - a picture that fails is no reason to show nothing of a program
+            _log.warning("%s: no drawing of %s: %s", self.path, record.program_id, error)
+            self._draw = self._draw or (lambda _: [])
+            return []
 
     def _begin(self) -> None:
         self._story = Story(self._info)

@@ -163,10 +163,12 @@ class _Service:
         return PlainTextResponse(metrics_text(self._host.runs()), media_type="text/plain; version=0.0.4")
 
     async def list_runs(self) -> Response:
-        return FiniteJSON({"runs": [run.status() for run in self._host.runs()]})
+        return FiniteJSON(
+            {"runs": await run_in_threadpool(lambda: [run.status() for run in self._host.runs()])}
+        )
 
     async def status(self, name: str) -> Response:
-        return FiniteJSON(self._host.run(name).status())
+        return FiniteJSON(await run_in_threadpool(self._host.run(name).status))
 
     async def create(self, body: Annotated[NewRun, Body()]) -> Response:
         if (given := body.pop("problem", None)) is None:
@@ -224,11 +226,12 @@ async def _health() -> Response:
 
 async def _stream(run: RunLike, last: int) -> AsyncIterator[str]:
     """Yields a run's events in the form of server-sent events, until the run ends."""
-    yield f"event: status\ndata: {json.dumps(finite(run.status()))}\n\n"
+    status = await run_in_threadpool(run.status)
+    yield f"event: status\ndata: {json.dumps(finite(status))}\n\n"
     quiet_s = 0.0
     while True:
         was_active = run.is_active
-        events = run.events_after(last, 0.0)
+        events = await run_in_threadpool(run.events_after, last, 0.0)
         for number, event in events:
             last = number
             yield f"id: {number}\nevent: {event['event']}\ndata: {json.dumps(finite(event))}\n\n"

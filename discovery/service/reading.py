@@ -68,8 +68,11 @@ class Reading:
     ) -> Response:
         """Answers with what the page shows of a run."""
         run = self._host.run(name)
-        data = await run_in_threadpool(self._host.view(run).to_json, after, edition)
-        return await run_in_threadpool(FiniteJSON, {"status": run.status(), **data})
+
+        def answer() -> Response:
+            return FiniteJSON({"status": run.status(), **self._host.view(run).to_json(after, edition)})
+
+        return await run_in_threadpool(answer)
 
     async def program(self, name: str, program: str) -> Response:
         """Answers with everything on one program."""

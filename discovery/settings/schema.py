@@ -141,7 +141,10 @@ def _explained(one: Mapping[str, Any], cls: type, group: str) -> str:
         return f"unknown key {name!r}; there are: {', '.join(fields_of(cls))}"
     label = (about(field, "key") or (f"{group}.{name}" if group else name)) + inner
     remedy = f"; {text}" if (text := about(field, "remedy")) else ""
-    return f"{label} must be {_expected(one, field)}, got {shown_value(one['input'])}{remedy}"
+    if kind == "missing":
+        return f"{label} must be given{remedy}"
+    what = f", {toml_type(one['input'])}" if kind in _KINDS else ""
+    return f"{label} must be {_expected(one, field)}, got {shown_value(one['input'])}{what}{remedy}"
 
 
 def _expected(one: Mapping[str, Any], field: Any) -> str:
@@ -166,6 +169,21 @@ def shown_value(value: object) -> str:
     """Returns a value as messages quote it: short, and without what may be a secret."""
     text = redact(repr(value))
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
+
+
+def toml_type(value: object) -> str:
+    """Returns what TOML calls the type of a value."""
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {
+        int: "an integer",
+        float: "a float",
+        str: "a string",
+        list: "an array",
+        tuple: "an array",
+        dict: "a table",
+    }
+    return next((name for kind, name in names.items() if isinstance(value, kind)), type(value).__name__)
 
 
 def _limit(field: Any, name: str) -> Any:

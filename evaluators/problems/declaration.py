@@ -33,6 +33,7 @@ _NOT_IN_KERNELS = (
     "THRESHOLDS",
     "CERTIFICATE",
     "SHARED_PROCESS",
+    "picture",
 )
 _KERNEL_ENTRY = "kernel.c"
 _OPTIONAL = (
@@ -56,6 +57,7 @@ _OPTIONAL = (
     "held_out",
     "vary",
     "exact",
+    "picture",
 )
 CONTRACT_NAMES = frozenset((*_REQUIRED, *_OPTIONAL))
 _IMPROVE = ("inputs", "best", "report", "deadline_s")

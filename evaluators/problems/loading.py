@@ -133,6 +133,7 @@ def _build(files: SourceFiles, source: ProblemSource) -> Problem:
         best_known=reading.best_known(objective),
         baseline=reading.baseline(objective),
         exact=reading.optional_function("exact", ("case", "output")),
+        picture=reading.optional_function("picture", ("output",)),
         heuristic_seed=reading.heuristic_seed(),
         takes_old_aggregate=takes_old_aggregate,
         shares_process=reading.shares_process(),

@@ -82,8 +82,8 @@ class Problem:
         version: 16 hex digits of the content of all files that belong to the problem.
         source: how another process loads it; files: its texts, enough to run it elsewhere.
         run_extras: which of oracle, report, deadline_s, files `run` takes, by name.
-        cases, run, score, follow, serve, aggregate, held_out, vary, exact: the module's functions; all but cases, run and
-            score may be None.
+        cases, run, score, follow, serve, aggregate, held_out, vary, exact, picture: the module's functions; all but cases,
+            run and score may be None.
         takes_old_aggregate: whether `aggregate` is of the first edition, which takes the metrics alone.
         shares_process: whether the cases of a stage are run in one child; else each has a child of its own.
         warnings: what the author should change in time: the module keeps to an older edition of the contract.
@@ -117,6 +117,7 @@ class Problem:
     best_known: tuple[BestKnown, ...] = ()
     baseline: Baseline | None = None
     exact: Callable[[Case, PlainData], Exact] | None = None
+    picture: Callable[[PlainData], PlainData] | None = None
     heuristic_seed: Program | None = None
     harness: SourceFiles | None = None
     kernel: KernelTask | None = None

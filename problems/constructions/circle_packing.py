@@ -143,6 +143,14 @@ def run(program: Any, inputs: None) -> Any:
     return program.pack()
 
 
+def picture(output: Any) -> list[dict[str, Any]]:
+    """Returns the square and its circles."""
+    square = {"path": [[0, 0], [1, 0], [1, 1], [0, 1]], "closed": True, "style": 5}
+    return [
+        {"kind": "shapes", "title": "The packing", "items": [square, *({"circle": row} for row in output)]}
+    ]
+
+
 def score(case: Case, output: Any) -> dict[str, float]:
     """Returns the sum of the radii and what the packing looks like.
 

@@ -142,6 +142,16 @@ def run(program: Any, inputs: None) -> Any:
     return program.pack()
 
 
+def picture(output: Any) -> list[dict[str, Any]]:
+    """Returns the rectangle and its circles."""
+    left, right = min(x - r for x, _, r in output), max(x + r for x, _, r in output)
+    foot, top = min(y - r for _, y, r in output), max(y + r for _, y, r in output)
+    frame = {"path": [[left, foot], [right, foot], [right, top], [left, top]], "closed": True, "style": 5}
+    return [
+        {"kind": "shapes", "title": "The packing", "items": [frame, *({"circle": row} for row in output)]}
+    ]
+
+
 def score(case: Case, output: Any) -> dict[str, float]:
     """Returns `sum_radii`, exact and rounded once, and what the packing looks like.
 

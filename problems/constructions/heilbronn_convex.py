@@ -120,6 +120,18 @@ def run(program: Any, inputs: None) -> Any:
     return program.points()
 
 
+def picture(output: Any) -> list[dict[str, Any]]:
+    """Returns the points and the smallest of their triangles."""
+
+    def area(triangle: Any) -> float:
+        (ax, ay), (bx, by), (cx, cy) = triangle
+        return float(abs((bx - ax) * (cy - ay) - (cx - ax) * (by - ay)))
+
+    smallest = [list(point) for point in min(combinations(output, 3), key=area)]
+    items = [{"path": smallest, "closed": True, "style": 1}, {"points": output}]
+    return [{"kind": "shapes", "title": "The points and their smallest triangle", "items": items}]
+
+
 def score(case: Case, output: Any) -> dict[str, float]:
     """Returns `smallest_share`, exact and rounded once, and what the points look like.
 

@@ -190,6 +190,24 @@ def run(program: Any, inputs: None) -> Any:
     return program.pack()
 
 
+def picture(output: Any) -> list[dict[str, Any]]:
+    """Returns the hexagons, and the smallest one round the origin that holds them."""
+    turns = [k * math.pi / 3 for k in range(6)]
+    hexagons = [
+        [[x + math.cos(2 * math.atan(t) + turn), y + math.sin(2 * math.atan(t) + turn)] for turn in turns]
+        for x, y, t in output
+    ]
+    normals = [turn + math.pi / 6 for turn in turns]
+    apothem = max(
+        x * math.cos(n) + y * math.sin(n) for corners in hexagons for x, y in corners for n in normals
+    )
+    side = apothem / math.cos(math.pi / 6)
+    outer = [[side * math.cos(turn), side * math.sin(turn)] for turn in turns]
+    items = [{"path": outer, "closed": True, "style": 5}]
+    items += [{"path": corners, "closed": True, "style": 0} for corners in hexagons]
+    return [{"kind": "shapes", "title": "The packing", "items": items}]
+
+
 def score(case: Case, output: Any) -> dict[str, float]:
     """Returns the outer `side`, exact in Q(sqrt 3) and rounded once, and what the packing looks like.
 

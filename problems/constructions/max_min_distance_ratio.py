@@ -106,6 +106,16 @@ def run(program: Any, inputs: None) -> Any:
     return program.points()
 
 
+def picture(output: Any) -> list[dict[str, Any]]:
+    """Returns the points, the pairs that are nearest, and those that are farthest apart."""
+    pairs = [(math.dist(a, b), a, b) for i, a in enumerate(output) for b in output[:i]]
+    least, most = min(pairs)[0], max(pairs)[0]
+    near = [{"path": [a, b], "style": 0} for far, a, b in pairs if far < least * 1.001]
+    wide = [{"path": [a, b], "style": 1} for far, a, b in pairs if far > most * 0.999]
+    items = [*near, *wide, {"points": output}]
+    return [{"kind": "shapes", "title": "Nearest (blue) and farthest pairs", "items": items}]
+
+
 def score(case: Case, output: Any) -> dict[str, float]:
     """Returns `ratio_squared`, the exact ratio rounded once, and what the points look like.
 

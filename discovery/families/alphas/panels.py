@@ -84,10 +84,15 @@ def synthesize(out: Path, seed: int, days: int, names: int, as_json: bool) -> No
 def problem(folder: Path, problem: str, out: Path | None) -> None:
     """Write a copy of an alpha PROBLEM (alpha_single, ...) that mines the panel in FOLDER."""
     from evaluators.alphas.markets.panel import load_panel
+    from evaluators.alphas.markets.world import FEATURES
     from evaluators.alphas.problem_text import with_panel
     from evaluators.problems.loading import load_problem
 
-    load_panel(folder)
+    if missing := [name for name in FEATURES if name not in load_panel(folder).fields]:
+        raise ConfigError(
+            f"the panel in {folder} has no {', '.join(missing)}, which {problem} hands to its programs; import it with such "
+            "columns (for vwap, the average of high, low and close stands in where nothing better is known)"
+        )
     source = load_problem(problem).files
     text = with_panel(source.files[source.module], folder.absolute())
     target = out or Path(f"{problem}.py")

@@ -2,6 +2,7 @@
 
 import { listing, differences } from "./code.js";
 import { el, button, fill, table, tell } from "./dom.js";
+import { pictured } from "./figures.js";
 import { compact, count, duration, moment, money, score, signed } from "./format.js";
 
 /**
@@ -81,6 +82,7 @@ export function programWindow(data, source) {
     return [
       el("dl", { class: "facts" }, facts.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
       rows.length ? table(held ? ["metric", ">visible cases", ">held out"] : ["metric", ">value"], held ? rows : rows.map((row) => row.slice(0, 2)), { label: "metrics" }) : null,
+      pictured(program),
       program.feedback ? [el("h3", {}, "What it printed"), el("pre", { class: "said", tabindex: "0" }, program.feedback)] : null,
     ];
   }

@@ -2,9 +2,10 @@
 
 import { listing } from "./code.js";
 import { el, add, button, card, fill, table } from "./dom.js";
+import { drawing, pictured } from "./figures.js";
 import { compact, cost, count, duration, moment, money, percent, score, signed } from "./format.js";
 import { maps } from "./maps.js";
-import { bars, curves, matrix, progress, shapes } from "./plot.js";
+import { curves, progress } from "./plot.js";
 import { gainOf, programWindow } from "./program.js";
 import { operatorName } from "./theme.js";
 import { family } from "./tree.js";
@@ -121,7 +122,9 @@ function now(data, { aside }) {
     (status.waits ?? []).map((text) => el("p", { class: "wait" }, text)), status.state === "paused" ? el("p", { class: "wait" }, status.message || "paused") : null]
       : el("p", {}, status.message || data.facts.ended || "The run is not under way."));
     const { bests, asked } = data.facts;
-    const lines = bests.slice(-6).map((at) => [data.worked_s[at], el("li", {}, el("strong", {}, score(data.score[at], 8)), " ", gainOf(data, at),
+    const gained = (n) => (n ? el("span", { class: "up" }, signed(data.score[bests[n]] - data.score[bests[n - 1]])) : "");
+    const first = Math.max(0, bests.length - 6);
+    const lines = bests.slice(first).map((at, n) => [data.worked_s[at], el("li", {}, el("strong", {}, score(data.score[at], 8)), " ", gained(first + n),
       ` by ${data.operatorOf(at)}, after ${count(at + 1)} evaluations, ${duration(data.worked_s[at])}`)]);
     const told = asked.slice(-6).map(([, text]) => el("li", { class: "asked" }, text));
     fill(news, lines.length || told.length ? [lines.map(([, line]) => line).reverse(), told.reverse()] : el("li", { class: "muted" }, "Nothing yet."));
@@ -157,9 +160,10 @@ function best(data, { open, source }) {
     table([">score", ">gain", "operator", ...(asksModels(data) ? ["model"] : []), "program"], rows, { label: "ancestry of the best" }));
     source.program(id).then((program) => {
       if (shown !== id) return;
-      fill(body, (program.drawings ?? []).map((one) => el("figure", {}, drawing(one), one.title ? el("figcaption", {}, one.title) : null)),
-        el("p", { class: "row" }, button("Open", () => open(data.best), { class: "main" }), button("Changes to its parent", () => open(data.best, "changes"))),
-        Object.entries(program.files).map(([path, text]) => el("details", { class: "fold-out", open: text.split("\n").length < 60 }, el("summary", {}, path), listing(text, `text of ${path}`))));
+      const pictures = pictured(program);
+      body.className = pictures.length ? "pictured" : "";
+      fill(body, pictures.length ? el("div", {}, pictures) : null, el("div", {}, el("p", { class: "row" }, button("Open", () => open(data.best), { class: "main" }), button("Changes to its parent", () => open(data.best, "changes"))),
+        Object.entries(program.files).map(([path, text]) => el("details", { class: "fold-out", open: text.split("\n").length < 60 }, el("summary", {}, path), listing(text, `text of ${path}`)))));
     }).catch((error) => fill(body, el("p", { class: "bad" }, error.message)));
   };
   return { node, refresh };
@@ -192,19 +196,6 @@ function archives(data, { open }) {
       measures.length > 2 ? ` Of ${measures.length} axes the first two are drawn, with the best over the others.` : null);
     made.refresh();
   } };
-}
-
-/** Returns a drawing that came as plain data. */
-export function drawing(one) {
-  const label = `${one.title}. ${one.note}`;
-  switch (one.kind) {
-    case "lines": return curves(label, one.series, { x: one.x, y: one.y, height: 240 }).node;
-    case "bars": return bars(label, one.names, one.values, one.y).node;
-    case "shapes": return shapes(label, one.items).node;
-    case "matrix": return el("div", {}, matrix(label, one.names, one.values).node,
-      table(["", ...one.names.map((name) => `>${name}`)], one.values.map((row, at) => [one.names[at], ...row.map((value) => value.toFixed(2))]), { label: one.title }));
-    default: return el("div", {}, one.texts.map((text) => el("p", {}, text)), table(one.columns, one.rows, { label: one.title }));
-  }
 }
 
 function drawn(data) {

@@ -6,6 +6,8 @@ import { ring } from "./plot.js";
 import { colour, operatorColour } from "./theme.js";
 
 const MOST_EDGES = 9000;
+const MOST_EDGES_MOVING = 2500;
+const REST_MS = 180;
 const MOST_DISCS = 1200;
 
 /**
@@ -65,6 +67,13 @@ export function family(data, open) {
   let chosen = -1;
   let size = [1, 1];
   let moving = 0;
+  let moved = -REST_MS, rest = 0;
+  const stir = () => {
+    moved = performance.now();
+    clearTimeout(rest);
+    rest = setTimeout(() => made.redraw(), REST_MS + 20);
+    made.redraw();
+  };
   const layout = () => (data.layout ??= layoutOf(data.parent));
   const whole = () => {
     const { left, right, top, foot } = layout().reach;
@@ -95,7 +104,8 @@ export function family(data, open) {
       seen[spot] = 1;
       shown.push(at);
     }
-    const step = Math.max(1, Math.ceil(shown.length / MOST_EDGES));
+    const moves = performance.now() - moved < REST_MS; // all edges are drawn once it stands still
+    const step = Math.max(1, Math.ceil(shown.length / (moves ? MOST_EDGES_MOVING : MOST_EDGES)));
     context.strokeStyle = colour("edge");
     context.lineWidth = shown.length > 2500 ? 0.6 : 1;
     context.beginPath();
@@ -164,7 +174,7 @@ export function family(data, open) {
     const after = unit();
     view.x += (px - size[0] / 2) * (1 / before - 1 / after);
     view.y += (py - size[1] / 2) * (1 / before - 1 / after);
-    made.redraw();
+    stir();
   };
   const nearest = (px, py) => {
     const { x, y } = layout();
@@ -208,7 +218,7 @@ export function family(data, open) {
       moving += Math.hypot(here[0] - before[0], here[1] - before[1]);
       held.set(event.pointerId, here);
       point(null);
-      made.redraw();
+      stir();
       return;
     }
     const found = nearest(...here);

@@ -42,7 +42,7 @@ _CONFIG = """\
 [fastimport]
 \tunpackLimit = 1
 [notes]
-\tdisplayRef = refs/notes/summaries
+\tdisplayRef = refs/notes/*
 [init]
 \tdefaultBranch = best
 """

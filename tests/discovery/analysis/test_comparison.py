@@ -137,7 +137,7 @@ def test_two_configurations_are_compared_and_the_comparison_goes_on_where_it_was
     again = discovery(*asked)
     assert last_json(again)["final_fitness"] == found["final_fitness"]
     other = discovery(*asked[:6], 30, *asked[7:])
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert "other settings" in other.stderr
     for bad in (("compare", "greedy", "random"), ("compare", a, "nothing.toml")):
-        assert discovery(*bad).returncode == 1
+        assert discovery(*bad).returncode == 2

@@ -206,7 +206,7 @@ def test_a_bad_file_names_itself_the_key_and_the_rule(
 ) -> None:
     (tmp_path / "run.toml").write_text('problem = "circle_packing"\n' + text)
     done = discovery("run", "--config", "run.toml")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "run.toml" in done.stderr
     assert message in done.stderr
 

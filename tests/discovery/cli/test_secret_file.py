@@ -142,5 +142,5 @@ def test_the_runs_of_a_pair_meet_the_same_cases(discovery: Discovery, hidden: Pa
     assert scores[0] != scores[1]
     (tmp_path / "shared").unlink()
     other = discovery(*asked, "--out", "one")
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert "was begun with another secret" in other.stderr

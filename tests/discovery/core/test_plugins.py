@@ -88,7 +88,7 @@ def test_a_run_with_the_operator_and_the_stop_rule_of_another_package(
     assert again.returncode == 0, again.stderr
     assert last_json(again)["evaluations"] == len(records)
     missing = discovery("resume", tmp_path / "run")
-    assert missing.returncode == 1
+    assert missing.returncode == 2
     assert "unknown stopper 'first'" in missing.stderr
 
 
@@ -172,7 +172,7 @@ def test_a_broken_package_is_named(
 ) -> None:
     install(tmp_path / "guests", "other", {}, {"discovery.operators": {"mine": value}})
     done = discovery("run", toy, "--evals", 2, PYTHONPATH=str(tmp_path / "guests"))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -180,7 +180,7 @@ def test_a_broken_package_is_named(
 def test_two_packages_under_one_name_are_both_named(discovery: Discovery, guests: Path, toy: Path) -> None:
     install(guests, "other", {}, {"discovery.operators": {"swap": "other:Swap"}})
     done = discovery("run", toy, "--evals", 2, PYTHONPATH=os.fspath(guests))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "my_package.swap:Swap and other:Swap" in done.stderr + done.stdout
 
 

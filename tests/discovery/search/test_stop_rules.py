@@ -72,7 +72,7 @@ def test_a_wrong_rule_says_what_is_right(rules: list[str], words: str) -> None:
 
 def test_a_wrong_rule_leaves_no_run_behind(discovery: Discovery, toy: Path, tmp_path: Path) -> None:
     done = discovery("run", toy, "--stopper", "no_gain=often", "--out", tmp_path / "run")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "stopper no_gain must be given a number" in done.stderr
     assert not (tmp_path / "run").exists()
 

@@ -582,5 +582,5 @@ class TestProcess:
 
 def test_no_address_but_loopback_without_a_token(discovery: Discovery) -> None:
     done = discovery("serve", "--host", "0.0.0.0", DISCOVERY_TOKEN="")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "DISCOVERY_TOKEN" in done.stderr

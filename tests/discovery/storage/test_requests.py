@@ -304,7 +304,7 @@ def test_a_person_steers_a_live_run(discovery: Discovery, toy: Path, tmp_path: P
         unmarked = tmp_path / "unmarked.py"
         unmarked.write_text("def answer():\n    return [0.1, 0.2, 0.3]\n")
         refused = discovery("inject", run, unmarked)
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "cannot be taken in" in refused.stderr
         better.write_text(f"# EVOLVE-BLOCK-START\n{unmarked.read_text()}# EVOLVE-BLOCK-END\n")
         assert discovery("inject", run, better, "--note", "my own").returncode == 0
@@ -341,12 +341,12 @@ def test_a_program_that_cannot_be_taken_in_is_refused_at_once(
     run = tmp_path / "run"
     assert discovery("run", toy, "--evals", 3, "--seed", 3, "--out", run).returncode == 0
     missing = discovery("inject", run, tmp_path / "nothing.py")
-    assert missing.returncode == 1
+    assert missing.returncode == 2
     assert "nothing.py" in missing.stderr
     away = discovery("hint", "no-such-run", "x", "--server", "http://127.0.0.1:9")
     assert away.returncode == 1
     assert "does not answer" in away.stderr
-    assert discovery("hint", run).returncode == 1
+    assert discovery("hint", run).returncode == 2
 
 
 def test_what_was_paused_is_no_working_time_after_a_resume_either(
