@@ -43,6 +43,7 @@ COMMANDS = {
     "status": ("client", "Tell how a run of a service is doing."),
     "stop": ("client", "End a run of a service."),
     "fetch": ("client", "Clone the lineage of a run of a service."),
+    "mcp": ("agents", "Serve a coding agent: a service's runs as tools of the Model Context Protocol."),
     "model": ("model", "Serve a small real model from this machine."),
     "memory": ("learned", "Show, export or import what a run learned."),
     "purge": ("learned", "Take a program that cheats out of a run, with all that came of it."),
