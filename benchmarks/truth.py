@@ -50,6 +50,13 @@ _STANDING = re.compile(rf"Score {_NUMBER}(?: \((the best so far|best so far: {_N
 _OTHER = re.compile(rf'Score {_NUMBER}(?:, "([^"]*)")?(?:, as a change of the current program)?:')
 _LOST = re.compile(r'Failed: [a-z_]+(?: \("[^"]*"\))?(?:, "[^"]*")?:')
 _UNDER_WAY = "Changes of this or of other programs that are being evaluated; their results are not known yet:"
+_USED = re.compile(rf"CPU time used: {_NUMBER} of {_NUMBER} s a case, in the mean of (\d+) cases?\.")
+_HEAD = re.compile(r"`([^`]+)` by (group|case), the worst first \(([^)]*)\):")
+_ROW = re.compile(r"- (.+?)(?: \((\d+) cases\))?: ([-\d., e+inf]+)")
+_MORE = re.compile(r"- \d+ more, all better")
+_DIFFERENCE = re.compile(
+    rf"Against its parent, case by case: ([-+][^ ]+) \(standard error {_NUMBER}, (\d+) cases; (\d+) better, (\d+) worse\)\."
+)
 _HEADS = (
     _UNDER_WAY,
     "# Earlier attempts",
@@ -111,10 +118,15 @@ class Journal:
         return [one for one in self.records.values() if one.calls and one.parents[:1] == (base,)]
 
     @property
+    def best_id(self) -> str:
+        """The program that is the best so far, the first among equals."""
+        scored = [one for one in self.records.values() if one.evaluation.score is not None]
+        return max(scored, key=lambda one: self.sign * (one.evaluation.score or 0.0)).program_id
+
+    @property
     def best(self) -> float:
         """The best score so far."""
-        scores = [one.evaluation.score for one in self.records.values() if one.evaluation.score is not None]
-        return max(scores, key=lambda score: self.sign * score)
+        return self.score(self.best_id) or 0.0
 
 
 def check_question(text: str, parent: str, journal: Journal, tally: Tally) -> None:
@@ -161,6 +173,7 @@ def check_question(text: str, parent: str, journal: Journal, tally: Tally) -> No
         is_true = _same(found[1], journal.score(parent))
         is_true &= _same(found[3] or found[1], journal.best) if found[2] else True
         tally.judge("standing", standing, is_true=is_true)
+    _check_results(rest, parent, journal, tally)
     _check_task(rest.rpartition("# Task\n")[2], parent, journal, tally)
     told = sum(
         int(match["times"] or 1)
@@ -168,6 +181,62 @@ def check_question(text: str, parent: str, journal: Journal, tally: Tally) -> No
         if (match := _SCORED.fullmatch(one) or _FAILED.fullmatch(one))
     )
     tally.incomplete += told != len(journal.attempts(parent))
+
+
+def _check_results(rest: str, parent: str, journal: Journal, tally: Tally) -> None:
+    """Judges what is told of the program's results by group or case, of what it used, and of how it differs from its parent."""
+    own = journal.records[parent]
+    ids = {"this program": parent, "its parent": (own.parents or ("",))[0], "the best": journal.best_id}
+    labels: list[str] = []
+    is_group, name, last = False, "", -math.inf
+    for line in rest.partition("```")[0].split("\n")[1:]:
+        if found := _USED.fullmatch(line):
+            used = own.evaluation.cpu_s / own.evaluation.cases_done
+            tally.judge(
+                "used", line, is_true=f"{used:.3g}" == found[1] and int(found[3]) == own.evaluation.cases_done
+            )
+        elif found := _HEAD.fullmatch(line):
+            name, is_group, labels = found[1], found[2] == "group", found[3].split(", ")
+            tally.judge("table", line, is_true=all(ids[label] for label in labels))
+        elif labels and (found := _ROW.fullmatch(line)):
+            told = found[3].split(", ")
+            values = [
+                _part(journal.records[ids[label]], found[1], name, is_group=is_group) for label in labels
+            ]
+            fitness = journal.sign * (values[0] or 0.0)
+            tally.judge(
+                "row",
+                line,
+                is_true=fitness >= last
+                and told == ["-" if value is None else f"{value:.4g}" for value in values],
+            )
+            last = fitness
+        elif found := _DIFFERENCE.fullmatch(line):
+            tally.judge("difference", line, is_true=_is_difference(found, own, journal, name))
+        elif line and not _MORE.fullmatch(line):
+            tally.counts["unsupported"] += 1
+            tally.examples.append(line)
+
+
+def _part(record: Record, told: str, name: str, *, is_group: bool) -> float | None:
+    parts = record.evaluation.by_group if is_group else record.evaluation.by_case
+    found = (one for at, one in enumerate(parts, 1) if (one.name or f"case {at}") == told)
+    return next((one.metrics.get(name) for one in found), None)
+
+
+def _is_difference(found: re.Match[str], own: Record, journal: Journal, name: str) -> bool:
+    parent = journal.records[own.parents[0]]
+    values = [[part.metrics[name] for part in one.evaluation.by_case] for one in (own, parent)]
+    gains = journal.sign * (np.array(values[0]) - np.array(values[1]))
+    error = np.std(gains, ddof=1) / math.sqrt(len(gains))
+    told = (
+        f"{gains.mean():+.3g}",
+        f"{error:.2g}",
+        len(gains),
+        int((gains > 0).sum()),
+        int((gains < 0).sum()),
+    )
+    return told == (found[1], found[2], int(found[3]), int(found[4]), int(found[5]))
 
 
 def _check_task(task: str, parent: str, journal: Journal, tally: Tally) -> None:

@@ -32,6 +32,8 @@ from discovery.settings.doors import make_config
 TARGET = {"recipe": 0.7, "levers": 0.75, "forge": 0.7, "lessons": 0.85}
 """Share of the best possible score that counts as reached."""
 ONE_MODEL = {"model": Skill()}
+BELIEVER = {"model": Skill(attention=1.0, slip=0.0, belief=4.0)}
+"""A reader that believes what it is told, and does it."""
 TWO_MODELS = {
     "cheap": Skill(attention=0.6, is_weak=True, seconds=2.0, usd_per_mtok=0.25),
     "strong": Skill(attention=0.95, slip=0.02, seconds=8.0, usd_per_mtok=5.0),
@@ -112,6 +114,10 @@ ARMS = (
     Arm("default without screening", {**DEFAULT, "screening": NO_SCREENING}),
     Arm("default without rebase", {**DEFAULT, "rebase": False}),
     Arm("default with bandit", {**DEFAULT, "bandit": {"enabled": True}}),
+    Arm("default with instructions", {**DEFAULT, "context": {"instructions": 4}}),
+    Arm("default with memory", {**DEFAULT, "memory": {"enabled": True}}),
+    Arm("default with plans", {**DEFAULT, "operators": WITH_PLANS}),
+    Arm("default with near-duplicates refused", {**DEFAULT, "duplicates": {"enabled": True}}),
     Arm("default with pitfalls", {**DEFAULT, "context": {"pitfalls": True}}),
     Arm("default with one slot", {**DEFAULT, "model_slots": 1}),
     *(Arm(name, DEFAULT, opponent=name) for name in OPPONENTS),
@@ -137,10 +143,10 @@ def settings_of(arm: Arm, world: str, seed: int, evals: int) -> RunConfig:
     return replace(opponent(arm.opponent, config), budget=config.budget) if arm.opponent else config
 
 
-def run_one(task: tuple[Arm, str, int, int]) -> Course:
-    """Returns the course of one run: an arm in a world with a seed."""
-    arm, name, seed, evals = task
-    skills = TWO_MODELS if name == "forge" else ONE_MODEL
+def run_one(task: tuple[Arm, str, int, int, bool]) -> Course:
+    """Returns the course of one run: an arm in a world with a seed, and whether its reader believes what it is told."""
+    arm, name, seed, evals, is_believing = task
+    skills = TWO_MODELS if name == "forge" else BELIEVER if is_believing else ONE_MODEL
     config = settings_of(arm, name, seed, evals)
     known = ()
     if arm.earlier:
@@ -214,6 +220,7 @@ def main() -> None:
     parser.add_argument("--evals", type=int, default=250, help="budget of each run")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--worlds", default=",".join(NAMES), help="which, separated by commas")
+    parser.add_argument("--believer", action="store_true", help="the reader believes what it is told")
     parser.add_argument("--arms", default="", help="which beside `full`; all if left out")
     options = parser.parse_args()
     wanted = {"full", *options.arms.split(",")} if options.arms else {arm.name for arm in ARMS}
@@ -226,7 +233,7 @@ def main() -> None:
     )
     with multiprocessing.Pool(options.jobs) as pool:
         for world in options.worlds.split(","):
-            tasks = [(arm, world, seed, options.evals) for arm in arms for seed in seeds]
+            tasks = [(arm, world, seed, options.evals, options.believer) for arm in arms for seed in seeds]
             found = pool.map(run_one, tasks, chunksize=1)
             courses = {arm.name: found[k * len(seeds) : (k + 1) * len(seeds)] for k, arm in enumerate(arms)}
             print(tables(world, courses), flush=True)

@@ -38,6 +38,7 @@ class Skill:
         attention: share of the replies in which it heeds what it read.
         is_weak: whether it leaves the hard slots alone.
         slip: share of the replies that do not do what they say.
+        belief: how much weight it gives to what it is told: 1 takes it as a hint, 4 at its word, so that what is false costs.
         seconds: median of a call's time.
         usd_per_mtok: price of a million prompt tokens; completion tokens cost four times that.
     """
@@ -45,6 +46,7 @@ class Skill:
     attention: float = 0.8
     is_weak: bool = False
     slip: float = 0.1
+    belief: float = 1.0
     seconds: float = 4.0
     usd_per_mtok: float = 1.0
 
@@ -97,7 +99,7 @@ def answer(prompt: str, question: str, skill: Skill, rng: np.random.Generator) -
     """Returns what the model says to a prompt, of which `question` is the last message."""
     if "Sum this step up" in question:
         return _summary(prompt)
-    read = _read(prompt)
+    read = _read(prompt, skill.belief)
     if read is None:
         return "There is no program in the message."
     if rng.random() >= skill.attention:
@@ -124,7 +126,7 @@ def answer(prompt: str, question: str, skill: Skill, rng: np.random.Generator) -
     return _change(read, moves, in_blocks="<<<<<<< SEARCH" in task)
 
 
-def _read(prompt: str) -> _Read | None:
+def _read(prompt: str, belief: float) -> _Read | None:
     """Returns what a prompt tells, None where it shows no program."""
     heads = list(_CURRENT.finditer(prompt))
     shown = _FENCE.search(prompt, heads[-1].end()) if heads else None
@@ -141,6 +143,7 @@ def _read(prompt: str) -> _Read | None:
     _read_attempts(prompt, read)
     _read_programs(prompt[: heads[-1].start()], read, level)
     _read_facts(prompt, read)
+    read.weights **= belief
     return read
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from evaluators.contract import Evaluation, Program
+from evaluators.contract import Evaluation, Limits, Program
 
 
 class OperatorError(Exception):
@@ -136,7 +136,8 @@ class Context:
         hints: what the person who runs the search wants considered, oldest first. Unlike all else it may be obeyed.
         under_way: ideas of models' programs whose results are not known yet, oldest first.
         asked: which sentences the questions under way on the same program end with.
-        cpu_limit_s: the CPU time that a program may use for a case; None where that is not known.
+        limits: what a program may use for a case; None where that is not known.
+        compared: what else the results of the first parent are held against: "its parent", "the best", where these are known.
     """
 
     goal: str
@@ -160,7 +161,8 @@ class Context:
     is_full: bool = False
     under_way: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
-    cpu_limit_s: float | None = None
+    limits: Limits | None = None
+    compared: tuple[tuple[str, Evaluation], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,5 +5,6 @@ genealogy       who descends from whom, how each did, and what was said of it
 plan_questions  the questions of plan-execute-summarize (LoongFlow, arXiv:2512.24077)
 question        prompts
 quoting         how foreign text stands in a prompt
+results         results by group or case, against the parent and the best; what was used of the limits
 tasks           what a question asks for, by where the program stands
 """

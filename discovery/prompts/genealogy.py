@@ -96,6 +96,11 @@ class Genealogy:
             at = node.parent
         return tuple(reversed(found))
 
+    def parent_of(self, program_id: str) -> str | None:
+        """Returns the program that another was made from; None where there is none, or it is not known."""
+        node = self._nodes.get(program_id)
+        return None if node is None else node.parent
+
     def are_kin(self, one: str, other: str) -> bool:
         """Returns whether one of two programs descends from the other, through any of its parents, or is the other."""
         return other in self._line(one) or one in self._line(other)

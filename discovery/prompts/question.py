@@ -22,6 +22,7 @@ from discovery.programs.languages import language
 from discovery.programs.search_replace import editable_lines
 from discovery.prompts.attempts import Past, advice_text, past_text
 from discovery.prompts.quoting import change_text, failure_text, fence, show_program, standing_text
+from discovery.prompts.results import results_text
 from discovery.prompts.tasks import task_of
 from evaluators.contract import Program
 from evaluators.text.blocks import has_blocks, spans
@@ -188,9 +189,17 @@ def _system(context: Context) -> str:
             if is_marked
             else "Everything in the program may change.",
             "interface": _interface(context.seed),
+            "limits": _limits(context),
         },
     )
     return text.replace("- \n", "")
+
+
+def _limits(context: Context) -> str:
+    if (limits := context.limits) is None:
+        return "under limits of time and memory"
+    times = f"{limits.cpu_s:g} s of CPU time, {limits.wall_s:g} s by the clock"
+    return f"and may take {times} and {limits.memory_mib:,} MiB of memory for a case"
 
 
 def _hints(context: Context) -> str:
@@ -258,6 +267,8 @@ def _slots(kind: Kind, parents: Sequence[Individual], context: Context, *, is_cu
         slots["failure"] = failure_text(first)
     else:
         slots["standing"] = standing_text(first, context)
+        if kind != "crossover" and (results := results_text(first, context)):
+            slots["standing"] += f"\n{results}"
     if kind == "crossover":
         other = parents[1]
         change = change_text(first.program, other.program)

@@ -47,5 +47,5 @@ def task_of(kind: str, parent: Individual, context: Context) -> str:
 
 def cpu_share(parent: Individual, context: Context) -> float:
     """Returns the CPU time that a program takes for a case in the mean, as a share of what it may; 0 where that is not known."""
-    cases, limit_s = parent.evaluation.cases_done, context.cpu_limit_s
-    return parent.evaluation.cpu_s / cases / limit_s if cases and limit_s else 0.0
+    cases, limits = parent.evaluation.cases_done, context.limits
+    return parent.evaluation.cpu_s / cases / limits.cpu_s if cases and limits is not None else 0.0

@@ -61,6 +61,7 @@ def statement_of(problem: Problem, start: Incumbent | None = None) -> Statement:
         problem.seed,
         problem.held_out is not None,
         start,
+        problem.limits,
     )
 
 

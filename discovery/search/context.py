@@ -20,6 +20,7 @@ from discovery.core.types import Advice, Context, Individual, Trace
 from discovery.search.decisions import UnderWay
 from discovery.search.state import RunState
 from discovery.settings.questions import SAMPLED, ContextConfig
+from evaluators.contract import Evaluation
 from evaluators.text.blocks import editable_text
 
 SHOWN_TRIED = 8
@@ -60,6 +61,7 @@ def plain_context(state: RunState, *, config: ContextConfig) -> Context:
     return replace(
         bare_context(state),
         notes=state.statement.notes,
+        limits=state.statement.limits,
         best_score=state.best.evaluation.score if state.best else None,
         token_budget=config.token_budget,
         hints=tuple(state.hints),
@@ -125,6 +127,7 @@ def compose_context(
         ledger=pages,
         tried=_held(state, pages[-1].attempts) if pages else (),
         pitfalls=family.pitfalls(SHOWN_PITFALLS) if config.pitfalls else (),
+        compared=_compared(state, first),
         standing=tuple(state.statement.objective.fitness(best) for best in bests),
         situation=situation(
             bests,
@@ -160,6 +163,21 @@ def situation(bests: Sequence[float], start: float | None, *, stagnant: int, sin
     if first - second > AHEAD * gained:
         return "fuse"
     return "stuck" if since_best >= STALE else ""
+
+
+def _compared(state: RunState, first: Individual) -> tuple[tuple[str, Evaluation], ...]:
+    """Returns what the results of a program are held against: its parent and the best, where they are known and others."""
+    family, best = state.genealogy, state.best
+    parent_id = None if family is None else family.parent_of(first.program_id)
+    parent = None if parent_id is None else state.find(parent_id)
+    found = [("its parent", parent), ("the best", best)]
+    return tuple(
+        (label, one.evaluation)
+        for label, one in found
+        if one is not None
+        and one.program_id != first.program_id
+        and (label != "the best" or one.program_id != parent_id)
+    )
 
 
 def _held(state: RunState, attempts: Sequence[Trace]) -> tuple[Individual, ...]:

@@ -27,7 +27,7 @@ from discovery.learning.screening import Screen
 from discovery.learning.tuning import Tuner
 from discovery.prompts.genealogy import Genealogy
 from discovery.search.plan_tracker import PLAN, PlanTracker, Turns
-from evaluators.contract import Evaluation, Incumbent, Objective, Program, Status
+from evaluators.contract import Evaluation, Incumbent, Limits, Objective, Program, Status
 from islands.archipelago import Archipelago, Change
 
 RECENT_FAILURES = 32
@@ -40,7 +40,7 @@ _REPAIRABLE = frozenset(
 class Statement:
     """What a run must know of its problem: words and numbers, no code that runs.
 
-    `start` is the output that the first program is handed to improve on, in a run of that kind.
+    `start` is the output that the first program is handed to improve on, in a run of that kind; `limits` what a program may use for a case.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Statement:
     seed: Program
     has_held_out: bool = False
     start: Incumbent | None = None
+    limits: Limits | None = None
 
 
 def credit(statement: Statement, evaluation: Evaluation) -> float | None:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evaluators.contract import ContractError, Measure, Objective, Program
+from evaluators.contract import ContractError, Limits, Measure, Objective, Program
 from evaluators.problems.loading import ProblemError, ProblemSource, load_problem
 from evaluators.sandbox.confine import ConfineError, confine
 from evaluators.sandbox.linux import child_environment, module_paths
@@ -44,6 +44,7 @@ class Description:
     version: str
     source: ProblemSource
     held_out: bool | None = None
+    limits: Limits | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON form."""
@@ -71,6 +72,7 @@ class Description:
                 version=_text(data["version"]),
                 source=ProblemSource.from_json(data["source"]),
                 held_out=True if data["held_out"] else None,
+                limits=None if data.get("limits") is None else Limits(**data["limits"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, ContractError) as error:
             raise ProblemError(f"what the problem says of itself cannot be read: {error!r:.200}") from error
@@ -149,6 +151,7 @@ def main() -> None:
             version=problem.version,
             source=ProblemSource("path", path, name, problem.version),
             held_out=problem.held_out is not None or None,
+            limits=problem.limits,
         )
         answer: dict[str, Any] = {"description": found.to_json()}
     except (ProblemError, ConfineError) as error:

@@ -18,7 +18,7 @@ from discovery.search.decisions import UnderWay
 from discovery.search.state import RunState, Statement
 from discovery.settings.learning import TuningConfig
 from discovery.settings.questions import ContextConfig
-from evaluators.contract import Evaluation, Objective, Program, Status
+from evaluators.contract import Evaluation, Limits, Objective, Part, Program, Status
 from islands.archipelago import Archipelago, IslandsConfig
 from islands.archive import Axis
 
@@ -37,9 +37,36 @@ def program(number: int) -> Program:
     return Program({"program.py": f"def f(x):\n    return x + {number}\n"})
 
 
+def judged(score: float, number: int) -> Evaluation:
+    """Six cases in three groups, of which the score is the mean."""
+    spread = (-2.0, 0.5, -0.5, 1.0, number % 3, -(number % 3) + 1.0)
+    cases = tuple(
+        Part(f"c{at}", {"value": float(f"{score + one:.6g}")}, "abc"[at % 3]) for at, one in enumerate(spread)
+    )
+    groups = tuple(
+        Part(
+            name,
+            {"value": float(np.mean([one.metrics["value"] for one in cases if one.group == name]))},
+            cases=2,
+        )
+        for name in "abc"
+    )
+    return Evaluation(
+        Status.OK,
+        score,
+        {"value": score},
+        (float(number),),
+        cases_done=6,
+        cases_total=6,
+        cpu_s=0.3 * (1 + number % 4),
+        by_case=cases,
+        by_group=groups if number % 5 else (),
+    )
+
+
 def course(steps, direction: str) -> tuple[RunState, Journal, list[Record]]:
     objective = Objective("value", direction)
-    statement = Statement("toy", "Add well.", "", objective, program(0))
+    statement = Statement("toy", "Add well.", "", objective, program(0), limits=Limits(cpu_s=0.25))
     config = IslandsConfig(islands=1)
     state = RunState(
         statement,
@@ -56,7 +83,7 @@ def course(steps, direction: str) -> tuple[RunState, Journal, list[Record]]:
         evaluation = (
             Evaluation(Status.ERROR, reason=f"ZeroDivisionError: {number % 3}", cases_total=1)
             if score is None
-            else Evaluation(Status.OK, score, {"value": score}, (float(number),), cases_total=1)
+            else judged(score, number)
         )
         child = program(number)
         record = Record(
@@ -112,6 +139,9 @@ def test_every_statement_of_every_question_is_true_and_the_ledger_is_whole(steps
         ("; kept: what follows builds on it", ""),
         ("the best so far", "best so far: 7"),
         ('- "merge"', '- "split"'),
+        ("in the mean of 6 cases", "in the mean of 7 cases"),
+        ("(2 cases): ", "(2 cases): 9, "),
+        ("6 cases; ", "6 cases; 1"),
         (
             "The last change of this program made it better, and nothing was tried",
             "None of the attempts on this program made it better",

@@ -30,7 +30,7 @@ from discovery.prompts.question import (
 )
 from discovery.prompts.quoting import MAX_IDEA_CHARS, fence, quoted, show_program
 from discovery.prompts.tasks import task_of
-from evaluators.contract import Evaluation, Program, Status
+from evaluators.contract import Evaluation, Limits, Program, Status
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS: tuple[Kind, ...] = ("diff", "rewrite", "crossover", "repair")
@@ -339,10 +339,10 @@ def test_first_questions_on_one_program_differ_in_kind() -> None:
 def test_a_program_near_its_limit_is_to_get_no_dearer() -> None:
     slow = replace(PARENT, evaluation=replace(PARENT.evaluation, cpu_s=42.0, cases_done=6, cases_total=6))
     page = Chapter(Trace(PARENT.program_id, 1.0), (Trace("c", 1.1, 0.1),))
-    near = replace(CONTEXT, ledger=(page,), cpu_limit_s=10.0)
+    near = replace(CONTEXT, ledger=(page,), limits=Limits(cpu_s=10))
     assert task_of("diff", slow, near) == "near-limit"
-    assert task_of("diff", slow, replace(near, cpu_limit_s=20.0)) == "bottleneck"
-    assert task_of("diff", slow, replace(near, cpu_limit_s=None)) == "bottleneck"
+    assert task_of("diff", slow, replace(near, limits=Limits(cpu_s=20))) == "bottleneck"
+    assert task_of("diff", slow, replace(near, limits=None)) == "bottleneck"
 
 
 def test_a_question_tells_what_is_under_way_within_its_tokens() -> None:
