@@ -1,7 +1,9 @@
 """The commands, by subject; each module is loaded only when one of its commands is called.
 
+agents         `discovery mcp`
 client         `discovery submit`, `list`, `status`, `stop` and `fetch`: the service's client
 compare        `discovery compare`
+completion     `discovery completion`: commands, options and their values completed by the shell
 conversion     from a folder of another system to the beginnings of a problem whose score no program can forge
 distil         `discovery distil`: the smallest program that still does what the best one does
 doctor         `discovery doctor`

@@ -7,14 +7,14 @@ import os
 import statistics
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from discovery.core.allowance import Verdict
 from discovery.core.experiments import Bench
 from discovery.core.texts import one_line, printable
-from discovery.core.types import Individual, ProposeJob
+from discovery.core.types import Individual, Note, OperatorError, Proposal, ProposeJob
 from discovery.operators.agent import inside
 from discovery.operators.agent.gateway import Exchange
 from discovery.prompts.attempts import Past, past_text
@@ -86,6 +86,11 @@ class Desk:
             programs = [child_of(self._parent.program, files) for files in candidates]
         except ChildError as error:
             return f"not judged: {error}", 1
+        verdicts, text = self.judge(programs, idea)
+        return text, 0 if any(one.evaluation is not None and one.evaluation.is_ok for one in verdicts) else 1
+
+    def judge(self, programs: Sequence[Program], idea: str) -> tuple[Sequence[Verdict], str]:
+        """Returns what came of some programs, and how the agent is told of it."""
         with self._lock:
             self.asked.update(program.id for program in programs)
         verdicts = self._bench.evaluate(programs, idea)
@@ -96,7 +101,7 @@ class Desk:
         left = verdicts[-1].left
         text = "\n\n".join(told) + f"\n\n{left} evaluation{'s are' if left != 1 else ' is'} left."
         self._log(f"evaluate {one_line(idea, 200)!r}\n{text}")
-        return text, 0 if any(one.evaluation is not None and one.evaluation.is_ok for one in verdicts) else 1
+        return verdicts, text
 
     def _remember(self, verdict: Verdict, idea: str) -> None:
         with self._lock:
@@ -170,6 +175,23 @@ def child_of(parent: Program, files: object) -> Program:
     if missing := next((path for path in needed if path not in kept), None):
         raise ChildError(f"{missing} is missing")
     return Program(kept, parent.entry)
+
+
+def left_by(
+    desk: Desk, parent: Individual, child: Program, texts: Mapping[str, str], ended: str
+) -> Proposal | Note:
+    """Returns what comes of a job at whose end `child` was left: the child, or a note where that was judged on the way.
+
+    Raises:
+        OperatorError: nothing was changed, and nothing was judged.
+    """
+    if child.id in desk.asked:
+        return Note({**texts, "program": child.id}, ())
+    if child.files != dict(parent.program.files):
+        return Proposal(child, (desk.base or parent.program_id,), (), texts)
+    if not desk.asked:
+        raise OperatorError(f"the agent left the program as it was ({ended})")
+    return Note({**texts, "program": parent.program_id}, ())
 
 
 def tools() -> tuple[tuple[str, str, int], ...]:

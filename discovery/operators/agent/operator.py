@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import numpy as np
 
 from discovery.core.allowance import Usage
@@ -22,19 +19,18 @@ from discovery.core.types import (
 )
 from discovery.llm.upstream import Reachable, Upstream
 from discovery.operators.agent.adapters import ADAPTERS, MODEL_PORT, start_of
-from discovery.operators.agent.commands import HISTORY_TOKENS, ChildError, Desk, child_of, tools
+from discovery.operators.agent.commands import HISTORY_TOKENS, ChildError, Desk, child_of, left_by, tools
 from discovery.operators.agent.gateway import serving
 from discovery.operators.agent.inside import PORT
+from discovery.operators.agent.log import Log
 from discovery.operators.agent.proxy import ModelProxy
 from discovery.operators.chat import restored
 from discovery.prompts.attempts import Past, past_text
 from discovery.prompts.question import question
 from discovery.prompts.quoting import standing_text
-from evaluators.contract import Program
 from evaluators.sandbox.jail.jail import JailError, JailOrder, open_jail
 
 _TASK = "discovery.operators.agent:task"
-_MAX_LOG_CHARS = 400_000
 
 
 class Agent:
@@ -67,7 +63,7 @@ class Agent:
         if not isinstance(reachable, Reachable):
             raise OperatorError("an agent needs a model to which its requests can be passed on")
         upstream, parent = reachable.reach(rng), restored(job.context.seed, job.parents[0])
-        log = _Log()
+        log = Log()
         desk = Desk(job, parent, bench, log)
         allowance = job.allowance or Allowance(0)
         order = self._order(job, parent, allowance, upstream, bench)
@@ -91,7 +87,11 @@ class Agent:
             "agent": f"{desk.judged} programs judged, {used.calls} calls; {ended}"
             + (f"; {place}" if place else "")
         }
-        return self._outcome(parent.program, files, desk, parent.program_id, texts, ended)
+        try:
+            child = child_of(parent.program, files)
+        except ChildError as error:
+            raise OperatorError(f"the agent left no program ({ended}): {error}") from error
+        return left_by(desk, parent, child, texts, ended)
 
     def _order(
         self, job: ProposeJob, parent: Individual, allowance: Allowance, upstream: Upstream, bench: Bench
@@ -119,27 +119,6 @@ class Agent:
             wall_s=allowance.wall_s,
         )
 
-    def _outcome(
-        self,
-        parent: Program,
-        files: dict[str, str],
-        desk: Desk,
-        parent_id: str,
-        texts: dict[str, str],
-        ended: str,
-    ) -> Proposal | Note:
-        try:
-            child = child_of(parent, files)
-        except ChildError as error:
-            raise OperatorError(f"the agent left no program ({ended}): {error}") from error
-        if child.id in desk.asked:
-            return Note(texts | {"program": child.id}, ())
-        if child.files == dict(parent.files):
-            if not desk.asked:
-                raise OperatorError(f"the agent left the program as it was ({ended})")
-            return Note(texts | {"program": parent_id}, ())
-        return Proposal(child, (desk.base or parent_id,), (), texts)
-
 
 def _task(job: ProposeJob, parent: Individual, allowance: Allowance) -> str:
     """Returns what the agent is asked."""
@@ -159,25 +138,3 @@ def _task(job: ProposeJob, parent: Individual, allowance: Allowance) -> str:
     statement = system["content"].partition("\n\n")[2].strip()  # without the sentence on what is returned
     head, _, rest = user["content"].partition("\n\n")
     return printable(f"{head}\n\n{statement}\n\n{rest.strip()}\n")
-
-
-class _Log:
-    """The lines of a transcript, with the seconds at which they were written. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._size = 0
-        self._begun_s = time.monotonic()
-        self._lock = threading.Lock()
-
-    def __call__(self, line: str) -> None:
-        with self._lock:
-            if self._size < _MAX_LOG_CHARS:
-                self._parts.append(f"[{time.monotonic() - self._begun_s:7.2f} s] {printable(line)}")
-                self._size += len(line) + 12
-
-    @property
-    def text(self) -> str:
-        """All of it."""
-        with self._lock:
-            return "\n".join(self._parts)
