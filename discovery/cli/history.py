@@ -13,6 +13,7 @@ import click
 
 from discovery.core.errors import ConfigError
 from discovery.core.held_out import Exam
+from discovery.core.parts import part_lines
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
 from discovery.core.verdicts import Account, accounts
@@ -21,6 +22,7 @@ from discovery.storage.exams import best_examined, objective_of, read_agreement,
 from discovery.storage.git import history
 from discovery.storage.git.history import Entry, Shown
 from discovery.storage.index import open_index
+from evaluators.contract import Evaluation
 
 CHOSEN = "chosen by its score on the held-out cases, which are therefore no longer held out: that score is too good on average"
 
@@ -109,9 +111,12 @@ def _line(entry: Entry, exam: Exam | None, name: str) -> str:
 def show(path: Path, program: str, as_json: bool) -> None:
     """Show PROGRAM (an id, its beginning, `best`, or a commit) of RUN."""
     shown = history.show(_lineage(path), program)
-    with open_index(run_folder(path)) as index:
-        exam = index.exam(shown.entry.index)
-    _deliver(shown, None, as_json=as_json, with_entry=True, exam=exam)
+    folder = run_folder(path)
+    with open_index(folder) as index:
+        number = shown.entry.index
+        exam, evaluation = index.exam(number), index.record(number).evaluation
+    parts = list(part_lines(evaluation, objective_of(folder)))
+    _deliver(shown, None, as_json=as_json, with_entry=True, exam=exam, parts=parts, evaluation=evaluation)
 
 
 @click.command()
@@ -196,6 +201,8 @@ def _deliver(
     with_entry: bool = False,
     found: Sequence[Account] = (),
     exam: Exam | None = None,
+    parts: Sequence[str] = (),
+    evaluation: Evaluation | None = None,
 ) -> None:
     if out is not None:
         _write(shown, out)
@@ -206,6 +213,9 @@ def _deliver(
             "files": dict(shown.files),
             "certificate": shown.certificate,
         }
+        if evaluation is not None:
+            whole = evaluation.to_json()
+            data |= {name: whole[name] for name in ("by_case", "by_group") if name in whole}
         for account in found:
             data |= account.to_json()
         click.echo(json.dumps(data))
@@ -214,7 +224,7 @@ def _deliver(
         for line in (line for account in found for line in account.lines):
             click.echo(printable(line), err=True)
         if with_entry:
-            click.echo(_details(shown, exam))
+            click.echo(_details(shown, exam, parts))
         click.echo(printable(shown.text))
 
 
@@ -242,7 +252,7 @@ def _data(entry: Entry, exam: Exam | None) -> dict[str, Any]:
     return data if exam is None else data | {"held_out": dict(exam.metrics), "held_out_failed": exam.reason}
 
 
-def _details(shown: Shown, exam: Exam | None) -> str:
+def _details(shown: Shown, exam: Exam | None, parts: Sequence[str]) -> str:
     entry = shown.entry
     cost = "unknown" if entry.cost_usd is None else f"{entry.cost_usd:.4f} USD"
     rows = [
@@ -258,7 +268,7 @@ def _details(shown: Shown, exam: Exam | None) -> str:
         ("chain", _chain_text(shown)),
     ]
     lines = [f"{name:9}{value}" for name, value in rows if value]
-    return printable("\n".join([*lines, entry.body, entry.note]).rstrip() + "\n")
+    return printable("\n".join([*lines, *parts, entry.body, entry.note]).rstrip() + "\n")
 
 
 def _write(shown: Shown, out: Path) -> None:

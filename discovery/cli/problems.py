@@ -15,6 +15,7 @@ from discovery.api.search import evaluate as judged
 from discovery.certify import claims
 from discovery.cli.secret_option import secret_file
 from discovery.core.errors import RunFolderError
+from discovery.core.parts import part_lines
 from discovery.core.records import Record
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
@@ -25,7 +26,7 @@ from discovery.storage.exams import read_exams
 from discovery.storage.index import open_index
 from discovery.storage.run_folder import RunFolder
 from discovery.storage.secret import new_secret, shared_secret
-from evaluators.contract import Evaluation
+from evaluators.contract import Evaluation, Objective
 from evaluators.problems.loading import Problem, ProblemSource, load_problem, load_source
 from evaluators.worker import JudgeProcess
 
@@ -66,7 +67,7 @@ def evaluate(
     if as_json:
         click.echo(json.dumps(_summary(evaluation)))
     else:
-        _print_evaluation(evaluation)
+        _print_evaluation(evaluation, load_problem(problem).objective)
     if not evaluation.is_ok:
         sys.exit(EXIT_FAILED)
 
@@ -248,7 +249,7 @@ def _summary(evaluation: Evaluation) -> dict[str, Any]:
     return {"status": None, "score": None, "metrics": {}, "reason": ""} | data
 
 
-def _print_evaluation(evaluation: Evaluation) -> None:
+def _print_evaluation(evaluation: Evaluation, objective: Objective) -> None:
     click.echo(f"{evaluation.status}" + (f": {evaluation.reason}" if evaluation.reason else ""))
     if evaluation.is_ok:
         click.echo(f"score {evaluation.score!r}")
@@ -256,6 +257,8 @@ def _print_evaluation(evaluation: Evaluation) -> None:
             click.echo(f"  {SELF_SCORED}")
     for name, value in visible(evaluation.metrics).items():
         click.echo(f"  {name} {value:.10g}")
+    for line in part_lines(evaluation, objective):
+        click.echo(printable(f"  {line}"))
     for name, value in visible(evaluation.held_out or {}).items():
         click.echo(f"  held out {name} {value:.10g}")
     click.echo(

@@ -14,6 +14,7 @@ population  what parts that learn may see of a run's state: who lives in its arc
 records     what a run remembers of each evaluated program, and of itself: plain records, JSON both ways
 redaction   secrets taken out of messages
 requests    what a person asks of a run while it works
+parts       the metrics of a program group by group and case by case, as rows for people
 results     what the learning parts of a run are told
 stopping    rules that end a run before its budget is used up, of any package
 texts       foreign text made safe to show: on a terminal, in a commit message, in a page

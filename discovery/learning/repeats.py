@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from discovery.core.population import Population
 from discovery.core.results import EvaluationResult, NoteRecord, RejectedProposal
-from evaluators.contract import Evaluation, Objective
+from evaluators.contract import Evaluation, Objective, Part
 
 CONFIDENCE = 1.0
 """Standard errors between the mean and either bound."""
@@ -94,9 +94,28 @@ class Measurements:
             scores=tuple(scores),
             metrics={name: math.fsum(one.metrics[name] for one in taken) / len(taken) for name in names},
             measures=tuple(math.fsum(values) / len(values) for values in zip(*points, strict=True)),
+            by_case=_means([one.by_case for one in taken]),
+            by_group=_means([one.by_group for one in taken]),
             cpu_s=math.fsum(one.cpu_s for one in taken),
             wall_s=math.fsum(one.wall_s for one in taken),
         )
+
+
+def _means(taken: Sequence[tuple[Part, ...]]) -> tuple[Part, ...]:
+    """Returns the mean of each part over the measurements; the first measurement's where they do not match."""
+    first = taken[0]
+    if any([part.name for part in parts] != [part.name for part in first] for parts in taken):
+        return first
+    return tuple(
+        replace(
+            same[0],
+            metrics={
+                name: float(f"{math.fsum(one.metrics.get(name, value) for one in same) / len(same):.6g}")
+                for name, value in same[0].metrics.items()
+            },
+        )
+        for same in zip(*taken, strict=True)
+    )
 
 
 def rivals_of(state: Population, island: int, evaluation: Evaluation) -> list[float]:

@@ -12,6 +12,7 @@ from typing import Any
 from discovery.core import plugins
 from discovery.core.errors import LineageError, RunFolderError
 from discovery.core.records import Record, RecordError, RunInfo
+from discovery.reporting import parts
 from discovery.reporting.drawings import Drawing, checked
 from discovery.reporting.facts import Story
 from discovery.reporting.view import Data, ReportPage, program_of, view_of
@@ -111,7 +112,7 @@ class RunView:
             commit = history.commit_of(self.path, record.program_id)
         except LineageError:
             commit = ""
-        return {**data, "commit": commit, "drawings": self._drawings(record)}
+        return {**data, "commit": commit, "drawings": self._shown(record)}
 
     def programs(self, ids: Iterable[str], most_bytes: int) -> dict[str, Data]:
         """Returns what is known of programs by id, the first ones, as long as they take no more than so many bytes."""
@@ -119,12 +120,16 @@ class RunView:
         for program_id in dict.fromkeys(ids):
             record = self.record(program_id)
             data = program_of(self._story, record, held_out=self._story.held_out.get(program_id))
-            data["drawings"] = self._drawings(record)
+            data["drawings"] = self._shown(record)
             most_bytes -= len(json.dumps(data))
             if most_bytes < 0:
                 break
             found[program_id] = data
         return found
+
+    def _shown(self, record: Record) -> list[Drawing]:
+        tables = checked([*parts.tables(record.evaluation, self._info.objective)])
+        return [*self._drawings(record), *tables]
 
     def _drawings(self, record: Record) -> list[Drawing]:
         """Returns how a program's output looks, where the problem says; never of a problem from outside."""

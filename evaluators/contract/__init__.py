@@ -17,7 +17,7 @@ evaluation  what was learned about one program
 from evaluators.contract.cases import DEFAULT_ENTRY, Case, Incumbent, Oracle, PlainData, Program, Result
 from evaluators.contract.declared import Baseline, BestKnown, Limits, Measure, Objective
 from evaluators.contract.errors import ContractError, Exhausted, Invalid
-from evaluators.contract.evaluation import Evaluation, Status
+from evaluators.contract.evaluation import Evaluation, Part, Status
 
 __all__ = [
     "DEFAULT_ENTRY",
@@ -33,6 +33,7 @@ __all__ = [
     "Measure",
     "Objective",
     "Oracle",
+    "Part",
     "PlainData",
     "Program",
     "Result",

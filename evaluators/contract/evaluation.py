@@ -11,6 +11,8 @@ from typing import Any
 from evaluators.contract.cases import PlainData
 from evaluators.contract.errors import ContractError
 
+_PARTS = ("by_case", "by_group", "held_out_by_group")
+
 
 class Status(StrEnum):
     """What became of a program. Everything except OK carries no score."""
@@ -24,6 +26,32 @@ class Status(StrEnum):
     OUTPUT = "output"  # oversized or malformed output, or too much on stdout
     CRASHED = "crashed"  # died by a signal or left without an answer
     FROZEN = "frozen"  # changed a part that the problem froze; never run
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a part of the cases of the last stage came to.
+
+    Attributes:
+        name: of the case, or of the group; "" for a case that has none.
+        metrics: of the case; of a group the means over its cases. Rounded to 6 digits.
+        group: the group of a case; "" for a group.
+        cases: how many cases it is.
+    """
+
+    name: str
+    metrics: Mapping[str, float]
+    group: str = ""
+    cases: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the JSON form; fields at their default are left out."""
+        data: dict[str, Any] = {"name": self.name, "metrics": dict(self.metrics)}
+        return (
+            data
+            | ({"group": self.group} if self.group else {})
+            | ({"cases": self.cases} if self.cases != 1 else {})
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +76,10 @@ class Evaluation:
             have forged.
         start_id: the program whose output this one was handed to improve on; "" for what the run began with.
         start_score: what that output is worth; None where the program started from nothing.
+        by_case: the metrics case by case, where there are several; of a failed program those of the cases that it
+            passed. The first 64 at most, and fewer metrics where there are many (judging/breakdown.py).
+        by_group: the metrics by group, where the problem names groups.
+        held_out_by_group: the same of the held-out cases.
     """
 
     status: Status
@@ -68,6 +100,9 @@ class Evaluation:
     self_scored: bool = False
     start_id: str = ""
     start_score: float | None = None
+    by_case: tuple[Part, ...] = ()
+    by_group: tuple[Part, ...] = ()
+    held_out_by_group: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.status is Status.OK) != (self.score is not None):
@@ -93,6 +128,8 @@ class Evaluation:
                 value = dict(value)
             elif item.name in ("measures", "layers", "scores"):
                 value = list(value)
+            elif item.name in _PARTS:
+                value = [part.to_json() for part in value]
             data[item.name] = value
         return data
 
@@ -112,6 +149,9 @@ class Evaluation:
         for key in ("measures", "layers", "scores"):
             if values.get(key) is not None:
                 values[key] = tuple(values[key])
+        for key in _PARTS:
+            if key in values:
+                values[key] = tuple(Part(**part) for part in values[key])
         return Evaluation(**values)
 
 

@@ -10,7 +10,6 @@ Exceptions:
 from __future__ import annotations
 
 import hashlib
-import json
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,8 +32,10 @@ from evaluators.contract import (
     Result,
     Status,
 )
+from evaluators.judging import breakdown
 from evaluators.judging.alarm import AlarmError, time_limit
 from evaluators.judging.exam_limits import exam_limits
+from evaluators.judging.kept import certificate, exhibit
 from evaluators.problems.loading import Problem
 from evaluators.sandbox.base import Outcome, Sandbox, SandboxError, Session
 from evaluators.sandbox.clean import clean_line
@@ -44,8 +45,6 @@ from evaluators.text.measures import axis_values
 MAX_PHASES = 8
 """How many processes one case may take, one after the other, where the problem has `follow`."""
 
-MAX_CERTIFICATE_BYTES = 128 * 1024
-MAX_EXHIBIT_BYTES = 256 * 1024
 SCORE_TIMEOUT_S = 60.0
 _SLACK_S = 30.0
 
@@ -196,6 +195,7 @@ class Judge:
                 common |= found
         except _RejectedError as rejected:
             status, reason = rejected.status, rejected.reason
+            common |= self._parts(progress)
             progress.feedback = rejected.feedback or progress.feedback
             if progress.results and status is Status.REJECTED:
                 common["metrics"] = self._combine(progress.results, is_last=False)
@@ -241,7 +241,15 @@ class Judge:
             "score": score,
             "metrics": metrics,
             "measures": axis_values(problem.measures, program, metrics),
-            "certificate": _certificate(progress.outputs) if problem.keeps_certificate else None,
+            "certificate": certificate(progress.outputs) if problem.keeps_certificate else None,
+            **self._parts(progress),
+        }
+
+    def _parts(self, progress: _Progress) -> dict[str, Any]:
+        name = self._problem.objective.name
+        return {
+            "by_case": breakdown.by_case(progress.results, name),
+            "by_group": breakdown.by_group(progress.results, name),
         }
 
     def _judge_held_out(self, program: Program) -> tuple[dict[str, Any], str]:
@@ -252,8 +260,9 @@ class Judge:
             metrics = self._combine(progress.results)
         except _RejectedError as rejected:
             return {}, f"held-out cases: {rejected.reason}"
-        exhibit = _guard("the exhibit", self._problem, lambda: _shown(progress.exhibit))
-        return {"held_out": metrics, "exhibit": exhibit}, ""
+        pages = _guard("the exhibit", self._problem, lambda: exhibit(progress.exhibit))
+        groups = self._parts(progress)["by_group"]
+        return {"held_out": metrics, "held_out_by_group": groups, "exhibit": pages}, ""
 
     def _varied(self, cases: tuple[Case, ...]) -> tuple[Case, ...]:
         return _guard("vary", self._problem, lambda: self._problem.varied(self._chance, cases))
@@ -414,27 +423,3 @@ def _describe(what: str, error: BaseException, problem: Problem) -> str:
     where = f" at {places[-1].removeprefix(folder).lstrip('/')}" if places else ""
     name = what if what.startswith("the ") else f"{what}()"
     return clean_line(f"{name} of the problem failed{where} on {type(error).__name__}: {error}")
-
-
-def _shown(pages: list[PlainData]) -> PlainData:
-    """Returns the pages of the held-out cases, None if there are none or they take more than 256 KiB as JSON."""
-    return pages if pages and len(json.dumps(pages, allow_nan=False)) <= MAX_EXHIBIT_BYTES else None
-
-
-def _certificate(outputs: list[PlainData]) -> PlainData:
-    """Returns the output (of several cases: their list) as JSON data, None if it takes more than 128 KiB."""
-    plain = _without_arrays(outputs[0] if len(outputs) == 1 else outputs)
-    return plain if len(json.dumps(plain, separators=(",", ":"))) <= MAX_CERTIFICATE_BYTES else None
-
-
-def _without_arrays(value: PlainData) -> PlainData:
-    """Returns a value as JSON data: arrays and bytes as lists of numbers."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, bytes):
-        return list(value)
-    if isinstance(value, list):
-        return [_without_arrays(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _without_arrays(item) for key, item in value.items()}
-    return value

@@ -21,7 +21,7 @@ from discovery.core.errors import CertificateError
 from discovery.core.records import Record
 from evaluators.contract import BestKnown, ContractError, Evaluation, Invalid, Program, Status
 from evaluators.exact import Ball, exact_text
-from evaluators.judging.judge import _certificate
+from evaluators.judging.kept import certificate as _certificate
 from evaluators.judging.scoring import Scored, object_cases, score_apart, score_output
 from evaluators.problems.loading import Problem, load_problem
 from tests.discovery.conftest import Discovery, discovery, last_json

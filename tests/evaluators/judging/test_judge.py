@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluators.contract import Limits, Program, Status
+from evaluators.contract import Case, Evaluation, Limits, Program, Result, Status
+from evaluators.judging.breakdown import MOST_BYTES, by_case, by_group
 from evaluators.judging.judge import Judge, JudgeError
 from evaluators.problems.loading import load_problem
 from evaluators.sandbox.base import Outcome, SandboxError
@@ -214,6 +215,64 @@ def aggregate(results):
     evaluation = judge_of(TWO_STAGES + "THRESHOLDS = (2.0,)\n" + body).evaluate(PROGRAM)
     assert (evaluation.score, evaluation.metrics) == (100.0, {"value": 100.0, "width": 1.0})
     assert evaluation.measures is not None
+
+
+GROUPS = """
+def cases(rng, stage):
+    return [Case(float(n), 1, name=f"case {n}", group="even" if n % 2 == 0 else "odd") for n in range(5)]
+def held_out(rng): return [Case(100.0, 1, group="far"), Case(7.0, 1, group="near")]
+def score(case, output):
+    return {'value': output, 'width': 1, '_hidden': 9}
+"""
+
+
+def test_metrics_are_told_by_group_and_by_case(judge_of):
+    evaluation = judge_of(GROUPS).evaluate(PROGRAM, held_out=True)
+    assert [(part.name, part.cases, part.metrics) for part in evaluation.by_group] == [
+        ("even", 3, {"value": 2.0, "width": 1.0}),
+        ("odd", 2, {"value": 2.0, "width": 1.0}),
+    ]
+    assert [(part.name, part.group, part.metrics["value"]) for part in evaluation.by_case][:2] == [
+        ("case 0", "even", 0.0),
+        ("case 1", "odd", 1.0),
+    ]
+    assert [(part.name, part.metrics["value"]) for part in evaluation.held_out_by_group] == [
+        ("far", 100.0),
+        ("near", 7.0),
+    ]
+    assert Evaluation.from_json(json.loads(json.dumps(evaluation.to_json()))) == evaluation
+
+
+def test_a_failed_program_is_told_the_cases_that_it_passed(judge_of):
+    def answer(inputs, oracle):
+        return Outcome(Status.OK, inputs) if inputs < 3 else Outcome(Status.TIMEOUT, reason="slow")
+
+    evaluation = judge_of(GROUPS, answer).evaluate(PROGRAM)
+    assert (evaluation.status, [part.name for part in evaluation.by_case]) == (
+        "timeout",
+        ["case 0", "case 1", "case 2"],
+    )
+
+
+def test_one_case_has_no_parts(judge_of):
+    body = CASES.replace(", Case(inputs=3.0, answer=3)", "") + SCORE
+    evaluation = judge_of(body).evaluate(PROGRAM)
+    assert (evaluation.by_case, evaluation.by_group) == ((), ())
+
+
+@pytest.mark.parametrize(("cases", "metrics"), [(64, 1), (5000, 1), (60, 30), (2000, 40)])
+def test_parts_stay_small_whatever_there_is(cases, metrics):
+    results = [
+        Result(
+            Case(None, name="n" * 500, group=f"group {n}"),
+            {"value": n / 3, **{f"metric {m}": n / 7 for m in range(metrics)}},
+        )
+        for n in range(cases)
+    ]
+    for parts in (by_case(results, "value"), by_group(results, "value")):
+        assert parts
+        assert len(json.dumps([part.to_json() for part in parts])) <= MOST_BYTES
+        assert all("value" in part.metrics for part in parts)
 
 
 def test_an_aggregate_of_the_first_edition_gets_the_metrics_of_the_last_stage(judge_of):
