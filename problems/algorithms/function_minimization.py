@@ -301,7 +301,9 @@ def _case(kind: str, dims: tuple[int, int], rng: np.random.Generator) -> Case:
         "budget": 200 + 30 * dim,
         "seed": int(shown.integers(2**31)),
     }
-    return Case(inputs=inputs, answer=draw_landscape(kind, dim, hidden), name=f"{kind}, {dim} dimensions")
+    return Case(
+        inputs=inputs, answer=draw_landscape(kind, dim, hidden), name=f"{kind}, {dim} dimensions", group=kind
+    )
 
 
 def serve(case: Case) -> Record:

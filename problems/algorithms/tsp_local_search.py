@@ -78,7 +78,9 @@ def draw(rng: np.random.Generator, count: int, clusters: int) -> NDArray[np.int6
 
 def _case(rng: np.random.Generator, count: int, clusters: int) -> Case:
     kind = f"{clusters} clusters" if clusters else "uniform"
-    return Case({"cities": draw(rng, count, clusters), "rounds": ROUNDS}, name=f"{count} cities, {kind}")
+    return Case(
+        {"cities": draw(rng, count, clusters), "rounds": ROUNDS}, name=f"{count} cities, {kind}", group=kind
+    )
 
 
 @lru_cache(maxsize=64)
