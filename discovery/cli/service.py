@@ -6,7 +6,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
@@ -135,11 +134,13 @@ def serve(
     from discovery.service.app import make_app
     from discovery.service.guard import ServiceConfig, check_address, is_loopback
     from discovery.service.hosting import Host, HostConfig
+    from discovery.service.sockets import PatientProtocol, listen
 
     token = os.environ.get("DISCOVERY_TOKEN", "") or _token_of(options["token_file"])
     check_address(host, token)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
     broker = BrokerConfig(options["broker"], outage_limit_s=OUTAGE_LIMIT_S) if options["broker"] else None
+    listener = listen(host, port)  # before anything is begun
     hosted = Host(HostConfig(folder, broker, most_runs=max_runs, most_workers=max_workers))
     config = ServiceConfig(
         token, is_loopback(host), max_upload_mib << 20, options["api_base"], options["api_key_env"]
@@ -150,14 +151,17 @@ def serve(
         if (problem := options["demo"]) and "demo" not in {run.name for run in hosted.runs()}:
             _begin_demo(hosted, problem, options["demo_evals"])
         app = make_app(hosted, config, lambda: _check_ready(broker))
-        click.echo(f"the page is at http://{host}:{port}/, runs in {folder.absolute()}", err=True)
+        click.echo(
+            f"the page is at http://{host}:{listener.getsockname()[1]}/, runs in {folder.absolute()}",
+            err=True,
+        )
         settings = uvicorn.Config(
-            app, host=host, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=3,
+            app, http=PatientProtocol, log_level="warning", lifespan="off", timeout_graceful_shutdown=3,
             server_header=False, proxy_headers=False,
         )  # fmt: skip
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends on them, then hands them on to us
             signal.signal(number, lambda *_: None)
-        uvicorn.Server(settings).run()
+        uvicorn.Server(settings).run(sockets=[listener])
     finally:
         hosted.close()
 
@@ -176,25 +180,20 @@ def watch(paths: tuple[Path, ...], host: str, port: int) -> None:
 
     from discovery.service.app import make_app
     from discovery.service.guard import ServiceConfig, check_address, is_loopback
+    from discovery.service.sockets import PatientProtocol, listen
     from discovery.service.watching import Watch
 
     token = os.environ.get("DISCOVERY_TOKEN", "")
     check_address(host, token)
     watched = Watch(paths)
-    try:
-        listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; name another with --port, or a free one with --port 0"
-        ) from error
+    listener = listen(host, port)
     app = make_app(watched, ServiceConfig(token, is_loopback(host)), lambda: None)
     where = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
     runs = watched.runs()
     click.echo(f"see {where}#/run/{runs[0].name}" if len(runs) == 1 else f"see {where}")
     settings = uvicorn.Config(
         app,
+        http=PatientProtocol,
         log_level="warning",
         lifespan="off",
         timeout_graceful_shutdown=1,

@@ -8,5 +8,6 @@ hosting     any number of runs in one process
 messages    what the service takes and answers, as pydantic models
 reading     what the service tells of runs: the page, its data, programs, differences, archives, the report, the lineage
 runs        what the service's doors need of runs, whoever holds them
+sockets     where the service listens, and how long it waits for a caller
 watching    runs that another process works on, or nobody: read from their folders
 """

@@ -157,6 +157,14 @@ class _Service:
             await run_in_threadpool(self._check_ready)
         except DiscoveryError as error:
             return refusal(503, str(error))
+        told = [run.status() for run in self._host.runs()]
+        waiting = [
+            one["message"]
+            for one in told
+            if one["state"] == "paused" and one["message"] != "paused on request"
+        ]
+        if waiting and not any(one["state"] == "running" for one in told):
+            return refusal(503, f"every run under way waits: {waiting[0]}")
         return FiniteJSON({"status": "ready"})
 
     async def metrics(self) -> Response:

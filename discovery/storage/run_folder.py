@@ -159,7 +159,9 @@ class RunFolder:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise RunFolderError(f"cannot write {path}: {error.strerror}") from error
+            raise RunFolderError(
+                f"cannot write {path}: {error.strerror}; make room, or look at who owns the folder"
+            ) from error
         try:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -169,8 +171,9 @@ class RunFolder:
                     f"{self.path} is in use by process {holder or '?'}; wait for it, or stop it first. If it is paused: "
                     f"discovery pause {self.path} --off"
                 ) from None
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            with contextlib.suppress(OSError):  # a full disk: only the name of the holder is missing
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(fd)

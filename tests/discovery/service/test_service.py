@@ -71,6 +71,31 @@ class TestDoor:
         assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
         assert client.get("/runs", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
+    @pytest.mark.parametrize(
+        ("states", "code"),
+        [
+            ((), 200),
+            (("done",), 200),
+            (("paused", "done"), 503),
+            (("paused", "running"), 200),
+            (("running",), 200),
+        ],
+    )
+    def test_it_is_not_ready_while_every_run_waits(
+        self, host: Host, monkeypatch: pytest.MonkeyPatch, states: tuple[str, ...], code: int
+    ) -> None:
+        class Told:
+            def __init__(self, state: str) -> None:
+                self.state = state
+
+            def status(self) -> dict[str, str]:
+                return {"state": self.state, "message": "Redis is away" if self.state == "paused" else ""}
+
+        monkeypatch.setattr(host, "runs", lambda: [Told(state) for state in states])
+        answer = client_of(host).get("/readyz")
+        assert answer.status_code == code
+        assert ("Redis is away" in answer.text) == (code == 503)
+
     def test_without_a_token_a_page_in_a_browser_reaches_nothing(self, client: TestClient) -> None:
         assert client.get("/runs", headers={"Host": "evil.example:8420"}).status_code == 403
         plain = client.post(

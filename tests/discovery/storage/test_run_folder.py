@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +52,21 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_an_unwritable_place_is_named() -> None:
     with pytest.raises(RunFolderError, match="--out"):
         RunFolder(Path("/proc/nothing/here")).create({}, SECRET)
+
+
+def test_a_full_disk_keeps_nobody_from_holding_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = RunFolder(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        with folder.lock():
+            assert folder.is_locked()
+        patched.setattr(os, "open", full)
+        with pytest.raises(RunFolderError, match="No space left on device; make room"):
+            with folder.lock():
+                pass
 
 
 def test_a_second_process_is_kept_out_and_told_who_is_in(tmp_path: Path) -> None:
