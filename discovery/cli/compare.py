@@ -15,9 +15,8 @@ import click
 from discovery.analysis.comparison import OPPONENTS, Comparison, compare_courses, opponent, run_pairs
 from discovery.analysis.statistics import Paired, smallest_n
 from discovery.api.launch import check_ready
-from discovery.cli.options import Finite, Sections, given, settings_options
+from discovery.cli.options import Finite, Sections, given, secret_file, settings_options
 from discovery.cli.search import signals_asking
-from discovery.cli.secret_option import secret_file
 from discovery.core.errors import ConfigError, RunError
 from discovery.core.records import Record
 from discovery.execution.ending import StopRequest

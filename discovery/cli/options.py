@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
@@ -108,3 +109,11 @@ def _help(setting: Setting) -> str:
     if setting.shown_default not in ("", "off"):
         facts.append(f"default: {setting.shown_default}")
     return setting.help + (f"  [{'; '.join(facts)}]" if facts else "")
+
+
+secret_file = click.option(
+    "--secret-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What the hidden cases are drawn from, made if it is not there: all that share it meet the same cases. "
+    "Keep it from whoever writes programs.  [default: fresh ones]",
+)

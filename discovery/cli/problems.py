@@ -13,7 +13,7 @@ import click
 
 from discovery.api.search import evaluate as judged
 from discovery.certify import claims
-from discovery.cli.secret_option import secret_file
+from discovery.cli.options import secret_file
 from discovery.core.errors import RunFolderError
 from discovery.core.parts import part_lines
 from discovery.core.records import Record

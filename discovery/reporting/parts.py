@@ -27,4 +27,10 @@ def tables(evaluation: Evaluation, objective: Objective) -> Iterator[Drawing]:
         ]
         if rows:
             columns = [what, "group" if what == "case" else "cases", *names]
-            yield {"kind": "table", "title": title, "note": "The worst first.", "columns": columns, "rows": rows}
+            yield {
+                "kind": "table",
+                "title": title,
+                "note": "The worst first.",
+                "columns": columns,
+                "rows": rows,
+            }
