@@ -29,6 +29,7 @@ from evaluators.judging.scoring import object_cases, score_output
 from evaluators.problems.loading import Problem, load_problem, shipped_names
 
 REPEATS = 5
+FAMILIES = ("algorithms", "constructions", "systems")
 
 
 def measure(name: str, *, minutes: float, workers: int, seed: int) -> dict[str, Any]:
@@ -90,7 +91,10 @@ def table(lines: Iterable[str]) -> str:
     for found in sorted(map(json.loads, lines), key=lambda one: str(one["problem"])):
         problem = load_problem(found["problem"])
         baseline, best = problem.baseline, _best_known(problem)
-        end = "" if found["reason"] == "minutes" else f" ({found['reason']})"
+        marks = [] if found["reason"] == "minutes" else [found["reason"]]
+        marks += [] if found["minutes"] == 5 else [f"{found['minutes']:g} min"]
+        marks += [] if found["workers"] == 2 else [f"{found['workers']} worker"]
+        end = f" ({', '.join(marks)})" if marks else ""
         cells = [
             f"`{problem.name}`",
             "↑" if problem.objective.direction == "maximize" else "↓",
@@ -115,9 +119,8 @@ def _best_known(problem: Problem) -> str:
 
 
 def algorithm_names() -> list[str]:
-    """Returns the names of the shipped algorithm problems."""
-    folder = Path("problems", "algorithms").parts
-    return [name for name in shipped_names() if folder == Path(load_problem(name).files.path).parts[-3:-1]]
+    """Returns the names of the shipped problems that are neither kernels nor alphas: these have tables of their own."""
+    return [name for name in shipped_names() if Path(load_problem(name).files.path).parts[-2] in FAMILIES]
 
 
 def main() -> None:

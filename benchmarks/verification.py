@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.baselines.circle_packing import solve
+from benchmarks.baselines.constructions.circle_packing import solve
 from evaluators.contract import Case
 from evaluators.exact import read_vector
 from problems.constructions import circle_packing, second_autocorrelation

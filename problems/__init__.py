@@ -1,1 +1,1 @@
-"""What to solve: one module per problem, in three families."""
+"""What to solve: one module per problem, in four families."""

@@ -1,4 +1,4 @@
-"""Strong baselines without any language model, one module per problem.
+"""Strong baselines without any language model, one module per problem, in the families of the problems.
 
     python -m benchmarks.baselines circles_in_rectangle --seconds 60
 

@@ -7,6 +7,7 @@ import importlib
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -31,7 +32,8 @@ def program_output(problem: Problem, text: str, case: Case) -> tuple[Any, Any]:
 def measure(name: str, seconds: float, seed: int) -> dict[str, Any]:
     """Returns the seed's and the baseline's score, their gap to the best known, and times in milliseconds."""
     problem = load_problem(name)
-    baseline = importlib.import_module(f"benchmarks.baselines.{name}")
+    family = Path(problem.files.path).parts[-2]
+    baseline = importlib.import_module(f"benchmarks.baselines.{family}.{name}")
     rng = np.random.default_rng(seed)
     cases = [problem.draw_cases(rng, stage) for stage in range(problem.stages)][-1]
     result: dict[str, Any] = {"problem": name, "seconds": seconds, "seed_of_run": seed}

@@ -74,7 +74,7 @@ SHARED_PROCESS = (
     True  # 12 short cases; what is kept of one function tells nothing of the next, drawn apart from it
 )
 BASELINE = Baseline(
-    0.28775459116490226, "CMA-ES, benchmarks/baselines/function_minimization.py, other cases", 1.0
+    0.28775459116490226, "CMA-ES, benchmarks/baselines/algorithms/function_minimization.py, other cases", 1.0
 )
 
 Array = npt.NDArray[np.float64]

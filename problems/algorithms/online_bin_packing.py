@@ -57,7 +57,9 @@ BEST_KNOWN = BestKnown(
     scope="five published sequences of 5,000 items",
 )
 BASELINE = Baseline(
-    0.044720496894409933, "best fit, benchmarks/baselines/online_bin_packing.py, other sequences", 1.0
+    0.044720496894409933,
+    "best fit, benchmarks/baselines/algorithms/online_bin_packing.py, other sequences",
+    1.0,
 )
 
 

@@ -108,7 +108,7 @@ MEASURES = (
 LIMITS = Limits(cpu_s=10, wall_s=20, memory_mib=256, output_mib=1)
 CERTIFICATE = True
 BEST_KNOWN = BestKnown(OPTIMUM, "exact optimum, by bisection and packing search", "2026", certified=True)
-BASELINE = Baseline(OPTIMUM, "benchmarks/baselines/prism_placement.py, seed 0")
+BASELINE = Baseline(OPTIMUM, "benchmarks/baselines/algorithms/prism_placement.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

@@ -91,7 +91,9 @@ MEASURES = (
 LIMITS = Limits(cpu_s=10, wall_s=30, memory_mib=256, output_mib=1)
 PRELOAD = ("numpy",)
 BASELINE = Baseline(
-    -2.3444241643514254, "predictive CFR+, benchmarks/baselines/regret_minimisation.py, other games", 1.0
+    -2.3444241643514254,
+    "predictive CFR+, benchmarks/baselines/algorithms/regret_minimisation.py, other games",
+    1.0,
 )
 
 

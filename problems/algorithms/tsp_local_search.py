@@ -53,7 +53,9 @@ MEASURES = (
 LIMITS = Limits(cpu_s=6, wall_s=15, memory_mib=256, output_mib=1)
 PRELOAD = ("numpy",)
 CERTIFICATE = True
-BASELINE = Baseline(0.006954423557548051, "benchmarks/baselines/tsp_local_search.py, other instances")
+BASELINE = Baseline(
+    0.006954423557548051, "benchmarks/baselines/algorithms/tsp_local_search.py, other instances"
+)
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

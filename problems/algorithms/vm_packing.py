@@ -59,7 +59,9 @@ MEASURES = (
 LIMITS = Limits(cpu_s=10, wall_s=40, memory_mib=256, output_mib=1)
 PRELOAD = ("numpy",)
 BASELINE = Baseline(
-    0.09739133806648964, "balanced best fit, benchmarks/baselines/vm_packing.py, other workloads", 1.0
+    0.09739133806648964,
+    "balanced best fit, benchmarks/baselines/algorithms/vm_packing.py, other workloads",
+    1.0,
 )
 
 

@@ -94,7 +94,7 @@ LIMITS = Limits(cpu_s=10, wall_s=20, memory_mib=256, output_mib=1)
 PRELOAD = ("numpy",)
 CERTIFICATE = True
 BEST_KNOWN = BestKnown(512, "FunSearch, Nature 625", "2023-12", certified=True)
-BASELINE = Baseline(464.0, "benchmarks/baselines/cap_set.py, seed 0")
+BASELINE = Baseline(464.0, "benchmarks/baselines/constructions/cap_set.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

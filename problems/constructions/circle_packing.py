@@ -128,7 +128,7 @@ CERTIFICATE = True
 BEST_KNOWN = BestKnown(
     2.6359830773881194, "ThetaEvolve, artefact of its repository", "2025-11", certified=True
 )
-BASELINE = Baseline(2.6306700446768168, "benchmarks/baselines/circle_packing.py, seed 0")
+BASELINE = Baseline(2.6306700446768168, "benchmarks/baselines/constructions/circle_packing.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

@@ -127,7 +127,7 @@ BEST_KNOWN = BestKnown(
     "2026",
     certified=True,
 )
-BASELINE = Baseline(2.3658323759107605, "benchmarks/baselines/circles_in_rectangle.py, seed 0")
+BASELINE = Baseline(2.3658323759107605, "benchmarks/baselines/constructions/circles_in_rectangle.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

@@ -93,7 +93,9 @@ BEST_KNOWN = (
         scope="600 steps",
     ),
 )
-BASELINE = Baseline(0.38102646282927005, "benchmarks/baselines/erdos_minimum_overlap.py, seed 0")
+BASELINE = Baseline(
+    0.38102646282927005, "benchmarks/baselines/constructions/erdos_minimum_overlap.py, seed 0"
+)
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

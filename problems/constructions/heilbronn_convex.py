@@ -105,7 +105,7 @@ MEASURES = (
 LIMITS = Limits(cpu_s=5, wall_s=10, memory_mib=256, output_mib=1)
 CERTIFICATE = True
 BEST_KNOWN = BestKnown(0.03093688903489562, "AlphaEvolve, arXiv 2506.13131, B.9", "2025-06", certified=True)
-BASELINE = Baseline(0.027889300663241773, "benchmarks/baselines/heilbronn_convex.py, seed 0")
+BASELINE = Baseline(0.027889300663241773, "benchmarks/baselines/constructions/heilbronn_convex.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

@@ -144,7 +144,7 @@ BEST_KNOWN = (
     BestKnown(3.9245, "ImprovEvolve, arXiv 2602.10233", "2026-02", certified=False),
     BestKnown(3.928906855463712, "LoongFlow, artefact of its repository", "2025-12", certified=True),
 )
-BASELINE = Baseline(3.9858757711149386, "benchmarks/baselines/hexagon_packing.py, seed 0")
+BASELINE = Baseline(3.9858757711149386, "benchmarks/baselines/constructions/hexagon_packing.py, seed 0")
 
 
 class Hexagon(NamedTuple):

@@ -109,7 +109,7 @@ BEST_KNOWN = (
     BestKnown(604, "EinsteinArena, arXiv 2606.10402", "2026-06", certified=False),
     BestKnown(593, "AlphaEvolve, arXiv 2506.13131, B.11", "2025-06", certified=True),
 )
-BASELINE = Baseline(550.0, "benchmarks/baselines/kissing_number.py, seed 0")
+BASELINE = Baseline(550.0, "benchmarks/baselines/constructions/kissing_number.py, seed 0")
 
 _NEAR = 1e-9  # squared distances this close to the limit, relatively, are compared in integers
 

@@ -127,7 +127,7 @@ BEST_KNOWN = BestKnown(
     "2025-06",
     certified=False,
 )
-BASELINE = Baseline(2.8955673392966563, "benchmarks/baselines/matrix_multiplication.py, seed 0")
+BASELINE = Baseline(2.8955673392966563, "benchmarks/baselines/constructions/matrix_multiplication.py, seed 0")
 MEASURES = (
     Measure("density", 0.0, 1.0, bins=12),
     Measure("largest", 0.0, 8.0, bins=8),

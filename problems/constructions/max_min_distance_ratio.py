@@ -91,7 +91,9 @@ CERTIFICATE = True
 BEST_KNOWN = BestKnown(
     12.889229907694, "SLSQP multi-start, 0.2 s of CPU (measured by this project)", "2026", certified=True
 )
-BASELINE = Baseline(12.889229907694022, "benchmarks/baselines/max_min_distance_ratio.py, seed 0")
+BASELINE = Baseline(
+    12.889229907694022, "benchmarks/baselines/constructions/max_min_distance_ratio.py, seed 0"
+)
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

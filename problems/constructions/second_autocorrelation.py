@@ -99,7 +99,9 @@ BEST_KNOWN = (
         0.96264, "EinsteinArena, arXiv 2606.10402", "2026-06", certified=False, scope="steps without limit"
     ),
 )
-BASELINE = Baseline(0.9102264682006189, "benchmarks/baselines/second_autocorrelation.py, seed 0")
+BASELINE = Baseline(
+    0.9102264682006189, "benchmarks/baselines/constructions/second_autocorrelation.py, seed 0"
+)
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

@@ -107,7 +107,7 @@ BEST_KNOWN = (
     BestKnown(1.14798889650927576, "AlphaEvolve, arXiv 2506.13131, 2,003 numbers", "2025-06", certified=True),
     BestKnown(1.173077, "Zheng, arXiv 2506.01896", "2025-06", certified=False, scope="numbers without limit"),
 )
-BASELINE = Baseline(1.1335459887559634, "benchmarks/baselines/sums_and_differences.py, seed 0")
+BASELINE = Baseline(1.1335459887559634, "benchmarks/baselines/constructions/sums_and_differences.py, seed 0")
 
 
 def cases(rng: np.random.Generator, stage: int) -> list[Case]:

@@ -13,7 +13,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from benchmarks.baselines import max_min_distance_ratio as ratio_baseline
+from benchmarks.baselines.constructions import max_min_distance_ratio as ratio_baseline
 from problems.constructions import (
     cap_set,
     erdos_minimum_overlap,

@@ -43,9 +43,14 @@ CONSTRUCTIVE = (
     "sums_and_differences",
 )
 OTHERS = (
+    "expert_placement",
     "function_minimization",
+    "multicloud_broadcast",
     "online_bin_packing",
+    "prefix_caching",
     "regret_minimisation",
+    "spot_deadline",
+    "transaction_scheduling",
     "tsp_local_search",
     "vm_packing",
 )

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from benchmarks.baselines import prism_placement as exact
+from benchmarks.baselines.algorithms import prism_placement as exact
 from evaluators.contract import Case
 from problems.algorithms import prism_placement as problem
 from tests.problems.hostile import (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.baselines import tsp_local_search as baseline
+from benchmarks.baselines.algorithms import tsp_local_search as baseline
 from evaluators.contract import Case, Result
 from problems.algorithms import tours
 from problems.algorithms import tsp_local_search as problem

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.baselines.vm_packing import PROGRAM
+from benchmarks.baselines.algorithms.vm_packing import PROGRAM
 from evaluators.contract import Case, Invalid
 from problems.algorithms import vm_packing as problem
 from tests.problems.hostile import check_declaration, first_case, seed_program

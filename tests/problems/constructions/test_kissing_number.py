@@ -5,7 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from benchmarks.baselines import kissing_number as baseline
+from benchmarks.baselines.constructions import kissing_number as baseline
 from problems.constructions import kissing_number as problem
 from tests.problems.hostile import (
     NO_LISTS,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.baselines import matrix_multiplication as baseline
+from benchmarks.baselines.constructions import matrix_multiplication as baseline
 from evaluators.contract import Case
 from problems.constructions import matrix_multiplication as problem
 from tests.problems.hostile import NO_LISTS, check_declaration, reject, seed_program

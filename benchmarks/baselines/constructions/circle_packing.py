@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.baselines.circles_in_rectangle import search
+from benchmarks.baselines.constructions.circles_in_rectangle import search
 from evaluators.contract import Case
 
 COUNT = 26
