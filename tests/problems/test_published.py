@@ -17,11 +17,13 @@ from benchmarks.baselines.constructions import max_min_distance_ratio as ratio_b
 from problems.constructions import (
     cap_set,
     erdos_minimum_overlap,
+    heilbronn_triangle,
     kissing_number,
     matrix_multiplication,
     max_min_distance_ratio,
     second_autocorrelation,
     sums_and_differences,
+    uncertainty_inequality,
 )
 from tests.problems.hostile import first_case
 
@@ -156,3 +158,40 @@ def test_16_points_in_the_plane_reach_the_value_that_slsqp_finds_in_a_fraction_o
     points = ratio_baseline.solve(first_case(max_min_distance_ratio), 1.5, np.random.default_rng(8))
     metrics = max_min_distance_ratio.score(first_case(max_min_distance_ratio), points)
     assert round(metrics["ratio_squared"], 12) == 12.889229907694
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "published"),
+    [
+        (
+            (-113 / 100, 1 / 25, 1 / 3240),
+            0.35229556248234,
+        ),  # Goncalves et al. (2017), rounded by them to 0.353
+        (
+            (0.3292519302257546, -0.01158510802599293, -8.921606035407065e-05),
+            0.35209910442252773,
+        ),  # AlphaEvolve
+    ],
+)
+def test_sums_of_hermite_polynomials_have_their_published_radius(
+    coefficients: tuple[float, ...], published: float
+):
+    scaled = [c * uncertainty_inequality.hermite(k)[0] for k, c in enumerate(coefficients)]
+    case = first_case(uncertainty_inequality)
+    assert uncertainty_inequality.score(case, scaled)["sign_radius"] == pytest.approx(published, abs=1e-15)
+
+
+HEILBRONN = """
+0.855969059106645 0  0.2956511458813343 0  0.08207229541395694 0.852732769678901
+0.24378779767479847 0.37810610116260324  0.5072505900947807 0.337039497095273  0 0.2774529779155061
+0.08207229541395696 0.0651949349071427  0.29565114588133207 0.7043488541186679  0 0.7225470220844967
+0.5072505900947867 0.15570991280994512  0.8559690591066482 0.14403094089335172
+"""
+
+
+def test_11_points_in_a_triangle_have_their_published_area():
+    numbers = [float(word) for word in HEILBRONN.split()]
+    points = [list(pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
+    found = heilbronn_triangle.score(first_case(heilbronn_triangle), points)["smallest_share"]
+    assert found == heilbronn_triangle.BEST_KNOWN.value
+    assert round(found, 4) == 0.0365

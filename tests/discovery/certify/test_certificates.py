@@ -33,7 +33,9 @@ CONSTRUCTIVE = (
     "circle_packing",
     "circles_in_rectangle",
     "erdos_minimum_overlap",
+    "first_autocorrelation",
     "heilbronn_convex",
+    "heilbronn_triangle",
     "hexagon_packing",
     "kissing_number",
     "matrix_multiplication",
@@ -41,6 +43,8 @@ CONSTRUCTIVE = (
     "prism_placement",
     "second_autocorrelation",
     "sums_and_differences",
+    "third_autocorrelation",
+    "uncertainty_inequality",
 )
 OTHERS = (
     "expert_placement",
