@@ -26,7 +26,7 @@ MOST_TEXT_BYTES = 6 << 20
 """How much a report keeps of programs' texts: the best's ancestors come first, then elites, then failures."""
 FIRST = "main.js"
 _FILES = importlib.resources.files("discovery.reporting") / "page"
-_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([a-z_]+\.js)";\n', re.M)
+_IMPORT = re.compile(r'^import \{([^{}]*)\} from "\./([a-z_]+\.js)";\n', re.M)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.M)
 
 

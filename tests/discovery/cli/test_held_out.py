@@ -14,6 +14,7 @@ from discovery.cli.main import cli
 from discovery.storage.exams import read_exams
 from discovery.storage.run_folder import RunFolder
 from evaluators.contract import Program
+from tests.discovery.pages import report_data
 
 PROBLEM = '''"""Return large numbers; those below 5 and above are good on what is seen, and on nothing else."""
 from evaluators.contract import Case, Invalid, Limits, Objective
@@ -115,6 +116,6 @@ def test_verify_tells_that_nothing_is_known_of_cases_that_were_not_seen(run: Pat
 
 def test_the_report_tells_it_too(run: Path, tmp_path: Path):
     told("report", run, "--out", tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text()
-    assert "held out: failed (held-out cases: too large for what was not seen)" in page
-    assert "rank correlation of visible and held-out scores -1.00" in page
+    facts = report_data(tmp_path / "report.html")["view"]
+    assert "too large for what was not seen" in facts["exam_fault"]
+    assert "rank correlation of visible and held-out scores -1.00" in facts["agreement"]

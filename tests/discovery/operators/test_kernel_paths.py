@@ -26,6 +26,7 @@ from evaluators.kernels.judge import KernelJudge
 from evaluators.kernels.lease import Lease
 from evaluators.kernels.statistics import Precision
 from evaluators.problems.loading import Problem, load_problem
+from islands.chance import Purpose
 
 QUICK = Precision(least_rounds=3, most_rounds=3, half_width=9.0, gate_half_width=99.0, gate_slack=99.0)
 SMALL = {
@@ -68,7 +69,7 @@ def stepper(problem: Problem, endpoint: ChatEndpoint) -> Step:
 
     def step(operator: str, program: Program, evaluation: Evaluation) -> Program:
         parent = Individual(program, evaluation, program.id)
-        job = ProposeJob("job", operator, 0, 0, (parent,), context, (1,))
+        job = ProposeJob("job", operator, 0, 0, (parent,), context, (1, Purpose.PROPOSAL, 0))
         event = propose(job, OPERATORS[operator], model)
         assert isinstance(event, Proposed), event
         assert not event.refusal

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +19,7 @@ from evaluators.alphas.markets.synthetic import synthesize
 from evaluators.alphas.problem_text import with_panel
 from problems.alphas import alpha_single
 from tests.discovery.conftest import Discovery
+from tests.discovery.pages import report_data
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +69,7 @@ def test_the_test_is_opened_once_and_everything_says_so(
     assert again.number == 2
     assert "look number 2: no longer an independent test" in call(best, run)
     call(report, run)
-    [data] = re.findall(
-        r"<script type=\"text/plain\" id=\"data\">([^<]*)<", (run / "report.html").read_text()
-    )
-    assert b"look number 2" in gzip.decompress(base64.b64decode(data))
+    assert "look number 2" in json.dumps(report_data(run / "report.html"))
     tags = Repository(folder.lineage).run("tag", "-n12", "--list", "sealed-test-*")
     assert "Trials: 4" in tags
     assert "sealed-test-2" in tags
