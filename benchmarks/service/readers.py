@@ -1,17 +1,19 @@
 """What it takes to read a run of very many programs, and to go on with it.
 
-    python -m benchmarks.service.readers [--programs 10000,100000,1000000] [--keep FOLDER] [--events 2000]
+    python -m benchmarks.service.readers [--programs 10000,100000,1000000] [--keep FOLDER] [--events 2000] [--no-git]
 
 The journal is made up: children of elites with other constants, in an archive of two axes, a fifth of them failures; the
-lineage is written from it as a run would write it. Then every reader is started as a person would start it: once where there
-is no index yet, and twice where there is (the second is counted). "resume" is `discovery resume` up to its end after ten
-new programs. "CPU/event" is the coordinator's own processor time for each further evaluation of a run of that size, in a
-process that judges by a call.
+lineage is written from it as a run would write it. Then every reader is started as a person would start it. "open, after the
+import" is `discovery.open`, its repr, best score and last program in a process that has imported the package; "replay" what a
+resume does before anything else; "resume" is `discovery resume` up to its end after ten new programs. "CPU/event" is the
+coordinator's own processor time for each further evaluation of a run of that size, in a process that judges by a call. With
+`--no-git` no lineage is written, and what needs one is left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -102,19 +104,21 @@ def simulated(count: int, config: RunConfig, seed: Program) -> Iterator[Record]:
         )
 
 
-def make(place: Path, count: int) -> RunFolder:
-    """Makes the run: its folder, its journal and its lineage."""
+def make(place: Path, count: int, *, has_git: bool) -> RunFolder:
+    """Makes the run: its folder, its journal and, if wanted, its lineage."""
     path, folder = place / "trivial.py", RunFolder(place / f"run-{count}")
     path.write_text(TRIVIAL)
     config = RunConfig(str(path), 1, workers=2, budget=Budget(evaluations=count))
     problem = load_problem(config.problem)
     create_run(folder, config, problem)
-    with folder.journal.open("w") as file, Lineage(folder.lineage, problem.objective) as lineage:
+    with folder.journal.open("w") as file, contextlib.ExitStack() as stack:
+        lineage = stack.enter_context(Lineage(folder.lineage, problem.objective)) if has_git else None
         file.write(json.dumps({"type": "opened", "at_s": STARTED_S}) + "\n")
         for record in simulated(count, config, problem.seed):
             line = {"type": "evaluated", "record": record.to_json()}
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
-            lineage.append(record)
+            if lineage is not None:
+                lineage.append(record)
         end = {
             "type": "closed",
             "at_s": STARTED_S + count * 0.01,
@@ -122,7 +126,7 @@ def make(place: Path, count: int) -> RunFolder:
             "message": "made up",
         }
         file.write(json.dumps(end) + "\n")
-        while True:
+        while lineage is not None:
             try:
                 lineage.flush(600)
                 break
@@ -145,6 +149,15 @@ def cost(*command: str, shell: bool = False) -> tuple[float, float, float]:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return wall_s, cpu_s, usage.ru_maxrss / 1024
+
+
+def inside(python: str, code: str) -> tuple[float, float]:
+    """Returns wall and processor seconds of some code in a process that has imported the package."""
+    before = "import discovery, discovery.api.runs, time; begun = time.perf_counter(), time.process_time()"
+    after = "print(time.perf_counter() - begun[0], time.process_time() - begun[1])"
+    done = subprocess.run([python, "-c", f"{before}\n{code}\n{after}"], stdout=subprocess.PIPE, check=True)
+    wall_s, cpu_s = map(float, done.stdout.split()[-2:])
+    return wall_s, cpu_s
 
 
 class Clocked(Silent):
@@ -178,17 +191,22 @@ def events(folder: RunFolder, count: int) -> None:
     print(json.dumps([each_ms, size_mib]))
 
 
-def measured(folder: RunFolder, count: int, more: int) -> None:
+def measured(folder: RunFolder, count: int, more: int, *, has_git: bool) -> None:
     """Prints the rows of one run."""
     run, python = str(folder.path), sys.executable
     middle = folder_id(folder, count // 2)
     report = ["report", run, "--out", str(folder.path.with_suffix(".html"))]
     opening = f"import discovery; run = discovery.open({run!r}); print(repr(run), run.best.score, run.programs[-1].index)"
-    begun = time.perf_counter()
     folder.index.unlink(missing_ok=True)
-    cost(python, "-c", opening)
-    print(f"| {count:,} | open, no index yet | {time.perf_counter() - begun:.2f} | | |", flush=True)
+    for name in ("open, no index yet", "open, after the import"):
+        wall_s, cpu_s = inside(python, opening)
+        print(f"| {count:,} | {name} | {wall_s:.2f} | {cpu_s:.2f} | |", flush=True)
+    replaying = (
+        "from pathlib import Path; from discovery.execution.runs import replayed_state, run_folder; "
+        f"replayed_state(run_folder(Path({run!r})))"
+    )
     rows = {
+        "replay": [python, "-c", replaying],
         "open (Python)": [python, "-c", opening],
         "log": [python, "-m", "discovery", "log", run],
         "best": [python, "-m", "discovery", "best", run],
@@ -196,10 +214,14 @@ def measured(folder: RunFolder, count: int, more: int) -> None:
         "archive": [python, "-m", "discovery", "archive", run],
         "report": [python, "-m", "discovery", *report],
     }
+    needs_git = ("log", "best", "show")
     for name, command in rows.items():
-        cost(*command)
+        if name in needs_git and not has_git:
+            continue
         wall_s, cpu_s, mib = cost(*command)
         print(f"| {count:,} | {name} | {wall_s:.2f} | {cpu_s:.2f} | {mib:.0f} |", flush=True)
+    if not has_git:
+        return
     piped = cost(f"{python} -m discovery log {run} -n 20000 | head -1", shell=True)
     print(f"| {count:,} | log -n 20000, piped into head -1 | {piped[0]:.2f} | {piped[1]:.2f} | |", flush=True)
     resumed = cost(python, "-m", "discovery", "resume", run, "--evals", str(count + 10))
@@ -230,6 +252,7 @@ def main() -> None:
     )
     parser.add_argument("--programs", default="10000,100000")
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--no-git", action="store_true")
     parser.add_argument("--events", type=int, default=2000)
     parser.add_argument("--continue", dest="run", type=Path)
     options = parser.parse_args()
@@ -246,13 +269,13 @@ def main() -> None:
         place.mkdir(exist_ok=True)
         for count in map(int, options.programs.split(",")):
             begun = time.perf_counter()
-            folder = make(place, count)
+            folder = make(place, count, has_git=not options.no_git)
             size = folder.journal.stat().st_size / 1e6
             print(
                 f"| {count:,} | made, journal of {size:.0f} MB | {time.perf_counter() - begun:.0f} | | |",
                 flush=True,
             )
-            measured(folder, count, options.events)
+            measured(folder, count, options.events, has_git=not options.no_git)
 
 
 if __name__ == "__main__":
