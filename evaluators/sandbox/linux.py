@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import warnings
@@ -79,6 +80,19 @@ def module_paths() -> list[str]:
     return [*paths, *([] if package_parent in paths else [package_parent])]
 
 
+def null_fault(path: str = os.devnull) -> str:
+    """Returns what is wrong with the machine's /dev/null, which programs of ordinary users need, with the remedy; "" if nothing."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        fault = str(error.strerror)
+    else:
+        if stat.S_ISCHR(mode) and mode & 0o666 == 0o666:
+            return ""
+        fault = "not every user may read and write it" if stat.S_ISCHR(mode) else "it is no device"
+    return f"{path} cannot be used: {fault}; as root: rm -f {path} && mknod -m 666 {path} c 1 3"
+
+
 class LinuxSandbox:
     """Runs programs in locked children of one zygote. See `Sandbox` for the contract.
 
@@ -118,6 +132,8 @@ class LinuxSandbox:
         self._layers: tuple[str, ...] = ()
         self._extras: frozenset[str] = frozenset()
         self._folder = ""
+        if fault := null_fault():
+            raise SandboxUnavailable(fault)
         if sys.platform != "linux":
             if not sys.platform.startswith("darwin") and not unsafe:
                 raise SandboxUnavailable(

@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from evaluators.sandbox import (
     SandboxError,
     SandboxUnavailable,
     control,
+    linux,
     probe,
     scratch,
 )
@@ -334,6 +336,22 @@ def test_a_lock_that_does_not_hold_is_found(monkeypatch):
     monkeypatch.setattr(linux, "_BOOT", broken)
     with pytest.raises(SandboxUnavailable, match="a file outside can be read"):
         LinuxSandbox(Harness(SourceFiles("t", "t.py", {"t.py": RUN})), tier=1)
+
+
+def test_a_machine_without_a_usable_dev_null_is_told_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = tmp_path / "null"
+    assert linux.null_fault() == ""
+    assert "No such file" in linux.null_fault(str(plain))
+    plain.touch()
+    fault = linux.null_fault(str(plain))
+    assert "it is no device" in fault
+    assert f"mknod -m 666 {plain} c 1 3" in fault
+    monkeypatch.setattr(linux, "null_fault", lambda: fault)
+    (layer,) = probe()
+    assert not layer.is_active
+    assert fault in layer.detail
 
 
 def test_the_doctor_names_the_layers():
