@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.contract import Baseline, Case, Exhausted, Invalid, Limits, Measure, Objective, PlainData
+from problems.algorithms.bidding_games import goofspiel, liars_dice
 from problems.algorithms.drawn_games import draw_game
 from problems.algorithms.games import Game, Walker, kuhn, leduc, uniform
 
@@ -47,7 +48,7 @@ TRAIN = (  # family, smallest and largest size, horizons
     ("bidding", (3, 3), SHORT),
 )
 HELD_OUT = (("poker", (8, 8), LONG), ("two rounds", (4, 4), SHORT), ("signals", (6, 6), SHORT))
-PUBLISHED = {"kuhn": kuhn, "leduc": leduc}
+PUBLISHED = {"kuhn": kuhn, "leduc": leduc, "goofspiel": goofspiel, "liars_dice": liars_dice}
 
 SEED = '''"""Regret matching: play in proportion to the positive regrets so far; the average is judged."""
 
@@ -104,9 +105,10 @@ def cases(rng: np.random.Generator, stage: int) -> list[Case]:
 
 
 def held_out(rng: np.random.Generator) -> list[Case]:
-    """Returns larger games of three of the families, and larger versions of Kuhn and Leduc poker."""
+    """Returns larger games of three of the families, and published games, two of them larger than they were."""
     drawn = [_drawn_case(rng, *game) for game in HELD_OUT]
-    return [*drawn, published_case(rng, "kuhn", 5, LONG), published_case(rng, "leduc", 4, SHORT)]
+    published = (("kuhn", 5, LONG), ("leduc", 4, SHORT), ("goofspiel", 4, SHORT), ("liars_dice", 3, SHORT))
+    return [*drawn, *(published_case(rng, *game) for game in published)]
 
 
 def _drawn_case(

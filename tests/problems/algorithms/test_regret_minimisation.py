@@ -198,7 +198,7 @@ def test_exact_and_floating_exploitability_agree():
 
 def test_published_games_are_held_out_only():
     names = [case.name for case in problem.held_out(np.random.default_rng(0))]
-    assert names == ["poker", "two rounds", "signals", "kuhn 5", "leduc 4"]
+    assert names == ["poker", "two rounds", "signals", "kuhn 5", "leduc 4", "goofspiel 4", "liars_dice 3"]
     drawn = problem.cases(np.random.default_rng(0), 0)
     assert [case.name for case in drawn] == ["poker", "two rounds", "signals", "bidding"]
 
