@@ -249,7 +249,7 @@ class KernelJudge:
         self._guarded(lambda: correctness.check_ghost(bench, program, task, work.rng))
         if device is None:
             raise _HeldBackError(WITHHELD + _NO_GPU)
-        with self._places.lease().held(LEASE_TIMEOUT_S) as waited_s:
+        with self._places.held_lease(LEASE_TIMEOUT_S) as waited_s:
             work.lease_s = waited_s
             work.record["device"] = device.name
             try:
@@ -260,7 +260,7 @@ class KernelJudge:
                 ) from error
 
     def _score(self, work: _Work, *, held_out: bool) -> dict[str, Any]:
-        with self._places.lease().held(LEASE_TIMEOUT_S) as waited_s:
+        with self._places.held_lease(LEASE_TIMEOUT_S) as waited_s:
             work.lease_s += waited_s
             timing, gain = self._time(work, self._sessions(work), self._task.timed)
             self._check_plausible(work, timing, gain)

@@ -39,17 +39,26 @@ class Lease:
             ) from error
 
     @contextlib.contextmanager
-    def held(self, timeout_s: float) -> Iterator[float]:
+    def held(self, timeout_s: float, hangup_fd: int | None = None) -> Iterator[float]:
         """Holds the lease inside the block; yields how long it took to get, in seconds.
+
+        Args:
+            timeout_s: how long to wait for it.
+            hangup_fd: a descriptor whose hanging up means that nobody waits for the timing any more.
 
         Raises:
             SandboxError: others held it for all of `timeout_s`.
+            SystemExit: the other end of `hangup_fd` is gone.
         """
         begun = time.monotonic()
+        poll = select.poll()
+        if hangup_fd is not None:
+            poll.register(hangup_fd, 0)
         while not self._try():
+            if poll.poll(1000 * _POLL_S):
+                raise SystemExit(0)
             if time.monotonic() - begun > timeout_s:
                 raise SandboxError(f"other judges have been timing for {timeout_s:g} s; use fewer workers")
-            select.select([], [], [], _POLL_S)
         try:
             yield time.monotonic() - begun
         finally:

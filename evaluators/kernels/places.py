@@ -100,6 +100,10 @@ class Places:
             self._lease = self._own.enter_context(contextlib.closing(Lease(name=name)))
         return self._lease
 
+    def held_lease(self, timeout_s: float) -> contextlib.AbstractContextManager[float]:
+        """Holds the right to time here; ends this process if the judge's owner goes away in the meantime."""
+        return self.lease().held(timeout_s, self._options.get("hangup_fd"))
+
     def peaks(self) -> roofline.Peaks:
         """Returns what the machine, or its GPU, can do at most."""
         if self._peaks is None and self._device is not None:

@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 
 from evaluators.kernels.lease import Lease
@@ -14,6 +16,20 @@ def test_only_one_holds_the_lease(tmp_path):
         pass
     first.close()
     second.close()
+    second.close()
+
+
+def test_who_waits_ends_with_its_owner(tmp_path):
+    """However long the others time: a judge whose owner is gone must not stay in the queue."""
+    first, second = Lease(str(tmp_path)), Lease(str(tmp_path))
+    ours, theirs = socket.socketpair()
+    with first.held(1.0), ours:
+        theirs.close()
+        with pytest.raises(SystemExit), second.held(3600.0, ours.fileno()):
+            pytest.fail("the lease was held by another")
+    with second.held(60.0):
+        pass
+    first.close()
     second.close()
 
 
