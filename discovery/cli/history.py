@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -160,6 +160,7 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
     with open_index(folder) as index:
         population = population_of(folder, index)
         different = effective_children(index)
+        born = [index.born(number) for number in range(len(population))]
     rows: list[dict[str, Any]] = []
     for number in range(len(population)):
         stats = population.archive(number).store.stats
@@ -170,6 +171,7 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
         }
         row |= {"qd_score": float(stats.qd_score), "best_fitness": float(stats.obj_max or 0.0)}
         row["effective_children"] = different.get(number, 0.0)
+        row |= {"born": born[number], "opens_at": number * population.config.opening_interval}
         if elites:
             row["cells"] = [asdict(elite) for elite in population.elites(number)]
         rows.append(row)
@@ -181,10 +183,19 @@ def archive(path: Path, elites: bool, as_json: bool) -> None:
             f"island {row['island']}: {row['elites']} elites, coverage {row['coverage']:.1%}, "
             f"QD score {row['qd_score']:.6g}, best fitness {row['best_fitness']:.10g}, "
             f"its latest children are worth {row['effective_children']:.1f} different programs"
+            + _nothing_yet(row, sum(born))
         )
         for cell in row.get("cells", ()):
             measures = ", ".join(f"{value:.4g}" for value in cell["measures"])
             click.echo(f"  cell {cell['cell']:6} {cell['program_id']} {cell['fitness']:.8g}  at {measures}")
+
+
+def _nothing_yet(row: Mapping[str, Any], programs: int) -> str:
+    """Returns that an island has nothing of its own yet, and since when it could; "" where it has."""
+    if row["born"]:
+        return ""
+    opens = f"opens after {row['opens_at']} programs" if row["opens_at"] > programs else "has just opened"
+    return f"; no program of its own yet: it {opens}"
 
 
 def _lineage(path: Path) -> Path:

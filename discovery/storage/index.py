@@ -165,6 +165,11 @@ class Index:
         asked = f"SELECT number FROM programs {where} ORDER BY number DESC LIMIT ?"
         return [number for (number,) in self._db.execute(asked, (count,))]
 
+    def born(self, island: int) -> int:
+        """Returns how many programs were born on an island, the seed program aside."""
+        asked = "SELECT count(*) FROM programs WHERE island = ? AND parents != ''"
+        return int(self._db.execute(asked, (island,)).fetchone()[0])
+
     def islands(self) -> list[int]:
         """Returns the islands on which programs were born."""
         return [island for (island,) in self._db.execute("SELECT DISTINCT island FROM programs ORDER BY 1")]

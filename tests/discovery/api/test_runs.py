@@ -11,8 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
 import discovery
+from discovery.cli.history import archive
 from discovery.core.errors import ConfigError, RunError, RunFolderError
 from discovery.core.records import Record
 from discovery.execution.population import population_of
@@ -62,6 +64,11 @@ def test_what_an_index_tells_of_a_run_is_what_a_replay_tells(toy: Path, tmp_path
     run = discovery.search(toy, evals=60, seed=5, workers=1, out=tmp_path / "run", islands={"islands": 2})
     folder = run_folder(run.path)
     replayed = replayed_state(folder)
+    shown = CliRunner().invoke(archive, [str(run.path)])
+    assert shown.exit_code == 0, shown.output
+    first, second = shown.output.splitlines()
+    assert "no program of its own" not in first
+    assert second.endswith("; no program of its own yet: it opens after 2000 programs")
     with open_index(folder) as index:
         told = population_of(folder, index)
         assert len(index) == 60

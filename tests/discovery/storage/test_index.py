@@ -95,6 +95,7 @@ def test_an_index_tells_what_the_journal_tells(folder: RunFolder) -> None:
         assert [r.program_id for r in index.records(7, 12)] == [r.program_id for r in RUN[7:12]]
         assert index.find(BEST.program_id[:12]) == [(BEST.index, BEST.program_id)]
         assert index.latest(3, island=1) == [59, 57, 55]
+        assert [index.born(island) for island in range(3)] == [29, 30, 0]
         held = {(c.island, c.cell): c.program_id for r in RUN for c in r.changes}
         assert {(island, cell): RUN[n].program_id for island, cell, n in index.elites()} == held
         score, bests = float("-inf"), []
