@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from discovery.core.threads import pin_threads
+
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -12,6 +14,7 @@ def main() -> None:
 
     Where the reader of a pipe has read enough, it ends well, without a word; so does Ctrl-C while modules are loaded.
     """
+    pin_threads()
     try:
         _run()
     except KeyboardInterrupt:

@@ -103,7 +103,8 @@ def _finish(outcome: Outcome, *, as_json: bool) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # nobody reads: how it ended, the exit code still says
         read_no_more(sys.stdout, sys.stderr)
-    _leave(0 if outcome.is_success else _exit_code(outcome))
+    if not outcome.is_success:
+        sys.exit(_exit_code(outcome))
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:
@@ -126,20 +127,6 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
         )
     if as_json:
         click.echo(json.dumps(summary))
-
-
-def _leave(code: int) -> None:
-    """Ends the process, at once where models were asked.
-
-    A call that nobody waits for any more sits in a thread that must not run while the interpreter is taken down, and
-    taking litellm's modules down takes seconds.
-    """
-    if "litellm" in sys.modules:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    if code:
-        sys.exit(code)
 
 
 def _exit_code(outcome: Outcome) -> int:

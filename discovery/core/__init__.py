@@ -18,6 +18,7 @@ parts       the metrics of a program group by group and case by case, as rows fo
 results     what the learning parts of a run are told
 stopping    rules that end a run before its budget is used up, of any package
 texts       foreign text made safe to show: on a terminal, in a commit message, in a page
+threads     one thread for every library that would take one per processor
 types       the operator seam: an operator turns parents and context into one child
 verdicts    what a family of problems has to say of a program beyond its score
 """

@@ -1,12 +1,11 @@
-"""Where jobs run. `EmbeddedExecutor` is the default: threads for models, one judge process per slot, no server."""
+"""Where jobs run. `EmbeddedExecutor` is the default: processes for models, one judge process per slot, no server."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -16,14 +15,11 @@ from discovery.core.allowance import Verdict
 from discovery.core.choices import ASK_OPERATOR
 from discovery.core.clock import now_s
 from discovery.core.events import Broken, Evaluated, EvaluateJob, Event, Tried
-from discovery.core.types import Model, ModelCall, Operator, ProposeJob
-from discovery.execution.bench import JobBench
+from discovery.core.types import ModelCall, Operator, ProposeJob
 from discovery.execution.jobs import propose
-from discovery.llm.client import ChatModels
-from discovery.llm.meter import CallMeter
+from discovery.execution.proposers import ProposerProcesses
 from discovery.operators.registry import JOBS
 from discovery.settings.config import RunConfig
-from discovery.storage.open_calls import OpenCalls
 from evaluators.contract import Evaluation, Incumbent, Program
 from evaluators.problems.loading import Problem
 from evaluators.worker import JudgeProcess
@@ -90,17 +86,47 @@ class Answering(Protocol):
         ...
 
 
+class Asker(Protocol):
+    """Does the jobs that ask models.
+
+    Contract: `begin` returns at once; each job leads to one event at least, which the asker was told where to put.
+    """
+
+    def begin(self, job: ProposeJob) -> None:
+        """Begins a job."""
+        ...
+
+    def let_ask(self, is_allowed: bool) -> None:
+        """Says whether models may be asked from now on."""
+        ...
+
+    def answer(self, verdict: Verdict) -> None:
+        """Tells an operator at work what came of a program of its own; one that is gone hears nothing."""
+        ...
+
+    def look(self, returned: Iterable[str]) -> None:
+        """Takes in which jobs' events are saved, and ends what takes too long. Called a few times a second."""
+        ...
+
+    def open_calls(self) -> Mapping[str, tuple[ModelCall, ...]]:
+        """Returns the paid calls of jobs that have led to no event yet, by job id, and those of earlier sessions."""
+        ...
+
+    def close(self) -> None:
+        """Ends it; calls under way are left to end by themselves, or end with it."""
+        ...
+
+
 class EmbeddedExecutor:
     """Runs everything on this machine, from this process. See `Executor`.
 
     Args:
         make_judge: makes a judge, one per slot.
-        slots: evaluations at the same time; model_slots: model calls at the same time.
-        operators: by name; model: what they ask.
-        calls: where the calls of jobs under way outlive a kill.
+        slots: evaluations at the same time.
+        operators: by name.
+        make_asker: makes what asks models, given where it puts its events; None where there are none.
         clock: unix time.
         offer: takes the jobs of the operator `ask`, whose answers are handed in.
-        folder: the run's, in which transcripts are kept and which nothing that an operator starts may see; None for none.
     """
 
     paused = ""
@@ -111,29 +137,18 @@ class EmbeddedExecutor:
         make_judge: Callable[[], Judging],
         slots: int,
         operators: Mapping[str, Operator],
-        model: Model | None = None,
-        model_slots: int = 1,
-        calls: OpenCalls | None = None,
+        make_asker: Callable[[Callable[[Event], None]], Asker] | None = None,
         clock: Callable[[], float] = now_s,
         offer: Callable[[ProposeJob], None] | None = None,
-        folder: Path | None = None,
     ) -> None:
         self._offer = offer
-        self._folder = folder
-        self._benches: dict[str, JobBench] = {}
         self._operators = operators
-        self._model = model
-        self._model_slots = model_slots
-        self._calls = calls
         self._clock = clock
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._jobs: queue.SimpleQueue[EvaluateJob | None] = queue.SimpleQueue()
-        self._questions: queue.SimpleQueue[ProposeJob | None] = queue.SimpleQueue()
-        self._meters: dict[str, CallMeter] = {}
+        self._asker = None if make_asker is None else make_asker(self._events.put)
         self._returned: list[str] = []
-        self._stop = threading.Event()
         self._is_closed = False
-        self._askers: list[threading.Thread] = []
         self._threads = [
             threading.Thread(target=self._serve, args=(make_judge,), name=f"judge-{slot}", daemon=True)
             for slot in range(slots)
@@ -147,16 +162,8 @@ class EmbeddedExecutor:
             self._offer(job)
         elif not needs_model:
             self._events.put(propose(job, self._operators[job.operator], None))
-        elif self._model is not None:
-            note = None if self._calls is None else functools.partial(self._calls.note, job.job_id)
-            self._meters[job.job_id] = CallMeter(self._stop, note)
-            if job.allowance is not None:
-                self._benches[job.job_id] = JobBench(job, self._events.put, self._stop, self._folder)
-            if len(self._askers) < self._model_slots:  # daemons: no call that hangs holds up the process' end
-                thread = threading.Thread(target=self._ask, name="model", daemon=True)
-                self._askers.append(thread)
-                thread.start()
-            self._questions.put(job)
+        elif self._asker is not None:
+            self._asker.begin(job)
 
     def evaluate(self, job: EvaluateJob) -> None:
         """Begins an evaluation."""
@@ -164,8 +171,8 @@ class EmbeddedExecutor:
 
     def answer(self, verdict: Verdict) -> None:
         """Tells an operator at work what came of a program of its own."""
-        if (bench := self._benches.get(verdict.job_id)) is not None:
-            bench.take(verdict)
+        if self._asker is not None:
+            self._asker.answer(verdict)
 
     def hand_in(self, event: Event) -> None:
         """Adds an event from outside, from any thread."""
@@ -173,8 +180,8 @@ class EmbeddedExecutor:
 
     def next_events(self, timeout_s: float) -> list[Event]:
         """Returns what has happened since the last call, after at most `timeout_s`."""
-        if self._calls is not None and self._returned:
-            self._calls.settle(self._returned)
+        if self._asker is not None:
+            self._asker.look(self._returned)
         events: list[Event] = []
         with contextlib.suppress(queue.Empty):
             events.append(self._events.get(timeout=timeout_s))
@@ -182,38 +189,26 @@ class EmbeddedExecutor:
                 events.append(self._events.get_nowait())
         ended = (event for event in events if not isinstance(event, Tried))
         self._returned = [job_id for event in ended if (job_id := getattr(event, "job_id", ""))]
-        for job_id in self._returned:
-            self._meters.pop(job_id, None)
-            self._benches.pop(job_id, None)
         return events
 
     def let_ask(self, is_allowed: bool) -> None:
         """Says whether models may be asked from now on."""
-        (self._stop.clear if is_allowed else self._stop.set)()
+        if self._asker is not None:
+            self._asker.let_ask(is_allowed)
 
     def open_calls(self) -> Mapping[str, tuple[ModelCall, ...]]:
         """Returns the paid calls of jobs that have led to no event yet, by job id, and those of earlier sessions."""
-        left = {} if self._calls is None else self._calls.left
-        return {**left, **{job_id: meter.calls for job_id, meter in self._meters.items()}}
+        return {} if self._asker is None else self._asker.open_calls()
 
     def close(self, *, at_once: bool = False) -> None:
-        """Ends the judges and drops what waits; model calls under way are left to end by themselves."""
+        """Ends the judges and drops what waits; nobody waits for model calls under way."""
         self._is_closed = True
-        self._stop.set()
+        if self._asker is not None:
+            self._asker.close()
         for _ in self._threads:
             self._jobs.put(None)
-        for _ in self._askers:
-            self._questions.put(None)
         for thread in self._threads:
             thread.join(timeout=0.0 if at_once else 30.0)
-
-    def _ask(self) -> None:
-        while (job := self._questions.get()) is not None and not self._is_closed:
-            operator, meter = self._operators[job.operator], self._meters[job.job_id]
-            try:
-                self._events.put(propose(job, operator, self._model, meter, self._benches.get(job.job_id)))
-            except Exception as error:  # noqa: BLE001 - the outermost loop of a worker: a fault of ours must end the run loudly
-                self._events.put(Broken(f"operator {job.operator} failed: {type(error).__name__}: {error}"))
 
     def _serve(self, make_judge: Callable[[], Judging]) -> None:
         try:
@@ -236,7 +231,7 @@ def embedded_executor(
     problem: Problem,
     secret: bytes,
     *,
-    calls: Path | None = None,
+    calls: Path,
     untrusted: bool = False,
     offer: Callable[[ProposeJob], None] | None = None,
 ) -> EmbeddedExecutor:
@@ -250,16 +245,16 @@ def embedded_executor(
         calls: the file in which the calls of jobs under way outlive a kill.
         offer: takes the jobs of the operator `ask`, whose answers are handed in.
     """
-    model: Model | None = ChatModels(config.models) if config.models.models else None
+
+    def make_asker(put: Callable[[Event], None]) -> Asker:
+        return ProposerProcesses(config.models, slots=config.model_slots, put=put, calls=calls)
+
     return EmbeddedExecutor(
         make_judge=lambda: JudgeProcess(
             problem.source, secret, unsafe=config.unsafe, tier=config.tier, untrusted=untrusted
         ),
         slots=config.workers,
         operators=JOBS,
-        model=model,
-        model_slots=config.model_slots,
-        calls=None if calls is None else OpenCalls(calls),
+        make_asker=make_asker if config.models.models else None,
         offer=offer,
-        folder=None if calls is None else calls.parent,
     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
+from threadpoolctl import threadpool_limits
+
 from discovery.core.budget import CostWarnings
 from discovery.core.clock import now_s
 from discovery.core.errors import ConfigError, JournalError, LineageError
@@ -150,6 +152,10 @@ class Session:
             JournalError: the journal cannot be read or written, and newest results may be missing.
             RunError: the system cannot go on.
         """
+        with threadpool_limits(limits=1):  # small matrices only: threads would cost more than they bring
+            return self._run()
+
+    def _run(self) -> Outcome:
         secret = self._folder.read_secret(self._config.seed)
         executor = self._make_executor(self._config, self._problem, secret)
         lineage = Lineage(self._folder.lineage, self._problem.objective)  # opens beside the replay

@@ -184,7 +184,8 @@ class JobRunner:
         """Returns what counts the calls of a job, those of workers that ended at it included."""
         key, job_id = message["calls"], message["job"]["job_id"]
 
-        def note(calls: Sequence[ModelCall]) -> None:
+        def note(calls: Sequence[ModelCall], is_open: bool) -> None:
+            del is_open
             with contextlib.suppress(*BROKER_ERRORS), self._redis.pipeline(transaction=False) as pipe:
                 pipe.hset(key, job_id, json.dumps(to_plain(calls)))
                 pipe.expire(key, message["keep_s"])

@@ -23,7 +23,7 @@ from discovery.llm.chat import close_connections as close_chats
 from discovery.llm.faults import explained, may_pass, retry_after_s, was_paid
 from discovery.llm.meter import CallMeter
 from discovery.llm.prices import Usage
-from discovery.llm.providers import ask_provider, call_errors, close_provider_connections
+from discovery.llm.providers import ask_provider, call_errors, close_provider_connections, load_litellm
 from discovery.llm.routes import Route, route_of
 from discovery.llm.tokens import estimate_tokens
 from discovery.llm.upstream import Upstream, upstream_of
@@ -76,6 +76,12 @@ class ChatModels:
         found._known = self._known
         return found
 
+    def warm_up(self) -> None:
+        """Loads what the first call needs, so that it does not wait for it."""
+        routes = [route_of(self._config, model) for model in self._config.models]
+        if not all(route.is_direct for route in routes):
+            load_litellm()
+
     def complete(self, messages: Sequence[Mapping[str, Any]], *, rng: np.random.Generator) -> Reply:
         """Returns the reply to a chat; `rng` draws the model, the temperature and the length of pauses.
 
@@ -86,17 +92,18 @@ class ChatModels:
         route = self._known.route(name)
         body = _body(route, messages, float(rng.uniform(*route.temperature)))
         meter = self._meter or CallMeter()
+        asked = _estimated_prompt(messages)
         paid: list[ModelCall] = []
         errors: tuple[type[Exception], ...] = (
             _DIRECT_ERRORS if route.is_direct else (FormatError, *call_errors())
         )
         for attempt in range(route.retries + 1):
             start_s = time.perf_counter()
-            number = meter.begin(expected := self._expected(route, messages))
+            number = meter.begin(expected := self._expected(route, asked))
             answer: Mapping[str, Any] | None = None
             try:
                 answer = (post_chat if route.is_direct else ask_provider)(route, body)
-                reply = self._reply(route, messages, read_answer(answer), time.perf_counter() - start_s)
+                reply = self._reply(route, asked, read_answer(answer), time.perf_counter() - start_s)
                 meter.end(number, reply.call)
                 return reply
             except errors as error:
@@ -120,18 +127,14 @@ class ChatModels:
         name = self._config.models[int(rng.choice(len(self._shares), p=self._shares))].name
         return upstream_of(self._known.route(name), self._meter or CallMeter())
 
-    def _expected(self, route: Route, messages: Sequence[Mapping[str, Any]]) -> ModelCall:
+    def _expected(self, route: Route, asked: int) -> ModelCall:
         """Returns what a call is taken to cost while nothing is known of its answer."""
-        usage = Usage(_estimated_prompt(messages), self._known.expected_tokens(route))
+        usage = Usage(asked, self._known.expected_tokens(route))
         return _call(route, usage, 0.0, is_estimated=True)
 
-    def _reply(
-        self, route: Route, messages: Sequence[Mapping[str, Any]], answer: ChatAnswer, seconds: float
-    ) -> Reply:
+    def _reply(self, route: Route, asked: int, answer: ChatAnswer, seconds: float) -> Reply:
         written = estimate_tokens(answer.text) + estimate_tokens(answer.reasoning)
-        usage, is_estimated = usage_of(
-            answer.usage, (_estimated_prompt(messages), written), most_completion=route.max_tokens
-        )
+        usage, is_estimated = usage_of(answer.usage, (asked, written), most_completion=route.max_tokens)
         self._known.learn(route, usage.completion)
         return Reply(answer.text, _call(route, usage, seconds, is_estimated=is_estimated))
 

@@ -31,18 +31,18 @@ class CallMeter:
 
     Args:
         stop: says when no further question may be asked.
-        note: is told of all calls so far whenever they change, before a question goes out.
+        note: is told of all calls so far whenever they change, before a question goes out, and whether one is open now.
         earlier: calls that were made for the job before, by workers that ended.
     """
 
     def __init__(
         self,
         stop: Stop | None = None,
-        note: Callable[[Sequence[ModelCall]], None] | None = None,
+        note: Callable[[Sequence[ModelCall], bool], None] | None = None,
         earlier: Sequence[ModelCall] = (),
     ) -> None:
         self._stop = stop or threading.Event()
-        self._note = note or (lambda calls: None)
+        self._note = note or (lambda calls, is_open: None)
         self._calls = dict(enumerate(earlier, start=1))
         self._number = len(self._calls)
         self._lock = threading.Lock()
@@ -65,7 +65,7 @@ class CallMeter:
             self._number += 1
             self._calls[self._number] = expected
             number, calls = self._number, tuple(self._calls.values())
-        self._note(calls)
+        self._note(calls, True)
         return number
 
     def end(self, number: int, call: ModelCall | None) -> None:
@@ -76,8 +76,9 @@ class CallMeter:
             else:
                 self._calls[number] = call
             calls = tuple(self._calls.values())
-        self._note(calls)
+        self._note(calls, False)
 
     def pause(self, seconds: float) -> None:
         """Waits before a further attempt, no longer than until the run ends."""
+        self._note(self.calls, True)  # it waits for the model still
         self._stop.wait(seconds)

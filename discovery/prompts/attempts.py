@@ -114,8 +114,10 @@ def ledger_lines(ledger: Sequence[Chapter], subject: str, room: int) -> list[str
         _page(page, subject, is_last=at == len(ledger) - 1, is_first=at == 0)
         for at, page in enumerate(ledger)
     ]
-    hidden = 0
-    while hidden < len(pages) - 1 and sum(map(_tokens, pages[hidden:])) > room:
+    sizes = [_tokens(page) for page in pages]
+    hidden, rest = 0, sum(sizes)
+    while hidden < len(pages) - 1 and rest > room:
+        rest -= sizes[hidden]
         hidden += 1
     lines = [line for page in pages[hidden:] for line in page]
     if attempts := [one for page in ledger[:hidden] for one in page.attempts]:

@@ -20,7 +20,7 @@ _ROOM_BYTES = 1 << 20
 
 
 class OpenCalls:
-    """The calls of jobs by their ids. Thread-safe; one process at a time.
+    """The calls of jobs by their ids. Thread-safe; one process at a time, beside those that only write (`note_calls`).
 
     Attributes:
         left: what the file held when it was opened: the calls of earlier sessions, the booked as well.
@@ -32,13 +32,14 @@ class OpenCalls:
         self._lock = threading.Lock()
         self.left: Mapping[str, tuple[ModelCall, ...]] = _read(path)
 
-    def note(self, job_id: str, calls: Sequence[ModelCall]) -> None:
-        """Notes all calls of a job so far."""
-        line = json.dumps({"job": job_id, "calls": [asdict(call) for call in calls]}, separators=(",", ":"))
-        with self._lock, contextlib.suppress(OSError):  # a full disk shows itself at the journal
+    def expect(self, job_id: str) -> None:
+        """Notes that a job is under way, whose calls another process writes down (`note_calls`)."""
+        with self._lock:
             self._open.add(job_id)
-            with open(self._path, "ab", buffering=0, opener=_private) as file:
-                file.write(line.encode() + b"\n")
+
+    def read(self) -> Mapping[str, tuple[ModelCall, ...]]:
+        """Returns what the file holds now."""
+        return _read(self._path)
 
     def settle(self, job_ids: Iterable[str]) -> None:
         """Notes jobs whose calls are in the journal now; a long file of such alone is begun anew."""
@@ -46,6 +47,13 @@ class OpenCalls:
             self._open.difference_update(job_ids)
             if not self._open and self._path.exists() and self._path.stat().st_size > _ROOM_BYTES:
                 self._path.unlink()
+
+
+def note_calls(path: Path, job_id: str, calls: Sequence[ModelCall]) -> None:
+    """Writes all calls of a job so far down, as one line. Lines of several processes do not mix."""
+    line = json.dumps({"job": job_id, "calls": [asdict(call) for call in calls]}, separators=(",", ":"))
+    with contextlib.suppress(OSError), open(path, "ab", buffering=0, opener=_private) as file:
+        file.write(line.encode() + b"\n")  # a full disk shows itself at the journal
 
 
 def _read(path: Path) -> dict[str, tuple[ModelCall, ...]]:

@@ -20,9 +20,9 @@ from discovery.core.types import Context, Individual, ProposeJob
 from discovery.execution.broker import BrokerConfig, Levels, build_version
 from discovery.execution.celery import check_broker, connect
 from discovery.execution.embedded import EmbeddedExecutor, Executor
+from discovery.execution.proposers import ProposerProcesses
 from discovery.execution.remote import CeleryExecutor, executor_maker
 from discovery.execution.worker import JobRunner, RefusedError, place_of_processes, private_folder
-from discovery.llm.client import ChatModels
 from discovery.operators.registry import OPERATORS
 from discovery.settings.config import RunConfig
 from discovery.settings.models import ModelConfig
@@ -109,7 +109,10 @@ def celery(url: str, problem: Problem, config: RunConfig, **quick: float) -> Cel
 
 
 @pytest.fixture(params=["embedded", "celery"])
-def executor(request: pytest.FixtureRequest, problem: Problem, endpoint: ChatEndpoint) -> Iterator[Executor]:
+def executor(
+    request: pytest.FixtureRequest, problem: Problem, endpoint: ChatEndpoint, tmp_path: Path
+) -> Iterator[Executor]:
+    calls = tmp_path / "calls.jsonl"
     models = ModelConfig(models=(("scripted", 1.0),), api_base=endpoint.api_base)
     config = RunConfig(str(problem.source.where), seed=7, models=models)
     made: Executor
@@ -122,7 +125,7 @@ def executor(request: pytest.FixtureRequest, problem: Problem, endpoint: ChatEnd
             make_judge=lambda: JudgeProcess(problem.source, SECRET),
             slots=2,
             operators=OPERATORS,
-            model=ChatModels(models),
+            make_asker=lambda put: ProposerProcesses(models, slots=4, put=put, calls=calls),
         )
     yield made
     made.close()
