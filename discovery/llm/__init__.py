@@ -9,6 +9,7 @@ local      a real model on this machine, without a key
 meter      the paid calls of one job, counted where they are made
 prices     what tokens cost and how many a model takes, by litellm's list
 providers  the one door to litellm
+quirks     what an endpoint does not take, learned from its refusals
 routes     how each model is reached: at which address, with which key
 tokens     an estimate of how many tokens a text costs, without any tokenizer
 upstream   where the requests of an agent go on: an endpoint's address and key

@@ -44,17 +44,49 @@ def post_chat(route: Route, body: Mapping[str, Any]) -> Mapping[str, Any]:
         httpx.HTTPError: it was not reached, took too long, or broke off.
     """
     headers = {**route.headers(), **({"Authorization": f"Bearer {key}"} if (key := route.key()) else {})}
-    response = _client().post(
-        f"{route.address}/chat/completions", json=body, headers=headers, timeout=route.timeout_s
-    )
+    address = f"{route.address}/chat/completions"
+    response = _client().post(address, json=body, headers=headers, timeout=route.timeout_s)
     if not response.is_success:
         raise StatusError(response)
+    if "text/event-stream" in response.headers.get("content-type", ""):
+        return _assembled(response.text)
     try:
         answer = response.json()
     except ValueError as error:
         raise FormatError(f"no JSON: {response.text[:200]!r}") from error
     if not isinstance(answer, Mapping):
         raise FormatError(f"no object: {response.text[:200]!r}")
+    return answer
+
+
+def _assembled(stream: str) -> Mapping[str, Any]:
+    """Returns the answer whose pieces are the events of a stream.
+
+    Raises:
+        FormatError: they are none, or one tells of a failure.
+    """
+    message: dict[str, Any] = {"content": ""}
+    answer: dict[str, Any] = {"choices": [{"message": message, "finish_reason": None}]}
+    pieces = 0
+    for line in stream.splitlines():
+        field, _, data = line.partition(":")
+        if field != "data" or data.strip() in ("", "[DONE]"):
+            continue
+        try:
+            event = json.loads(data)
+        except ValueError as error:
+            raise FormatError(f"no JSON in a stream: {data[:200]!r}") from error
+        if not isinstance(event, Mapping) or "error" in event:
+            raise FormatError(f"a stream that broke off: {data[:200]!r}")
+        answer["usage"] = event.get("usage") or answer.get("usage")
+        for choice in (event.get("choices") or ())[:1]:
+            pieces += 1
+            answer["choices"][0]["finish_reason"] = choice.get("finish_reason")
+            for name, text in (choice.get("delta") or {}).items():
+                if isinstance(text, str) and name != "role":
+                    message[name] = message.get(name, "") + text
+    if not pieces:
+        raise FormatError(f"a stream without a reply: {stream[:200]!r}")
     return answer
 
 

@@ -20,10 +20,11 @@ from discovery.core.types import ModelCall, ModelError, Reply
 from discovery.llm.answers import ChatAnswer, read_answer, usage_of
 from discovery.llm.chat import FormatError, StatusError, post_chat
 from discovery.llm.chat import close_connections as close_chats
-from discovery.llm.faults import explained, may_pass, retry_after_s, was_paid
+from discovery.llm.faults import explained, is_overflow, may_pass, retry_after_s, was_paid
 from discovery.llm.meter import CallMeter
 from discovery.llm.prices import Usage
 from discovery.llm.providers import ask_provider, call_errors, close_provider_connections, load_litellm
+from discovery.llm.quirks import Quirks, learned
 from discovery.llm.routes import Route, route_of
 from discovery.llm.tokens import estimate_tokens
 from discovery.llm.upstream import Upstream, upstream_of
@@ -31,6 +32,8 @@ from discovery.settings.models import ModelConfig
 
 PATIENCE_S = 10.0
 """The longest pause between two attempts of one call."""
+MOST_FORMS = 8
+"""How often one call may be asked in another form because the former was refused."""
 UNKNOWN_REPLY_TOKENS = 1000
 """How long a reply is taken to be before a model has given any."""
 _DIRECT_ERRORS: tuple[type[Exception], ...] = (StatusError, FormatError, httpx.HTTPError, httpx.InvalidURL)
@@ -97,17 +100,23 @@ class ChatModels:
         errors: tuple[type[Exception], ...] = (
             _DIRECT_ERRORS if route.is_direct else (FormatError, *call_errors())
         )
-        for attempt in range(route.retries + 1):
+        attempt = forms = 0
+        while True:
+            sent = self._known.quirks(route).apply(body)
             start_s = time.perf_counter()
             number = meter.begin(expected := self._expected(route, asked))
             answer: Mapping[str, Any] | None = None
             try:
-                answer = (post_chat if route.is_direct else ask_provider)(route, body)
+                answer = (post_chat if route.is_direct else ask_provider)(route, sent)
                 reply = self._reply(route, asked, read_answer(answer), time.perf_counter() - start_s)
                 meter.end(number, reply.call)
                 return reply
             except errors as error:
                 call = replace(expected, seconds=time.perf_counter() - start_s)
+                if forms < MOST_FORMS and self._known.adapt(route, body, sent, error):
+                    forms += 1
+                    meter.end(number, None)
+                    continue
                 is_paid = answer is not None or was_paid(error)
                 meter.end(number, call if is_paid else None)
                 paid += [call] * is_paid
@@ -116,7 +125,7 @@ class ChatModels:
             if pause_s is None or attempt == route.retries:
                 raise failure
             meter.pause(pause_s)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+            attempt += 1
 
     def reach(self, rng: np.random.Generator) -> Upstream:
         """Returns how requests that others wrote reach one of the models, which `rng` draws.
@@ -146,6 +155,7 @@ class _Known:
         self._config = config
         self._routes: dict[str, Route] = {}
         self._sums: dict[str, tuple[int, int]] = {}
+        self._quirks: dict[str, Quirks] = {}
         self._lock = threading.Lock()
 
     def route(self, name: str) -> Route:
@@ -161,6 +171,20 @@ class _Known:
                 found.check()
                 self._routes[name] = found
         return found
+
+    def quirks(self, route: Route) -> Quirks:
+        """Returns what a model does not take."""
+        with self._lock:
+            return self._quirks.get(route.name, Quirks())
+
+    def adapt(self, route: Route, body: Mapping[str, Any], sent: Mapping[str, Any], error: Exception) -> bool:
+        """Takes in that the form of a request was refused; returns whether its body has another form now."""
+        if getattr(error, "status_code", None) not in (400, 422) or is_overflow(error):
+            return False
+        with self._lock:
+            known = self._quirks.get(route.name, Quirks())
+            known = self._quirks[route.name] = learned(known, sent, str(error), may_stream=route.is_direct)
+        return known.apply(body) != sent
 
     def learn(self, route: Route, tokens: int) -> None:
         """Takes a reply's length in."""

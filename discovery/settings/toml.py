@@ -25,7 +25,7 @@ def read_toml(path: Path) -> Source:
             content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise ConfigError(f"{path} is larger than {MAX_FILE_BYTES >> 10} KiB; no file of settings is")
-        text = content.decode()
+        text = content.decode("utf-8-sig")  # as editors of Windows begin a file
         data = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error

@@ -138,7 +138,7 @@ def test_calls_that_nobody_waits_for_count_as_estimated(toy, served, way: str) -
 
 @pytest.mark.parametrize(
     ("limit", "code"),
-    [(("--evals", 8), 0), (("--tokens", 6000), 0), (("--minutes", 0.08), 0)],
+    [(("--evals", 8), 0), (("--tokens", 6000), 0), (("--minutes", 0.4), 0)],
     ids=lambda one: str(one),
 )
 def test_whatever_budget_ends_a_run_all_is_booked(toy, served, limit: tuple, code: int) -> None:

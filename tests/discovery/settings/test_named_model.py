@@ -61,6 +61,14 @@ def test_every_setting_is_read_alike_from_a_line_a_file_and_a_table(tmp_path: Pa
     assert run(WHOLE).models.models == expected[:1]
 
 
+def test_a_file_of_windows_is_read_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_bytes(b"\xef\xbb\xbf" + FILE.replace("\n", "\r\n").encode())
+    assert read([read_toml(tmp_path / "run.toml")])[0].models.models[0] == NamedModel(**WHOLE)
+    (tmp_path / "run.toml").write_bytes(b'\xef\xbb\xbfproblem = "x"\r\n\r\nevals = 0\r\n')
+    with pytest.raises(ConfigError, match=r"run\.toml, line 3: evals must be"):
+        read([read_toml(tmp_path / "run.toml")])
+
+
 def test_a_run_keeps_its_models() -> None:
     config = run([LINE, "gpt-5"])
     assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
