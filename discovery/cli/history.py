@@ -13,11 +13,11 @@ import click
 
 from discovery.core.errors import ConfigError
 from discovery.core.held_out import Exam
-from discovery.core.parts import part_lines
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
 from discovery.core.verdicts import Account, accounts
 from discovery.execution.runs import run_folder
+from discovery.reporting.part_lines import part_lines
 from discovery.storage.exams import best_examined, objective_of, read_agreement, read_exams
 from discovery.storage.git import history
 from discovery.storage.git.history import Entry, Shown

@@ -15,12 +15,12 @@ from discovery.api.search import evaluate as judged
 from discovery.certify import claims
 from discovery.cli.options import secret_file
 from discovery.core.errors import RunFolderError
-from discovery.core.parts import part_lines
 from discovery.core.records import Record
 from discovery.core.records import shown as visible
 from discovery.core.texts import SELF_SCORED, printable
 from discovery.core.verdicts import accounts
 from discovery.execution.runs import run_folder
+from discovery.reporting.part_lines import part_lines
 from discovery.settings.config import RunConfig
 from discovery.storage.exams import read_exams
 from discovery.storage.index import open_index

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from discovery.core.parts import MOST_ROWS, worst_first
 from discovery.reporting.drawings import Drawing
+from discovery.reporting.part_lines import MOST_ROWS, worst_first
 from evaluators.contract import Evaluation, Objective
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from discovery.core.parts import MOST_ROWS, part_lines
+from discovery.reporting.part_lines import MOST_ROWS, part_lines
 from evaluators.contract import Evaluation, Objective, Part, Status
 
 PARTS = (Part("easy", {"cost": 1.0}, cases=3), Part("hard\x1b[2J", {"cost": 7.25, "width": 2.0}, cases=2))
