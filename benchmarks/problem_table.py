@@ -29,7 +29,7 @@ from evaluators.judging.scoring import object_cases, score_output
 from evaluators.problems.loading import Problem, load_problem, shipped_names
 
 REPEATS = 5
-FAMILIES = ("algorithms", "constructions", "systems")
+FAMILIES = ("algorithms", "constructions", "learning", "systems")
 
 
 def measure(name: str, *, minutes: float, workers: int, seed: int) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What to solve: one module per problem, in four families."""
+"""What to solve: one module per problem, in five families."""

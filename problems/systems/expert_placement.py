@@ -170,7 +170,7 @@ def _case(rng: np.random.Generator, name: str, draw: Draw, experts: int, devices
     shares = np.exp(draw(rng, STEPS, experts))
     loads = np.rint(TOKENS * shares / shares.sum(axis=1, keepdims=True)).astype(np.int64)
     first = (np.arange(devices * SLOTS) % experts).reshape(devices, SLOTS)
-    return Case(None, answer=Model(loads, devices, first), name=f"{name}, {experts} experts")
+    return Case(None, answer=Model(loads, devices, first), name=f"{name}, {experts} experts", group=name)
 
 
 def run(program: Any, inputs: None, oracle: Any) -> None:

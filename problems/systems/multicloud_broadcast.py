@@ -112,7 +112,7 @@ def held_out(rng: np.random.Generator) -> list[Case]:
 
 def _case(rng: np.random.Generator, name: str, **terms: Any) -> Case:
     network = draw(rng, **terms)
-    return Case(network, answer=lower_bound(network), name=name)
+    return Case(network, answer=lower_bound(network), name=name, group=name)
 
 
 def draw(

@@ -95,7 +95,9 @@ def held_out(rng: np.random.Generator) -> list[Case]:
 
 def _case(rng: np.random.Generator, name: str, kind: Kind, rows: int) -> Case:
     lengths, texts = draw(rng, kind, rows)
-    return Case({"lengths": lengths, "texts": texts}, answer=upper_bound(lengths, texts), name=name)
+    return Case(
+        {"lengths": lengths, "texts": texts}, answer=upper_bound(lengths, texts), name=name, group=name
+    )
 
 
 def draw(rng: np.random.Generator, kind: Kind, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

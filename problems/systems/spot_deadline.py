@@ -144,7 +144,12 @@ def cases(rng: np.random.Generator, stage: int) -> list[Case]:
     """Returns one case of several jobs per kind of availability."""
     del stage
     return [
-        Case(None, answer=[draw_job(rng, draw, DEADLINE, (1, 3, 6)) for _ in range(JOBS)], name=kind)
+        Case(
+            None,
+            answer=[draw_job(rng, draw, DEADLINE, (1, 3, 6)) for _ in range(JOBS)],
+            name=kind,
+            group=kind,
+        )
         for kind, draw in TRAINED.items()
     ]
 
@@ -156,6 +161,7 @@ def held_out(rng: np.random.Generator) -> list[Case]:
             None,
             answer=[draw_job(rng, draw, length, (2, 4, 9)) for length in (160, 320) for _ in range(8)],
             name=kind,
+            group=kind,
         )
         for kind, draw in WITHHELD.items()
     ]

@@ -90,7 +90,7 @@ def held_out(rng: np.random.Generator) -> list[Case]:
 
 def _case(rng: np.random.Generator, name: str, **terms: Any) -> Case:
     transactions = draw(rng, **terms)
-    return Case(inputs=transactions, answer=lower_bound(transactions), name=name)
+    return Case(inputs=transactions, answer=lower_bound(transactions), name=name, group=name)
 
 
 def draw(
