@@ -229,14 +229,11 @@ def _is_difference(found: re.Match[str], own: Record, journal: Journal, name: st
     values = [[part.metrics[name] for part in one.evaluation.by_case] for one in (own, parent)]
     gains = journal.sign * (np.array(values[0]) - np.array(values[1]))
     error = np.std(gains, ddof=1) / math.sqrt(len(gains))
-    told = (
-        f"{gains.mean():+.3g}",
-        f"{error:.2g}",
-        len(gains),
-        int((gains > 0).sum()),
-        int((gains < 0).sum()),
-    )
-    return told == (found[1], found[2], int(found[3]), int(found[4]), int(found[5]))
+    slack = 1e-9 * float(np.abs(values).max())
+    is_mean = math.isclose(float(found[1]), gains.mean(), rel_tol=6e-3, abs_tol=slack)
+    is_error = math.isclose(float(found[2]), error, rel_tol=6e-2, abs_tol=slack)
+    counts = (len(gains), int((gains > 0).sum()), int((gains < 0).sum()))
+    return is_mean and is_error and counts == (int(found[3]), int(found[4]), int(found[5]))
 
 
 def _check_task(task: str, parent: str, journal: Journal, tally: Tally) -> None:

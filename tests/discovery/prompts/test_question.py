@@ -30,7 +30,7 @@ from discovery.prompts.question import (
 )
 from discovery.prompts.quoting import MAX_IDEA_CHARS, fence, quoted, show_program
 from discovery.prompts.tasks import task_of
-from evaluators.contract import Evaluation, Limits, Program, Status
+from evaluators.contract import Evaluation, Limits, Part, Program, Status
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS: tuple[Kind, ...] = ("diff", "rewrite", "crossover", "repair")
@@ -412,3 +412,39 @@ def test_the_interface_that_is_told_is_the_one_called_from_outside() -> None:
 def test_files_are_shown_entry_first() -> None:
     text = show_program(Program({"a.py": "x = 1\n", "program.py": "y = 2\n"}))
     assert text.index("`program.py`") < text.index("`a.py`")
+
+
+def test_results_are_told_by_group_the_worst_first_and_against_the_parent() -> None:
+    def judged(*scores: float) -> Evaluation:
+        cases = tuple(Part(f"c{at}", {"sum_radii": score}) for at, score in enumerate(scores))
+        groups = (
+            Part("wide", {"sum_radii": scores[0]}, cases=2),
+            Part("flat", {"sum_radii": scores[3]}, cases=2),
+        )
+        mean = sum(scores) / len(scores)
+        return replace(
+            PARENT.evaluation,
+            score=mean,
+            by_case=cases,
+            by_group=groups,
+            cases_done=4,
+            cases_total=4,
+            cpu_s=10.0,
+        )
+
+    compared = (("its parent", judged(0.5, 1.0, 2.0, 0.25)), ("the best", judged(1.0, 1.5, 2.0, 1.0)))
+    context = replace(CONTEXT, compared=compared, limits=Limits(cpu_s=10))
+    own = replace(PARENT, evaluation=judged(1.0, 1.0, 1.5, 0.5))
+    system, user = compose("diff", (own,), context)
+    assert "CPU time used: 2.5 of 10 s a case, in the mean of 4 cases." in user["content"]
+    assert (
+        "`sum_radii` by group, the worst first (this program, its parent, the best):\n"
+        "- flat (2 cases): 0.5, 0.25, 1\n- wide (2 cases): 1, 0.5, 1\n"
+        "Against its parent, case by case: +0.0625 (standard error 0.21, 4 cases; 2 better, 1 worse).\n"
+    ) in user["content"]
+    assert (
+        "may take 10 s of CPU time, 20 s by the clock and 512 MiB of memory for a case" in system["content"]
+    )
+    summed = replace(own.evaluation, score=4.0)
+    text = compose("diff", (replace(own, evaluation=summed),), context)[1]["content"]
+    assert "case by case" not in text, "a score that is no mean has another error"
