@@ -44,6 +44,55 @@ def coefficients():
 # EVOLVE-BLOCK-END
 '''
 
+HEURISTIC_SEED = '''"""Changes the coefficients a little, as long as the last change of sign comes nearer."""
+
+import math
+import time
+
+import numpy as np
+from numpy.polynomial.hermite import hermval
+
+# EVOLVE-BLOCK-START
+STEP = 0.1  # largest standard deviation of a change, as a share of a coefficient
+DECADES = 5.0  # how far below it changes may go
+PLACES = np.linspace(0.5, 8.0, 4000)
+
+
+def table(count):
+    """The functions h_k exp(-x ** 2 / 2) at the places, one row each."""
+    rows = [np.zeros(4 * k + 1) for k in range(count + 1)]
+    for k, row in enumerate(rows):
+        row[-1] = math.factorial(2 * k) / math.factorial(4 * k)
+    return np.array([hermval(PLACES, row) * np.exp(-PLACES**2 / 2) for row in rows])
+
+
+def worth(c, functions):
+    values = c @ functions[:-1] - c.sum() * functions[-1]
+    changes = np.flatnonzero(values[1:] * values[:-1] < 0)
+    if not len(changes):
+        return math.inf
+    at = changes[-1]
+    share = values[at] / (values[at] - values[at + 1])
+    return (PLACES[at] + share * (PLACES[at + 1] - PLACES[at])) ** 2 / (2 * math.pi)
+
+
+def improve(inputs, best, report, deadline_s):
+    end = time.monotonic() + 0.9 * deadline_s
+    rng = np.random.default_rng(0)
+    c = np.array(best, dtype=float)
+    functions = table(len(c))
+    value = worth(c, functions)
+    while time.monotonic() < end:
+        before = value
+        for _ in range(50):
+            changed = c * (1 + STEP * 10 ** -rng.uniform(0, DECADES) * rng.standard_normal(len(c)))
+            if np.abs(changed).max() < 1e6 and worth(changed, functions) < value - 1e-12:
+                c, value = changed, worth(changed, functions)
+        if value < before:
+            report(c.tolist())
+# EVOLVE-BLOCK-END
+'''
+
 OBJECTIVE = Objective("sign_radius", "minimize", bound=0.2025)
 MEASURES = (
     Measure("terms", 1, 13, bins=12),

@@ -359,7 +359,7 @@ def test_a_run_begins_with_the_output_of_a_certificate(place: Path):
     options = ("run", "roots.py", "--start", "start.json", "--evals", 2, "--workers", 1, "--seed", 4)
     call(place, *options, "--from-best", 0.5, "--out", "onward")
     assert told(place / "onward")[0][5] == made["score"]
-    assert "give that too" in call(place, *options, code=1)
+    assert "give that too" in call(place, *options, code=2)
 
 
 def test_what_was_made_from_the_output_of_a_purged_program_goes_with_it(place: Path):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from discovery.core.events import EvaluateJob
 from discovery.core.types import ProposeJob
 from discovery.execution import wire
-from evaluators.contract import Evaluation, Status
+from evaluators.contract import Evaluation, Limits, Status
 
 TRAVELLERS = (ProposeJob, EvaluateJob, *typing.get_args(wire.Done))
 texts = st.text(max_size=12)
@@ -34,6 +34,10 @@ def values(kind: typing.Any, least: int) -> st.SearchStrategy:
     """Values of a type, found by looking at it; groups have `least` members at least, so that with 1 every field is set."""
     if kind is Evaluation:
         return st.sampled_from(Status).flatmap(lambda status: evaluations(status, least))
+    if kind is Limits:
+        sizes, seconds = st.integers(2, 64), st.floats(1.0, 60.0)
+        kinds = {field.name: seconds if field.name.endswith("_s") else sizes for field in fields(Limits)}
+        return st.builds(Limits, **{**kinds, "native": st.just(True)})
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return st.builds(kind, **{field.name: values(hints[field.name], least) for field in fields(kind)})

@@ -191,8 +191,9 @@ class TestComposer:
             memory=False,
         )
         bare = family.context(3, config, memory=Told())
-        assert replace(bare, standing=(), situation="") == plain_context(family.state, config=config)
-        assert family.context(3, ContextConfig(history="none")) == plain_context(family.state, config=config)
+        plain = plain_context(family.state, config=config)
+        assert replace(bare, standing=(), situation="", compared=()) == plain
+        assert replace(family.context(3, ContextConfig(history="none")), compared=()) == plain
 
     def test_the_same_decision_is_told_the_same(self, family: Family) -> None:
         assert family.context(3, seed=4) == family.context(3, seed=4)
