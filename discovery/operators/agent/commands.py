@@ -8,6 +8,7 @@ import statistics
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,6 +20,7 @@ from discovery.operators.agent import inside
 from discovery.operators.agent.gateway import Exchange
 from discovery.prompts.attempts import Past, past_text
 from discovery.prompts.quoting import gain_text, metrics_text, score_text
+from discovery.prompts.results import results_text
 from evaluators.contract import Evaluation, Objective, Program
 from evaluators.text.blocks import has_blocks
 
@@ -133,6 +135,9 @@ class Desk:
             text = f"{context.objective} {score_text(evaluation.score)}, {self._compared(evaluation)}{known}"
             if metrics := metrics_text(one, context):
                 text += f"\nmetrics: {metrics}"
+            compared = (("its parent", self._parent.evaluation),)  # the program that the agent began with
+            if results := results_text(one, replace(context, compared=compared)):
+                text += f"\n{results}"
         said = printable(evaluation.feedback.strip())[-MAX_FEEDBACK_CHARS:]
         return text + (f"\nits output:\n{said}" if said else "")
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from typing import Any, TypeAlias
 MAX_BODY_BYTES = 16 << 20
 _MAX_CONNECTIONS = 32
 _IDLE_S = 120.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -102,7 +105,9 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, _address: Any) -> None:
-        """Says nothing: what fails here is the other side's."""
+        """Says nothing of what is the other side's; a fault of ours is told with its place."""
+        if not isinstance(sys.exception(), OSError):
+            _log.exception("a request of an agent failed")
 
     def hang_up(self) -> None:
         """Ends all connections."""

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from discovery.operators.agent.operator import Agent
 from discovery.operators.agent.proxy import ModelProxy
 from discovery.settings.models import ModelConfig
 from discovery.testing import Answer, ChatEndpoint, recorded, unused_api_base
-from evaluators.contract import Evaluation, Program, Status
+from evaluators.contract import Evaluation, Part, Program, Status
 from evaluators.sandbox.jail.jail import why_not
 
 KEY = "sk-the-key-of-this-test"
@@ -347,6 +348,23 @@ def test_the_desk_meters_evaluations_and_tells_differences() -> None:
     ):
         assert desk.evaluate(body)[1] != 0
     assert len(bench.judged) == 2
+
+
+def test_the_desk_tells_results_by_case_and_the_paired_difference_with_its_error() -> None:
+    def by_case(*scores: float) -> Evaluation:
+        parts = tuple(Part(f"case-{at}", {"score": score}) for at, score in enumerate(scores))
+        mean = sum(scores) / len(scores)
+        return replace(evaluation(mean), by_case=parts, cases_done=len(parts), cases_total=len(parts))
+
+    class Cases(Judge):
+        def _judge(self, number: int, program: Program) -> Verdict:
+            return replace(super()._judge(number, program), evaluation=by_case(0.6, 0.7, 0.4, 0.9))
+
+    parent = Individual(SEED, by_case(0.5, 0.5, 0.5, 0.5), SEED.id)
+    desk = Desk(job(), parent, Cases(), lambda line: None)
+    text, _ = desk.evaluate({"candidates": [{"program.py": SEED.text.replace("0.5", "0.65")}], "idea": ""})
+    assert "- case-2: 0.4, 0.5" in text
+    assert "+0.15 (standard error 0.1, 4 cases; 3 better, 1 worse)" in text
 
 
 def test_a_child_is_made_of_what_may_belong_to_it() -> None:
