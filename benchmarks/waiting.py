@@ -15,16 +15,19 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from discovery.core.events import Evaluate, Finish, Instruction, Propose, Save, StopAsked, Ticked
+from discovery.core.allowance import Verdict
+from discovery.core.events import Evaluate, Event, Finish, Instruction, Propose, Save, StopAsked, Ticked
 from discovery.core.records import Record
-from discovery.core.types import ModelCall, Reply
+from discovery.core.types import Model, ModelCall, ProposeJob, Reply
 from discovery.execution.embedded import EmbeddedExecutor
+from discovery.execution.jobs import propose
 from discovery.operators.registry import JOBS
 from discovery.search.assembly import assemble
 from discovery.settings.doors import make_config
@@ -35,6 +38,36 @@ from evaluators.text.blocks import block_texts
 from evaluators.worker import JudgeProcess
 
 TICK_S = 0.1
+
+
+class Threads:
+    """Asks the model in a thread for each job. See `Asker`."""
+
+    def __init__(self, model: Model, put: Callable[[Event], None]) -> None:
+        self._model, self._put = model, put
+
+    def begin(self, job: ProposeJob) -> None:
+        """Begins a job."""
+        threading.Thread(target=self._ask, args=(job,), daemon=True).start()
+
+    def _ask(self, job: ProposeJob) -> None:
+        self._put(propose(job, JOBS[job.operator], self._model))
+
+    def let_ask(self, is_allowed: bool) -> None:
+        """Lets all go on."""
+
+    def answer(self, verdict: Verdict) -> None:
+        """Tells nobody: no operator here has programs judged."""
+
+    def look(self, returned: Iterable[str]) -> None:
+        """Ends nothing."""
+
+    def open_calls(self) -> Mapping[str, tuple[ModelCall, ...]]:
+        """Returns nothing: the calls cost nothing."""
+        return {}
+
+    def close(self) -> None:
+        """Leaves the threads to end by themselves."""
 
 
 class Reader:
@@ -92,8 +125,7 @@ def run(options: argparse.Namespace) -> tuple[list[Record], list[float]]:
         make_judge=lambda: Timed(JudgeProcess(problem.source, bytes(16)), begun),
         slots=config.workers,
         operators=JOBS,
-        model=Reader(_recorded(options.replies), options.call_s),
-        model_slots=config.model_slots,
+        make_asker=partial(Threads, Reader(_recorded(options.replies), options.call_s)),
     )
     records: list[Record] = []
     waits: list[float] = []

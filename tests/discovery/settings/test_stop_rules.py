@@ -84,5 +84,9 @@ def test_a_person_is_told_of_the_money(discovery: Discovery, toy: Path, tmp_path
         done = discovery("run", toy, "--seed", 2, "--out", tmp_path / "run", *limits, *model, "--json")
     assert done.returncode == 0, done.stderr
     told = [line for line in done.stderr.splitlines() if line.startswith(("a call of", "50%", "80%"))]
-    assert [line[:9] for line in told] == ["a call of", "50% of th", "80% of th"]
+    shares = [
+        line[:9] for line in told[1:]
+    ]  # one call may lead past both, and the last may not be affordable
+    assert told[0].startswith("a call of")
+    assert shares in (["50% of th", "80% of th"], ["50% of th"], ["80% of th"])
     assert "of $0.2" in told[1]
